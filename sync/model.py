@@ -7,7 +7,9 @@ nor of table columns (see `clients/store`). Every datetime is aware UTC.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +61,173 @@ class MeetingLink:
     url: str
     room_key: str
     found_in: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One item of a calendar as the mirror holds it: a single event, a series master or an exception.
+
+    `base_id` names its family: all that shares a namespace of instance ids (see `core/recurrence.base_event_id`).
+    `details` is Google's own JSON, trimmed to what can matter; every other field is read from it.
+    """
+
+    id: str
+    base_id: str
+    kind: str  # single | series | exception
+    status: str  # confirmed | tentative | cancelled
+    details: Mapping[str, Any]
+    series_id: str | None = None
+    start: EventTime | None = None
+    end: EventTime | None = None
+    original_start: EventTime | None = None
+    recurrence: tuple[str, ...] = ()
+    updated_at: dt.datetime | None = None
+
+    @property
+    def is_live(self) -> bool:
+        return self.status != "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorRow:
+    """An Event as a row of `calendar_events`: its details, and the columns that queries need."""
+
+    google_event_id: str
+    base_event_id: str
+    recurring_event_id: str | None
+    kind: str
+    status: str
+    starts_at: dt.datetime | None
+    ends_at: dt.datetime | None
+    original_start_at: dt.datetime | None
+    recurs_until: dt.datetime | None
+    google_updated_at: dt.datetime | None
+    details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """One occurrence as a row of `meetings`. `placement`: inside | before | beyond the horizon."""
+
+    google_calendar_event_id: str
+    base_event_id: str
+    title: str
+    description: str | None
+    meeting_url: str
+    start_time: dt.datetime
+    end_time: dt.datetime
+    event_status: str
+    status: str
+    is_all_day: bool
+    time_zone: str | None
+    provider: str
+    room_key: str
+    placement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What whole families come to: their meetings, and why other occurrences have none (id → reason)."""
+
+    meetings: tuple[Meeting, ...]
+    withheld: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPart:
+    """Families to be made true together: mirror rows to write and to forget, and the meetings they come to."""
+
+    families: tuple[str, ...]
+    events: tuple[MirrorRow, ...]
+    forgotten: tuple[str, ...]
+    derived: Derived
+
+    @property
+    def size(self) -> int:
+        """Rows in this part."""
+        return len(self.events) + len(self.forgotten) + len(self.derived.meetings)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedTokens:
+    """A user's tokens as stored: ciphertext (or, in rows of the original system, plaintext)."""
+
+    access: str | None
+    access_expires_at: dt.datetime | None
+    refresh: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A calendar this worker holds the lease of."""
+
+    calendar_id: str
+    user_id: str
+    google_calendar_id: str
+    fence: int
+    due_reason: str
+    sync_token: str | None
+    sync_format: int | None
+    time_zone: str | None
+    notifications_seen: int
+    notifications_synced: int
+    last_webhook_received: dt.datetime | None
+    last_synced_at: dt.datetime | None
+    consecutive_failures: int
+    webhook_failures: int
+    has_live_channel: bool
+    tokens: SealedTokens
+
+    @property
+    def is_notified(self) -> bool:
+        return self.notifications_seen > self.notifications_synced
+
+
+@dataclass(frozen=True, slots=True)
+class WatchClaim:
+    """A calendar whose watch this worker is to open or renew."""
+
+    calendar_id: str
+    user_id: str
+    google_calendar_id: str
+    watch_failures: int
+    tokens: SealedTokens
+
+
+@dataclass(frozen=True, slots=True)
+class DeadChannel:
+    """A channel that is to be stopped at Google."""
+
+    channel_id: str
+    resource_id: str
+    user_id: str
+    tokens: SealedTokens
+
+
+@dataclass(frozen=True, slots=True)
+class EventsPage:
+    """One page of events.list. The sync token comes on the last page only."""
+
+    items: tuple[Mapping[str, Any], ...]
+    next_page_token: str | None
+    next_sync_token: str | None
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChannel:
+    """Google's answer to watch."""
+
+    channel_id: str
+    resource_id: str
+    expires_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What the token endpoint gave. `refresh_token` only when Google sent a new one."""
+
+    access_token: str
+    expires_at: dt.datetime
+    refresh_token: str | None
+    scopes: tuple[str, ...]

@@ -1,0 +1,39 @@
+"""create_app(): settings → clients → blueprints. Nothing else."""
+
+from __future__ import annotations
+
+import atexit
+
+from flask import Flask
+
+from sync.clients.user_tokens import UserTokens
+from sync.jobs.executor import SyncExecutor
+from sync.jobs.services import Services, build_services
+from sync.logs import configure_logs
+from sync.settings import Settings, load
+from sync.web import connect, health, polling, watches, webhook
+from sync.web.auth import Doors
+from sync.web.problems import register_problems
+
+# Every body this service reads is a few hundred bytes; Google's notifications have none.
+MAX_BODY_BYTES = 64 * 1024
+
+
+def create_app(settings: Settings | None = None, services: Services | None = None) -> Flask:
+    """The WSGI application. Raises SettingsError naming every bad environment key."""
+    settings = settings or load()
+    configure_logs(settings.log_level)
+    services = services or build_services(settings)
+    executor = SyncExecutor(services)
+    atexit.register(executor.shut_down)
+
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions["services"] = services
+    app.extensions["executor"] = executor
+    app.extensions["doors"] = Doors(settings, UserTokens(settings.supabase_url, settings.supabase_jwt_secret))
+    for blueprint in (webhook, polling, watches, connect, health):
+        app.register_blueprint(blueprint.blueprint)
+    register_problems(app)
+    return app

@@ -1,0 +1,396 @@
+-- Tables: the sync state, the push channels, the mirror, the meetings, the log and the connections.
+--
+-- Runs on an empty project and on a database that already holds the original calendar_webhooks, calendar_sync_logs,
+-- meetings and google_credentials. It only ever adds or relaxes: no row and no value of an existing table is changed
+-- except where a new column is filled from an old one. Every statement may run twice.
+
+-- 1. The four original tables, as a fresh project gets them -----------------------------------------------------
+
+create table if not exists public.google_credentials (
+  user_id uuid primary key references auth.users (id) on delete cascade,
+  access_token text,
+  refresh_token text,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+
+create table if not exists public.calendar_webhooks (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null references auth.users (id) on delete cascade,
+  google_calendar_id text not null default 'primary',
+  webhook_id text,
+  resource_id text,
+  expiration_time timestamptz,
+  sync_token text,
+  is_active boolean not null default true,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+
+create table if not exists public.meetings (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null references auth.users (id) on delete cascade,
+  google_calendar_event_id text,
+  title text,
+  description text,
+  meeting_url text,
+  start_time timestamptz not null,
+  end_time timestamptz,
+  event_status text,
+  bot_status text default 'pending',
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+
+create table if not exists public.calendar_sync_logs (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null references auth.users (id) on delete cascade,
+  sync_type text not null,
+  status text not null,
+  events_processed integer not null default 0,
+  meetings_created integer not null default 0,
+  meetings_updated integer not null default 0,
+  meetings_deleted integer not null default 0,
+  error_message text,
+  duration_ms integer,
+  created_at timestamptz not null default now()
+);
+
+-- 2. What an original database may lack, and what the service adds ----------------------------------------------
+
+-- Tokens are ciphertext ("v1." and base64). A value without that mark is a plaintext of the original system: it is
+-- encrypted when it is first used.
+alter table public.google_credentials
+  add column if not exists access_token text,
+  add column if not exists refresh_token text,
+  add column if not exists access_token_expires_at timestamptz,
+  add column if not exists scopes text[],
+  add column if not exists status text not null default 'connected',
+  add column if not exists status_reason text,
+  add column if not exists status_at timestamptz not null default now(),
+  add column if not exists created_at timestamptz not null default now(),
+  add column if not exists updated_at timestamptz not null default now();
+
+alter table public.calendar_webhooks
+  add column if not exists last_webhook_received timestamptz,
+  add column if not exists last_poll_at timestamptz,
+  add column if not exists webhook_failures integer not null default 0,
+  -- The row is the queue: when it next needs work, why, and who works on it.
+  add column if not exists due_at timestamptz not null default now(),
+  add column if not exists due_reason text not null default 'new',
+  add column if not exists not_before timestamptz,
+  add column if not exists lease_expires_at timestamptz,
+  add column if not exists fence bigint not null default 0,
+  add column if not exists committed_fence bigint not null default 0,
+  add column if not exists claimed_at timestamptz,
+  add column if not exists claimed_by text,
+  add column if not exists notifications_seen bigint not null default 0,
+  add column if not exists notifications_synced bigint not null default 0,
+  add column if not exists notified_since timestamptz,
+  -- What the sync token stands for: under which list parameters it was made, and the calendar's zone then.
+  add column if not exists sync_format integer,
+  add column if not exists time_zone text,
+  add column if not exists horizon_until timestamptz,
+  -- Evidence for the plan.
+  add column if not exists poll_interval_seconds integer,
+  add column if not exists last_synced_at timestamptz,
+  add column if not exists last_change_at timestamptz,
+  add column if not exists consecutive_failures integer not null default 0,
+  add column if not exists last_error_code text,
+  add column if not exists last_error_at timestamptz,
+  add column if not exists paused_reason text,
+  add column if not exists paused_at timestamptz,
+  -- The watch: expiration_time says when it must be renewed; watch_retry_at is its lease and its backoff.
+  add column if not exists watch_retry_at timestamptz,
+  add column if not exists watch_failures integer not null default 0,
+  add column if not exists watch_error_code text,
+  -- Original rows for a calendar that has a newer row. They stay as they are and are never synced.
+  add column if not exists duplicate_of uuid references public.calendar_webhooks (id) on delete set null;
+
+alter table public.meetings
+  add column if not exists calendar_id uuid references public.calendar_webhooks (id) on delete set null,
+  add column if not exists base_event_id text,
+  add column if not exists status text not null default 'confirmed',
+  add column if not exists status_reason text,
+  add column if not exists is_all_day boolean not null default false,
+  add column if not exists time_zone text,
+  add column if not exists provider text,
+  add column if not exists room_key text,
+  add column if not exists sync_id uuid;
+
+alter table public.calendar_sync_logs
+  add column if not exists sync_id uuid default gen_random_uuid(),
+  add column if not exists calendar_id uuid,
+  add column if not exists fence bigint,
+  add column if not exists reason text,
+  add column if not exists is_full boolean not null default false,
+  add column if not exists google_calls integer not null default 0,
+  add column if not exists notifications integer not null default 0,
+  add column if not exists latency_ms integer,
+  add column if not exists error_code text;
+
+create table if not exists public.calendar_channels (
+  id text primary key,
+  calendar_id uuid not null references public.calendar_webhooks (id) on delete cascade,
+  user_id uuid not null,
+  resource_id text,
+  state text not null default 'opening',
+  address text,
+  expires_at timestamptz,
+  opened_at timestamptz,
+  last_notification_at timestamptz,
+  last_message_number bigint,
+  notifications bigint not null default 0,
+  refused bigint not null default 0,
+  stop_after timestamptz,
+  stop_attempts integer not null default 0,
+  error_code text,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint calendar_channels_id_length check (char_length(id) between 1 and 64),
+  constraint calendar_channels_state check (state in ('opening', 'live', 'superseded', 'stopped', 'failed', 'expired'))
+);
+
+create table if not exists public.calendar_events (
+  calendar_id uuid not null references public.calendar_webhooks (id) on delete cascade,
+  google_event_id text not null,
+  user_id uuid not null,
+  base_event_id text not null,
+  recurring_event_id text,
+  kind text not null,
+  status text not null,
+  starts_at timestamptz,
+  ends_at timestamptz,
+  original_start_at timestamptz,
+  recurs_until timestamptz,
+  google_updated_at timestamptz,
+  details jsonb not null,
+  generation bigint not null default 0,
+  sync_id uuid,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  primary key (calendar_id, google_event_id),
+  constraint calendar_events_kind check (kind in ('single', 'series', 'exception')),
+  constraint calendar_events_status check (status in ('confirmed', 'tentative', 'cancelled'))
+);
+
+-- 3. Original constraints that no longer fit --------------------------------------------------------------------
+
+-- A column that this service does not write must not stop its inserts, and a calendar exists before its channel does.
+do $$
+declare
+  stray record;
+begin
+  for stray in
+    select a.attrelid::regclass as relation, a.attname as name
+    from pg_catalog.pg_attribute a
+    join pg_catalog.pg_class c on c.oid = a.attrelid
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = 'public'
+      and c.relname in ('google_credentials', 'calendar_webhooks', 'meetings', 'calendar_sync_logs')
+      and a.attnum > 0 and not a.attisdropped and a.attnotnull and not a.atthasdef and a.attidentity = ''
+      and a.attname not in ('id', 'user_id', 'sync_type', 'status', 'start_time')
+      and not exists (
+        select 1 from pg_catalog.pg_index i
+        where i.indrelid = a.attrelid and i.indisprimary and a.attnum = any (i.indkey)
+      )
+  loop
+    execute format('alter table %s alter column %I drop not null', stray.relation, stray.name);
+  end loop;
+end
+$$;
+
+-- One row per user becomes one row per calendar; one meeting per (event, user) becomes one per (event, calendar):
+-- the same event stands in two calendars of one user when both are invited, under the same Google id.
+do $$
+declare
+  old record;
+begin
+  for old in
+    select con.conrelid::regclass as relation, con.conname as name
+    from pg_catalog.pg_constraint con
+    join lateral (
+      select array_agg(a.attname::text order by a.attname) as names
+      from pg_catalog.pg_attribute a
+      where a.attrelid = con.conrelid and a.attnum = any (con.conkey)
+    ) cols on true
+    where con.contype = 'u'
+      and (
+        (con.conrelid = 'public.calendar_webhooks'::regclass and cols.names in (
+          array['user_id'], array['google_calendar_id', 'user_id']))
+        or (con.conrelid = 'public.meetings'::regclass and cols.names in (
+          array['google_calendar_event_id'], array['google_calendar_event_id', 'user_id']))
+      )
+  loop
+    execute format('alter table %s drop constraint %I', old.relation, old.name);
+  end loop;
+  for old in
+    select i.indexrelid::regclass as name
+    from pg_catalog.pg_index i
+    join lateral (
+      select array_agg(a.attname::text order by a.attname) as names
+      from pg_catalog.pg_attribute a
+      where a.attrelid = i.indrelid and a.attnum = any (i.indkey)
+    ) cols on true
+    where i.indisunique and not i.indisprimary and i.indpred is null
+      and (
+        (i.indrelid = 'public.calendar_webhooks'::regclass and cols.names in (
+          array['user_id'], array['google_calendar_id', 'user_id']))
+        or (i.indrelid = 'public.meetings'::regclass and cols.names in (
+          array['google_calendar_event_id'], array['google_calendar_event_id', 'user_id']))
+      )
+  loop
+    execute format('drop index %s', old.name);
+  end loop;
+end
+$$;
+
+-- The original check knew four sync types; polling now says whether it was incremental or full. Checks are added
+-- "not valid": they bind every new row and leave old rows as they are.
+do $$
+declare
+  old record;
+begin
+  for old in
+    select con.conname as name
+    from pg_catalog.pg_constraint con
+    join pg_catalog.pg_attribute a on a.attrelid = con.conrelid and a.attname in ('sync_type', 'status')
+    where con.conrelid = 'public.calendar_sync_logs'::regclass and con.contype = 'c' and a.attnum = any (con.conkey)
+  loop
+    execute format('alter table public.calendar_sync_logs drop constraint %I', old.name);
+  end loop;
+  alter table public.calendar_sync_logs add constraint calendar_sync_logs_sync_type_known
+    check (sync_type in ('initial', 'webhook', 'incremental', 'full', 'manual')) not valid;
+  alter table public.calendar_sync_logs add constraint calendar_sync_logs_status_known
+    check (status in ('completed', 'failed', 'skipped')) not valid;
+end
+$$;
+
+-- An original check on meetings may know other words than the contract's.
+do $$
+declare
+  old record;
+begin
+  for old in
+    select con.conname as name
+    from pg_catalog.pg_constraint con
+    join pg_catalog.pg_attribute a on a.attrelid = con.conrelid and a.attname in ('event_status', 'status')
+    where con.conrelid = 'public.meetings'::regclass and con.contype = 'c' and a.attnum = any (con.conkey)
+  loop
+    execute format('alter table public.meetings drop constraint %I', old.name);
+  end loop;
+  alter table public.meetings add constraint meetings_event_status_known
+    check (event_status in ('accepted', 'declined', 'tentative', 'needsAction')) not valid;
+  alter table public.meetings add constraint meetings_status_known
+    check (status in ('confirmed', 'tentative', 'cancelled')) not valid;
+  alter table public.google_credentials drop constraint if exists google_credentials_status_known;
+  alter table public.google_credentials add constraint google_credentials_status_known
+    check (status in ('connected', 'needs_reauth', 'disconnected')) not valid;
+end
+$$;
+
+-- A user who is deleted takes everything along, in original tables too. "Not valid": an old orphan row may stay.
+do $$
+declare
+  relation text;
+begin
+  foreach relation in array array[
+    'google_credentials', 'calendar_webhooks', 'meetings', 'calendar_sync_logs', 'calendar_channels', 'calendar_events']
+  loop
+    if not exists (
+      select 1
+      from pg_catalog.pg_constraint con
+      join pg_catalog.pg_attribute a on a.attrelid = con.conrelid and a.attname = 'user_id'
+      where con.conrelid = format('public.%I', relation)::regclass and con.contype = 'f' and con.conkey = array[a.attnum]
+    ) then
+      execute format(
+        'alter table public.%I add constraint %I foreign key (user_id) references auth.users (id) on delete cascade not valid',
+        relation, relation || '_user_id_fkey');
+    end if;
+  end loop;
+end
+$$;
+
+-- 4. Old rows find their place ----------------------------------------------------------------------------------
+
+update public.calendar_webhooks set google_calendar_id = 'primary' where google_calendar_id is null;
+alter table public.calendar_webhooks alter column google_calendar_id set default 'primary';
+
+-- Of several rows for one calendar the active, then the newest, is the calendar; the others point to it.
+with ranked as (
+  select id, first_value(id) over (
+    partition by user_id, google_calendar_id
+    order by (is_active is true) desc, created_at desc nulls last, id
+  ) as keeper
+  from public.calendar_webhooks
+  where duplicate_of is null
+)
+update public.calendar_webhooks w set duplicate_of = ranked.keeper
+from ranked where ranked.id = w.id and ranked.keeper <> w.id;
+
+-- Channels of the original system carry no token of ours, so their notifications are refused. As "superseded" they
+-- are stopped, with the id and resource id that the row holds, once a channel of ours is open.
+insert into public.calendar_channels (id, calendar_id, user_id, resource_id, state, expires_at, stop_after, error_code)
+select distinct on (w.webhook_id)
+  w.webhook_id, coalesce(w.duplicate_of, w.id), w.user_id, w.resource_id, 'superseded', w.expiration_time, now(), 'original_channel'
+from public.calendar_webhooks w
+where w.webhook_id is not null and char_length(w.webhook_id) between 1 and 64 and w.resource_id is not null
+  and w.expiration_time > now() and w.sync_format is null
+order by w.webhook_id, w.created_at desc
+on conflict (id) do nothing;
+
+update public.meetings m set calendar_id = w.id
+from public.calendar_webhooks w
+where m.calendar_id is null and m.google_calendar_event_id is not null
+  and w.user_id = m.user_id and w.google_calendar_id = 'primary' and w.duplicate_of is null
+  -- Two original rows for one event (no constraint forbade it): the newest is the calendar's, the other stays apart.
+  and not exists (
+    select 1 from public.meetings n
+    where n.user_id = m.user_id and n.google_calendar_event_id = m.google_calendar_event_id
+      and (n.calendar_id = w.id
+        or (n.calendar_id is null and (n.created_at, n.id::text) > (m.created_at, m.id::text)))
+  );
+
+update public.meetings set base_event_id = regexp_replace(
+  regexp_replace(google_calendar_event_id, '_[0-9]{8}(T[0-9]{6}Z)?$', ''), '_R[0-9]{8}(T[0-9]{6})?$', '')
+where base_event_id is null and google_calendar_event_id is not null;
+
+-- 5. Indexes, each for a named query -----------------------------------------------------------------------------
+
+create unique index if not exists google_credentials_one_per_user on public.google_credentials (user_id);
+create unique index if not exists calendar_webhooks_one_per_calendar
+  on public.calendar_webhooks (user_id, google_calendar_id) where duplicate_of is null;
+create unique index if not exists meetings_one_per_calendar_event
+  on public.meetings (calendar_id, google_calendar_event_id);
+
+-- claim_due_calendars: notified calendars first, then all that is due
+create index if not exists calendar_webhooks_due_notified on public.calendar_webhooks (due_at)
+  where is_active and paused_reason is null and duplicate_of is null and notifications_seen > notifications_synced;
+create index if not exists calendar_webhooks_due on public.calendar_webhooks (due_at)
+  where is_active and paused_reason is null and duplicate_of is null;
+-- claim_expiring_watches
+create index if not exists calendar_webhooks_watch_due on public.calendar_webhooks (expiration_time nulls first)
+  where is_active and paused_reason is null and duplicate_of is null;
+-- sweep_state: how many calendars a recent notification vouches for
+create index if not exists calendar_webhooks_recently_notified on public.calendar_webhooks (last_webhook_received)
+  where is_active and paused_reason is null and duplicate_of is null;
+create index if not exists calendar_webhooks_duplicates on public.calendar_webhooks (duplicate_of)
+  where duplicate_of is not null;
+
+create index if not exists calendar_channels_of_calendar on public.calendar_channels (calendar_id);
+create index if not exists calendar_channels_of_user on public.calendar_channels (user_id);
+-- claim_dead_channels
+create index if not exists calendar_channels_to_stop on public.calendar_channels (stop_after)
+  where stop_after is not null and resource_id is not null;
+
+-- read_families
+create index if not exists calendar_events_family on public.calendar_events (calendar_id, base_event_id);
+create index if not exists calendar_events_of_user on public.calendar_events (user_id);
+create index if not exists meetings_family on public.meetings (calendar_id, base_event_id);
+-- a user's upcoming meetings (front ends, and the sweep of a full sync)
+create index if not exists meetings_of_user_by_start on public.meetings (user_id, start_time);
+create index if not exists meetings_of_calendar_by_start on public.meetings (calendar_id, start_time);
+-- the dashboard's questions to the log
+create index if not exists calendar_sync_logs_by_time on public.calendar_sync_logs (created_at);
+create index if not exists calendar_sync_logs_of_user on public.calendar_sync_logs (user_id, created_at desc);
+create index if not exists calendar_sync_logs_of_calendar on public.calendar_sync_logs (calendar_id, created_at desc);

@@ -1,0 +1,53 @@
+"""Rows of the SQL functions ↔ the model's types. Pure shapes; called by `store` alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from sync.model import Claim, SealedTokens, SyncPart, WatchClaim
+
+
+def instant(value: str | None) -> dt.datetime | None:
+    """Postgres' timestamptz in JSON → aware UTC."""
+    return dt.datetime.fromisoformat(value).astimezone(dt.UTC) if value else None
+
+
+def tokens(row: Mapping[str, Any]) -> SealedTokens:
+    return SealedTokens(row["access_token"], instant(row["access_token_expires_at"]), row["refresh_token"])
+
+
+def claim(row: Mapping[str, Any]) -> Claim:
+    plain = (
+        "calendar_id", "user_id", "google_calendar_id", "fence", "due_reason", "sync_token", "sync_format", "time_zone",
+        "notifications_seen", "notifications_synced", "consecutive_failures", "webhook_failures", "has_live_channel",
+    )  # fmt: skip
+    return Claim(
+        **{name: row[name] for name in plain},
+        last_webhook_received=instant(row["last_webhook_received"]),
+        last_synced_at=instant(row["last_synced_at"]),
+        tokens=tokens(row),
+    )
+
+
+def watch_claim(row: Mapping[str, Any]) -> WatchClaim:
+    return WatchClaim(row["calendar_id"], row["user_id"], row["google_calendar_id"], row["watch_failures"], tokens(row))
+
+
+def part_json(part: SyncPart, covered_from: dt.datetime | None) -> dict[str, Any]:
+    """The part of `commit_sync`'s and `stage_sync`'s argument that holds rows."""
+    return {
+        "families": list(part.families),
+        "events": [_record(event) for event in part.events],
+        "forgotten": list(part.forgotten),
+        "meetings": [_record(meeting) for meeting in part.derived.meetings],
+        "withheld": dict(part.derived.withheld),
+        "covered_from": covered_from.isoformat() if covered_from else None,
+    }
+
+
+def _record(item: Any) -> dict[str, Any]:
+    values = {field.name: getattr(item, field.name) for field in dataclasses.fields(item)}
+    return {name: value.isoformat() if isinstance(value, dt.datetime) else value for name, value in values.items()}

@@ -1,0 +1,42 @@
+"""When a calendar is polled. Pure. Called by the plan (may this poll be skipped?) and by a sync's end (when is the
+next?).
+
+The documented rule: a notification within POLL_STALE_HOURS means no poll. Missed pushes shorten the interval, because
+then push has shown that it cannot be relied on for this calendar.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+# A calendar is due a little before the bound, spread over a fifth of it: Google asks to spread regular polls (±25
+# %), and the bound (POLL_STALE_HOURS after the last look) is a promise, so the spread only ever goes down.
+SPREAD_FROM = 0.75
+SPREAD_TO = 0.95
+# After each missed push in a row the interval halves, but a calendar is never polled more often than this.
+SHORTEST_POLL_SECONDS = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class NextPoll:
+    seconds: float
+    reason: str
+
+
+def vouched_until(last_notification_at: dt.datetime | None, stale_hours: float, now: dt.datetime) -> dt.datetime | None:
+    """Until when a recent notification makes a poll needless; None if it does not (any more)."""
+    if last_notification_at is None:
+        return None
+    until = last_notification_at + dt.timedelta(hours=stale_hours)
+    return until if until > now else None
+
+
+def next_poll(stale_hours: float, missed_pushes: int, jitter: float) -> NextPoll:
+    """Seconds from a completed sync to the next poll. `jitter` in [0, 1)."""
+    bound = stale_hours * 3600.0
+    seconds = bound * (SPREAD_FROM + (SPREAD_TO - SPREAD_FROM) * jitter)
+    if missed_pushes <= 0:
+        return NextPoll(seconds, "poll_interval")
+    shortened = seconds / 2.0 ** min(missed_pushes, 10)
+    return NextPoll(max(shortened, min(SHORTEST_POLL_SECONDS, seconds)), "poll_after_missed_push")

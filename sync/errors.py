@@ -1,0 +1,93 @@
+"""The failure vocabulary: everything that can go wrong with Google or the store, as types.
+
+`clients` raise these, at the one place that reads status codes; `core/failure_policy` decides what follows; `jobs`
+record
+it. `code` is stable and safe to store, log and show. No message carries a token, a header or an event's content.
+"""
+
+from __future__ import annotations
+
+
+class SyncError(Exception):
+    """Base of all expected failures. `code` is a stable slug."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+        self.detail = detail
+
+
+class GoogleFailure(SyncError):
+    """Google did not do what it was asked to."""
+
+
+class RetryLater(GoogleFailure):
+    """A passing fault: network, time-out, 5xx, an answer cut short. `retry_after_seconds` if Google named one."""
+
+    def __init__(self, code: str, detail: str = "", retry_after_seconds: float | None = None) -> None:
+        super().__init__(code, detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class OutcomeUnknown(RetryLater):
+    """The request was sent and its answer lost: it may have been carried out."""
+
+
+class SlowDown(RetryLater):
+    """A quota was hit. Never a sign of lost access, whatever the status code (403 or 429)."""
+
+
+class ResyncNeeded(GoogleFailure):
+    """The sync token is of no use any more (410, or a 400 for a corrupt one): list everything anew."""
+
+
+class PageTokenRejected(GoogleFailure):
+    """Google refused a continuation: start over from the last committed sync token."""
+
+
+class ReconnectNeeded(GoogleFailure):
+    """The user's grant is dead or lacks a scope: only the user can mend it."""
+
+
+class CalendarLost(GoogleFailure):
+    """This calendar cannot be read now: gone, unshared or refused. May come back; nothing is wiped."""
+
+
+class PushUnsupported(GoogleFailure):
+    """Google does not push this calendar's changes. It is polled."""
+
+
+class ChannelIdTaken(GoogleFailure):
+    """The channel id was used before: an earlier request with it had succeeded unseen."""
+
+
+class ChannelUnknown(GoogleFailure):
+    """Google knows no such channel: there is nothing left to stop."""
+
+
+class RequestRejected(GoogleFailure):
+    """Google refuses what we ask: our bug, or the Google Cloud project's set-up."""
+
+
+class TokenUnreadable(SyncError):
+    """A stored token opens with none of the keys, or was moved from another user's row."""
+
+
+class StoreFailure(SyncError):
+    """The store did not do what it was asked to."""
+
+
+class StoreUnavailable(StoreFailure):
+    """Supabase did not answer, or not in time: the outcome is unknown, every call may be repeated."""
+
+
+class StoreRejected(StoreFailure):
+    """Supabase refused the call. `code` is PostgREST's or Postgres' own."""
+
+
+class LeaseLost(SyncError):
+    """Another worker has this calendar now; what this one found is void."""
+
+
+class Stopping(SyncError):
+    """This process is asked to stop, or its time budget is used up; the claim is given back."""

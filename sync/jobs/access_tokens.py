@@ -1,0 +1,135 @@
+"""A user's access token: from memory, else from the row, else from Google; what Google gave is kept for all processes.
+
+Called by every job that talks to Google for a user. Tokens leave this module only into a request's header.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sync.clients.google_oauth import GoogleOAuth
+from sync.clients.store import Store
+from sync.clients.vault import Vault, is_sealed
+from sync.errors import ReconnectNeeded
+from sync.model import Grant, SealedTokens
+
+# A token this close to its end is not used any more: it must outlive the paged listing that begins with it.
+SPARE_SECONDS = 120
+# Users whose token stays in memory. More than a process serves within a token's hour.
+REMEMBERED = 20_000
+LOCKS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    token: str
+    expires_at: dt.datetime
+    stored_refresh_tokens: frozenset[str]
+
+
+class AccessTokens:
+    """Thread-safe; one per process."""
+
+    def __init__(self, oauth: GoogleOAuth, vault: Vault, store: Store, clock: Callable[[], dt.datetime]) -> None:
+        self._oauth = oauth
+        self._vault = vault
+        self._store = store
+        self._clock = clock
+        self._memory: OrderedDict[str, _Remembered] = OrderedDict()
+        self._memory_lock = threading.Lock()
+        # Striped: two threads of one user do not refresh at once, and no lock is kept per user.
+        self._locks = [threading.Lock() for _ in range(LOCKS)]
+
+    def of(self, user_id: str, sealed: SealedTokens) -> UserAccess:
+        """A user's way in, for the length of one job."""
+        return UserAccess(self, user_id, sealed)
+
+    def seal(self, user_id: str, refresh_token: str, grant: Grant) -> SealedTokens:
+        """A new grant as it is stored."""
+        return SealedTokens(
+            access=self._vault.seal(user_id, "access", grant.access_token),
+            access_expires_at=grant.expires_at,
+            refresh=self._vault.seal(user_id, "refresh", grant.refresh_token or refresh_token),
+        )
+
+    def grant_of(self, refresh_token: str) -> Grant:
+        """Tries a refresh token that is not stored yet."""
+        return self._oauth.refresh(refresh_token)
+
+    def token(self, user_id: str, sealed: SealedTokens, refused: str | None) -> str:
+        """A token good for SPARE_SECONDS and not the `refused` one. Raises what `GoogleOAuth.refresh` raises."""
+        if not sealed.refresh:
+            raise ReconnectNeeded("no_refresh_token")
+        with self._locks[hash(user_id) % LOCKS]:
+            known = self._remembered(user_id, sealed.refresh) or self._stored(user_id, sealed)
+            if known and known.token != refused:
+                return known.token
+            return self._refresh(user_id, sealed.refresh)
+
+    def _remembered(self, user_id: str, stored_refresh: str) -> _Remembered | None:
+        with self._memory_lock:
+            found = self._memory.get(user_id)
+        # A reconnection stores another refresh token: what the old one gave may belong to another Google account.
+        if found and stored_refresh in found.stored_refresh_tokens and self._lasts(found.expires_at):
+            return found
+        return None
+
+    def _stored(self, user_id: str, sealed: SealedTokens) -> _Remembered | None:
+        if not sealed.access or not sealed.refresh or not sealed.access_expires_at:
+            return None
+        if not self._lasts(sealed.access_expires_at):
+            return None
+        found = _Remembered(
+            self._vault.open(user_id, "access", sealed.access), sealed.access_expires_at, frozenset({sealed.refresh})
+        )
+        self._remember(user_id, found)
+        return found
+
+    def _refresh(self, user_id: str, stored_refresh: str) -> str:
+        plain = self._vault.open(user_id, "refresh", stored_refresh)
+        grant = self._oauth.refresh(plain)
+        replaced = None
+        if grant.refresh_token or not is_sealed(stored_refresh):
+            replaced = self._vault.seal(user_id, "refresh", grant.refresh_token or plain)
+        # Stored before it is used: a rotated refresh token that only this process knew would die with it.
+        self._store.save_tokens(
+            user_id,
+            stored_refresh,
+            SealedTokens(self._vault.seal(user_id, "access", grant.access_token), grant.expires_at, replaced),
+        )
+        self._remember(
+            user_id,
+            _Remembered(grant.access_token, grant.expires_at, frozenset(filter(None, (stored_refresh, replaced)))),
+        )
+        return grant.access_token
+
+    def _remember(self, user_id: str, found: _Remembered) -> None:
+        with self._memory_lock:
+            self._memory[user_id] = found
+            self._memory.move_to_end(user_id)
+            if len(self._memory) > REMEMBERED:
+                self._memory.popitem(last=False)
+
+    def _lasts(self, expires_at: dt.datetime) -> bool:
+        return expires_at - self._clock() > dt.timedelta(seconds=SPARE_SECONDS)
+
+
+class UserAccess:
+    """`clients.google_calendar.Access` for one user. `requests` counts what was sent with its tokens: each asks for
+    one."""
+
+    def __init__(self, tokens: AccessTokens, user_id: str, sealed: SealedTokens) -> None:
+        self._tokens = tokens
+        self._user_id = user_id
+        self._sealed = sealed
+        self._last: str | None = None
+        self.requests = 0
+
+    def token(self, *, fresh: bool = False) -> str:
+        self.requests += 1
+        self._last = self._tokens.token(self._user_id, self._sealed, self._last if fresh else None)
+        return self._last

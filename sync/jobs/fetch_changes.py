@@ -1,0 +1,118 @@
+"""Lists what changed in a calendar, page after page, and recovers from tokens that Google no longer takes. Bounded.
+
+A token is handed on only with the last page. Nothing is written here, so a listing that breaks off leaves nothing
+half-done. Called by `jobs/sync_calendar`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sync.clients.google_calendar import Access, GoogleCalendar
+from sync.core.families import can_still_matter
+from sync.core.translate import event_from_google
+from sync.errors import PageTokenRejected, RequestRejected, ResyncNeeded, RetryLater
+from sync.model import Event, EventsPage, Window
+
+# Listings begun in one sync: the planned one, one after a rejected page token, one after an expired sync token, and
+# one more.
+MAX_LISTINGS = 4
+FALLBACK_ZONE = "UTC"
+
+
+@dataclass(slots=True)
+class Listing:
+    """The progress and result of listing. `why_full`: set when a planned incremental listing had to become full."""
+
+    events: dict[str, Event]
+    items: int = 0
+    sync_token: str = ""
+    time_zone: str = FALLBACK_ZONE
+    is_full: bool = False
+    why_full: str | None = None
+
+
+def fetch_changes(
+    calendar: GoogleCalendar,
+    access: Access,
+    google_calendar_id: str,
+    *,
+    sync_token: str | None,
+    known_zone: str | None,
+    horizon: Window,
+    between_pages: Callable[[], None],
+) -> Listing:
+    """All changes since `sync_token` (None: everything that can still matter), with the token that follows them.
+
+    `between_pages` may raise to break off. Raises the typed failures of `GoogleCalendar.list_events`.
+    """
+    why_full = None
+    for _ in range(MAX_LISTINGS):
+        try:
+            listing = _list_all(
+                calendar, access, google_calendar_id, sync_token, horizon=horizon, between_pages=between_pages
+            )
+            if sync_token and known_zone and listing.time_zone != known_zone:
+                # All-day events stand at midnight of the calendar's zone: all of them move.
+                raise ResyncNeeded("time_zone_changed")
+        except PageTokenRejected:
+            between_pages()
+            continue
+        except ResyncNeeded as expired:
+            if sync_token is None:
+                # A full listing has no token that could be expired: Google is not itself.
+                raise RetryLater(f"full_listing_{expired.code}") from expired
+            between_pages()
+            sync_token, why_full = None, expired.code
+            continue
+        listing.why_full = why_full
+        return listing
+    raise RetryLater("listing_keeps_breaking")
+
+
+def _list_all(
+    calendar: GoogleCalendar,
+    access: Access,
+    google_calendar_id: str,
+    sync_token: str | None,
+    *,
+    horizon: Window,
+    between_pages: Callable[[], None],
+) -> Listing:
+    listing = Listing(events={}, is_full=sync_token is None)
+    page_token = None
+    while True:
+        page = calendar.list_events(access, google_calendar_id, sync_token=sync_token, page_token=page_token)
+        _take(page, listing, horizon)
+        # An empty page may have a successor; only the token says where the listing ends.
+        if page.next_page_token is None:
+            break
+        page_token = page.next_page_token
+        between_pages()
+    if not page.next_sync_token:
+        raise RequestRejected("no_sync_token", "Google ended the listing without a sync token")
+    listing.sync_token = page.next_sync_token
+    return listing
+
+
+def _take(page: EventsPage, listing: Listing, horizon: Window) -> None:
+    listing.time_zone = _usable_zone(page.time_zone)
+    listing.items += len(page.items)
+    for item in page.items:
+        if not item.get("id"):
+            continue
+        event = event_from_google(item)
+        if listing.is_full and not can_still_matter(event, horizon.start, listing.time_zone):
+            listing.events.pop(event.id, None)
+            continue
+        listing.events[event.id] = event
+
+
+def _usable_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return FALLBACK_ZONE
+    return name

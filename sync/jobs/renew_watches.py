@@ -1,0 +1,163 @@
+"""Watches: opened before they are needed, renewed with overlap, stopped with their own resource id.
+
+Store the new channel, open it, make it current, then stop the old ones. A failed watch leaves everything as it was,
+polling
+included. Called by the cron endpoint, the worker, connecting, and the webhook when a channel speaks that should be
+dead.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from sync.core.channel_token import channel_token
+from sync.core.failure_policy import react_to_watch_failure
+from sync.errors import ChannelIdTaken, ChannelUnknown, StoreFailure, SyncError
+from sync.jobs.services import Services
+from sync.model import DeadChannel, OpenChannel, WatchClaim
+
+WEBHOOK_PATH = "/functions/v1/google-calendar-webhook"
+CLAIMED_AT_ONCE = 50
+WATCH_LEASE_SECONDS = 120
+# An opening whose process died: longer than a watch call with its time-out, shorter than anybody misses the channel.
+ABANDONED_SECONDS = 300
+# Stopping is tidiness (Google lets a channel lapse by itself within a week), so a failed stop is in no hurry.
+STOP_RETRY_SECONDS = 6 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOutcome:
+    """`channel` if the watch is open; else why not."""
+
+    claim: WatchClaim
+    channel: OpenChannel | None
+    error_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    outcomes: tuple[WatchOutcome, ...]
+    stopped: int
+
+
+def renew_watches(
+    services: Services, *, budget_seconds: float, should_stop: Callable[[], bool] = lambda: False
+) -> Renewal:
+    """Renews what lapses within the lead, opens what has no watch, stops what should be dead; within the budget."""
+    deadline = time.monotonic() + budget_seconds
+
+    def may_go_on() -> bool:
+        return not should_stop() and time.monotonic() < deadline
+
+    outcomes: list[WatchOutcome] = []
+    stopped = 0
+    with ThreadPoolExecutor(services.settings.sync_threads, thread_name_prefix="watch") as pool:
+        while may_go_on():
+            claims = services.store.claim_expiring_watches(
+                limit=CLAIMED_AT_ONCE,
+                lead_seconds=services.settings.renew_lead_hours * 3600,
+                lease_seconds=WATCH_LEASE_SECONDS,
+            )
+            outcomes.extend(pool.map(lambda claim: open_watch(services, claim), claims))
+            if len(claims) < CLAIMED_AT_ONCE:
+                break
+        while may_go_on():
+            dead = _claim_dead(services, None)
+            stopped += sum(pool.map(lambda channel: _stop(services, channel), dead))
+            if len(dead) < CLAIMED_AT_ONCE:
+                break
+    return Renewal(tuple(outcomes), stopped)
+
+
+def open_watches(services: Services, calendar_ids: Sequence[str]) -> list[WatchOutcome]:
+    """Opens the watches of calendars that were just connected."""
+    claims = services.store.claim_expiring_watches(
+        limit=len(calendar_ids),
+        lead_seconds=services.settings.renew_lead_hours * 3600,
+        lease_seconds=WATCH_LEASE_SECONDS,
+        calendar_ids=calendar_ids,
+    )
+    return [open_watch(services, claim) for claim in claims]
+
+
+def open_watch(services: Services, claim: WatchClaim) -> WatchOutcome:
+    """Opens a new channel for a calendar and makes it current; then stops the earlier ones. Never raises for Google."""
+    channel_id = str(uuid.uuid4())
+    address = _address(services, claim.calendar_id)
+    try:
+        services.store.begin_channel(channel_id, claim.calendar_id, address)
+        channel = services.calendar.watch(
+            services.tokens.of(claim.user_id, claim.tokens),
+            claim.google_calendar_id,
+            channel_id=channel_id,
+            token=channel_token(services.settings.channel_token_secrets[0], channel_id),
+            address=address,
+            now=services.clock(),
+        )
+        superseded = services.store.activate_channel(channel_id, channel.resource_id, channel.expires_at)
+    except StoreFailure as unreachable:
+        services.log.warning("watch_not_recorded", calendar_id=claim.calendar_id, error_code=unreachable.code)
+        return WatchOutcome(claim, None, unreachable.code)
+    except SyncError as failure:
+        return _record_failure(services, claim, channel_id, failure)
+    services.log.info("watch_opened", calendar_id=claim.calendar_id, channel_id=channel_id)
+    if superseded:
+        stop_channels(services, superseded)
+    return WatchOutcome(claim, channel)
+
+
+def stop_channels(services: Services, channel_ids: Sequence[str]) -> int:
+    """Stops these channels if they should be dead. Never raises for Google."""
+    return sum(_stop(services, channel) for channel in _claim_dead(services, channel_ids))
+
+
+def _claim_dead(services: Services, channel_ids: Sequence[str] | None) -> list[DeadChannel]:
+    return services.store.claim_dead_channels(
+        limit=CLAIMED_AT_ONCE,
+        lease_seconds=WATCH_LEASE_SECONDS,
+        abandoned_seconds=ABANDONED_SECONDS,
+        channel_ids=channel_ids,
+    )
+
+
+def _stop(services: Services, channel: DeadChannel) -> bool:
+    try:
+        services.calendar.stop(
+            services.tokens.of(channel.user_id, channel.tokens),
+            channel_id=channel.channel_id,
+            resource_id=channel.resource_id,
+        )
+    except ChannelUnknown:
+        pass
+    except SyncError as failure:
+        services.log.warning("channel_not_stopped", channel_id=channel.channel_id, error_code=failure.code)
+        services.store.end_channel(channel.channel_id, retry_seconds=STOP_RETRY_SECONDS)
+        return False
+    services.store.end_channel(channel.channel_id)
+    return True
+
+
+def _record_failure(services: Services, claim: WatchClaim, channel_id: str, failure: SyncError) -> WatchOutcome:
+    if isinstance(failure, ChannelIdTaken):
+        # An id is random and used once: so this request was delivered twice and the first one opened the channel,
+        # unheard.
+        failure = ChannelIdTaken("answer_lost")
+    reaction = react_to_watch_failure(failure, claim.watch_failures, services.jitter())
+    services.log.warning("watch_failed", calendar_id=claim.calendar_id, error_code=failure.code)
+    try:
+        if reaction.lose_connection:
+            services.store.lose_connection(claim.user_id, failure.code, claim.tokens.refresh)
+        services.store.fail_channel(channel_id, failure.code, reaction.retry_seconds)
+    except StoreFailure as unreachable:
+        services.log.warning("failure_not_recorded", calendar_id=claim.calendar_id, error_code=unreachable.code)
+    return WatchOutcome(claim, None, failure.code)
+
+
+def _address(services: Services, calendar_id: str) -> str:
+    """This calendar's webhook URL; with several regions, calendars are spread over them."""
+    urls = list(services.settings.webhook_base_urls.values())
+    return urls[uuid.UUID(calendar_id).int % len(urls)] + WEBHOOK_PATH

@@ -1,0 +1,60 @@
+"""What every job needs, gathered once per process: settings, clients, clock, randomness, log. Built by `app` and the
+worker."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import random
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from sync.clients.google_calendar import GoogleCalendar
+from sync.clients.google_oauth import GoogleOAuth
+from sync.clients.store import Store
+from sync.clients.vault import Vault
+from sync.jobs.access_tokens import AccessTokens
+from sync.settings import Settings
+
+# A claim that is not ended within this time is anybody's again. Longer than a page of a slow Google with all its
+# retries; long fetches extend it page by page.
+LEASE_SECONDS = 180
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    settings: Settings
+    store: Store
+    calendar: GoogleCalendar
+    tokens: AccessTokens
+    clock: Callable[[], dt.datetime]
+    jitter: Callable[[], float]
+    worker_name: str
+    log: structlog.stdlib.BoundLogger
+
+
+def utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def build_services(settings: Settings, clock: Callable[[], dt.datetime] = utc_now) -> Services:
+    """One set of clients for this process. Create it after fork."""
+    store = Store(settings.supabase_url, settings.supabase_service_role_key)
+    oauth = GoogleOAuth(
+        client_id=settings.google_client_id,
+        client_secret=settings.google_client_secret,
+        token_uri=settings.google_token_uri,
+    )
+    return Services(
+        settings=settings,
+        store=store,
+        calendar=GoogleCalendar(settings.google_api_endpoint),
+        tokens=AccessTokens(oauth, Vault(settings.token_encryption_keys), store, clock),
+        clock=clock,
+        jitter=random.random,
+        worker_name=f"{socket.gethostname()}:{os.getpid()}"[:120],
+        log=structlog.get_logger("sync"),
+    )

@@ -1,0 +1,86 @@
+"""The continuous worker: the jobs of the cron endpoints, all the time. `python -m sync.jobs.worker`; any number of
+them.
+
+SIGTERM or SIGINT: takes nothing new, gives unfinished claims back between two pages, and leaves.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+import schedule
+
+from sync.errors import SyncError
+from sync.jobs.poll_due import poll_due
+from sync.jobs.renew_watches import renew_watches
+from sync.jobs.services import Services, build_services
+from sync.logs import configure_logs
+from sync.settings import SettingsError, load
+
+# How soon a due calendar is noticed when no webhook process took the hint. One call to the store when nothing is due.
+SWEEP_SECONDS = 2
+# Watches are renewed days before they lapse; minutes are soon enough for new and failed ones.
+RENEW_SECONDS = 60
+# A sweep of the worker ends only to let other jobs run.
+SWEEP_BUDGET_SECONDS = 300.0
+
+
+def run(services: Services, stopping: threading.Event) -> None:
+    """Works until `stopping` is set."""
+    scheduler = schedule.Scheduler()
+
+    def guarded(name: str, job: Callable[[], object]) -> Callable[[], None]:
+        def task() -> None:
+            if stopping.is_set():
+                return
+            try:
+                job()
+            except SyncError as failure:
+                services.log.warning("job_failed", job=name, error_code=failure.code)
+            except Exception as bug:
+                services.log.exception("job_bug", job=name, error=type(bug).__name__)
+
+        return task
+
+    sweep = guarded(
+        "poll_due",
+        lambda: poll_due(services, budget_seconds=SWEEP_BUDGET_SECONDS, should_stop=stopping.is_set, count=False),
+    )
+    renew = guarded(
+        "renew_watches",
+        lambda: renew_watches(services, budget_seconds=SWEEP_BUDGET_SECONDS, should_stop=stopping.is_set),
+    )
+    scheduler.every(SWEEP_SECONDS).seconds.do(sweep)
+    scheduler.every(RENEW_SECONDS).seconds.do(renew)
+    services.log.info("worker_started", worker=services.worker_name)
+    scheduler.run_all()
+    while not stopping.wait(max(0.0, min(scheduler.idle_seconds or 0.0, 1.0))):
+        scheduler.run_pending()
+    services.log.info("worker_stopped", worker=services.worker_name)
+
+
+def main() -> int:
+    """Exit code 2: the configuration has problems (all of them are printed)."""
+    try:
+        settings = load()
+    except SettingsError as problems:
+        print(problems, file=sys.stderr)  # noqa: T201 - before there is a log
+        return 2
+    configure_logs(settings.log_level)
+    stopping = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    run(build_services(settings), stopping)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""Who is calling: the service (its key), a scheduler (the cron secret), or a signed-in user (a Supabase JWT).
+
+Credentials come as `Authorization: Bearer …` or `apikey: …`, and are compared in constant time. Called first in each
+route.
+"""
+
+from __future__ import annotations
+
+import hmac
+import uuid
+from dataclasses import dataclass
+
+from flask import current_app, request
+from werkzeug.datastructures import Headers
+
+from sync.clients.user_tokens import UserTokenInvalid, UserTokens
+from sync.settings import Settings
+from sync.web.problems import Problem
+
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`user_id` is set for a signed-in user only: the service acts for anybody."""
+
+    user_id: str | None = None
+
+
+class Doors:
+    """Checks credentials. One per process."""
+
+    def __init__(self, settings: Settings, user_tokens: UserTokens) -> None:
+        self._keys = [settings.supabase_service_role_key.encode()]
+        if settings.cron_secret:
+            self._keys.append(settings.cron_secret.encode())
+        self._user_tokens = user_tokens
+
+    def is_service(self, headers: Headers) -> bool:
+        given = [credential.encode("utf-8", "replace") for credential in _credentials(headers)]
+        # Every pair is compared, whatever the earlier ones gave.
+        matches = [hmac.compare_digest(one, key) for one in given for key in self._keys]
+        return any(matches)
+
+    def caller(self, headers: Headers) -> Caller:
+        """The service or a user. Raises Problem 401."""
+        if self.is_service(headers):
+            return Caller()
+        bearer = _bearer(headers)
+        if bearer is None:
+            raise Problem(401, "unauthorized", "Send Authorization: Bearer <service key or user JWT>.", _CHALLENGE)
+        try:
+            return Caller(user_id=_uuid(self._user_tokens.user_id(bearer)))
+        except (UserTokenInvalid, ValueError):
+            raise Problem(401, "unauthorized", "The credentials are not valid here.", _CHALLENGE) from None
+
+
+def require_service() -> None:
+    """For routes of operators and schedulers. Raises Problem 401."""
+    if not _doors().is_service(request.headers):
+        raise Problem(401, "unauthorized", "Send Authorization: Bearer <service key or cron secret>.", _CHALLENGE)
+
+
+def acting_for(requested: object) -> str:
+    """The user a call is about: the one the service names, or the signed-in one, who may name nobody else.
+
+    Raises Problem 400, 401, 403.
+    """
+    caller = _doors().caller(request.headers)
+    if requested is None and caller.user_id:
+        return caller.user_id
+    if not isinstance(requested, str):
+        raise Problem(400, "user_id_missing", "Send a JSON body with userId, the user's id (a UUID).")
+    try:
+        user_id = _uuid(requested)
+    except ValueError:
+        raise Problem(400, "user_id_malformed", "userId must be the user's id, a UUID.") from None
+    if caller.user_id and caller.user_id != user_id:
+        raise Problem(403, "not_your_account", "A signed-in user may act for himself only.")
+    return user_id
+
+
+def _doors() -> Doors:
+    doors: Doors = current_app.extensions["doors"]
+    return doors
+
+
+def _uuid(value: str) -> str:
+    return str(uuid.UUID(value))
+
+
+def _bearer(headers: Headers) -> str | None:
+    scheme, _, credential = (headers.get("Authorization") or "").partition(" ")
+    return credential.strip() if scheme.lower() == "bearer" and credential.strip() else None
+
+
+def _credentials(headers: Headers) -> list[str]:
+    return [credential for credential in (_bearer(headers), headers.get("apikey")) if credential]

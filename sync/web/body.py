@@ -1,0 +1,53 @@
+"""Reading JSON bodies: each field checked, each refusal naming the field and the mend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request
+
+from sync.web.problems import Problem
+
+MAX_CALENDARS = 50
+MAX_ID_LENGTH = 1024
+MAX_TOKEN_LENGTH = 4096
+
+
+def json_object() -> dict[str, Any]:
+    """The request's JSON object; an empty body is {}. Raises Problem 400. The content type is not looked at (curl
+    -d)."""
+    if not request.get_data(cache=True):
+        return {}
+    body = request.get_json(force=True, silent=True)
+    if not isinstance(body, dict):
+        raise Problem(400, "body_malformed", "The body must be a JSON object.")
+    return body
+
+
+def flag(body: dict[str, Any], name: str) -> bool:
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise Problem(400, f"{name}_malformed", f"{name} must be true or false.")
+    return value
+
+
+def token(body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise Problem(400, f"{name}_missing", f"Send {name}, as the sign-in with Google gave it.")
+    if len(value) > MAX_TOKEN_LENGTH:
+        raise Problem(400, f"{name}_malformed", f"{name} is longer than any token.")
+    return value.strip()
+
+
+def calendar_ids(body: dict[str, Any], name: str) -> list[str]:
+    """Google's calendar ids; absent or null: []."""
+    value = body.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list) or len(value) > MAX_CALENDARS:
+        raise Problem(400, f"{name}_malformed", f"{name} must be a list of up to {MAX_CALENDARS} calendar ids.")
+    for item in value:
+        if not isinstance(item, str) or not item.strip() or len(item) > MAX_ID_LENGTH or "\x00" in item:
+            raise Problem(400, f"{name}_malformed", f'{name} must hold calendar ids, such as "primary".')
+    return [item.strip() for item in value]

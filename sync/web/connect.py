@@ -1,0 +1,62 @@
+"""POST /functions/v1/connect-calendar: a user's grant arrives, from the front end after sign-in or from an operator."""
+
+from __future__ import annotations
+
+from flask import Blueprint, current_app, jsonify
+from flask.typing import ResponseReturnValue
+
+from sync.errors import ReconnectNeeded, RequestRejected
+from sync.jobs.connect_calendar import UnknownCalendars, UnknownUser, connect_calendars
+from sync.jobs.executor import SyncExecutor
+from sync.jobs.services import Services
+from sync.web.auth import acting_for
+from sync.web.body import calendar_ids, json_object, token
+from sync.web.problems import Problem
+
+blueprint = Blueprint("connect", __name__)
+
+
+@blueprint.post("/functions/v1/connect-calendar")
+def connect() -> ResponseReturnValue:
+    body = json_object()
+    user_id = acting_for(body.get("userId"))
+    refresh_token = token(body, "provider_refresh_token")
+    wanted = calendar_ids(body, "calendarIds")
+    services: Services = current_app.extensions["services"]
+    executor: SyncExecutor = current_app.extensions["executor"]
+    try:
+        connected = connect_calendars(services, user_id, refresh_token, wanted)
+    except ReconnectNeeded as dead:
+        raise Problem(
+            422,
+            "grant_refused",
+            f"Google does not accept provider_refresh_token ({dead.code}); sign in with Google again.",
+        ) from None
+    except RequestRejected as refused:
+        raise Problem(
+            502, "oauth_client_refused", f"Google refuses GOOGLE_CLIENT_ID or its secret ({refused.code})."
+        ) from None
+    except UnknownCalendars as unknown:
+        raise Problem(
+            422,
+            "calendar_unknown",
+            f"calendarIds holds ids that are not in this user's list: {', '.join(unknown.ids)}.",
+        ) from None
+    except UnknownUser:
+        raise Problem(404, "user_unknown", "userId is no user of this project.") from None
+    for calendar in connected:
+        executor.sync_soon(calendar.calendar_id)
+    return jsonify(
+        success=True,
+        message=f"{len(connected)} calendars connected.",
+        calendars=[
+            {
+                "id": calendar.calendar_id,
+                "google_calendar_id": calendar.google_calendar_id,
+                "watch": calendar.watch,
+                "expires_at": calendar.expires_at,
+                "reason": calendar.reason,
+            }
+            for calendar in connected
+        ],
+    )
