@@ -15,3 +15,5 @@ timeout = 120
 graceful_timeout = 30
 keepalive = 75
 accesslog = None
+# gunicorn would put a control socket into HOME, which may not exist or may be read-only.
+control_socket_disable = True

@@ -11,6 +11,7 @@ create or replace function public.record_notification(
 ) returns table (outcome text, calendar_id uuid, due_in_seconds double precision)
 language plpgsql security invoker set search_path = ''
 as $$
+#variable_conflict use_column
 declare
   v_now timestamptz := clock_timestamp();
   v_channel public.calendar_channels;
@@ -79,6 +80,7 @@ create or replace function public.claim_due_calendars(
 )
 language plpgsql security invoker set search_path = ''
 as $$
+#variable_conflict use_column
 declare
   v_now timestamptz := clock_timestamp();
   v_limit integer := least(greatest(p_limit, 0), 200);

@@ -157,6 +157,7 @@ create or replace function public.stage_sync(
 ) returns table (accepted boolean, created integer, updated integer, deleted integer)
 language plpgsql security invoker set search_path = ''
 as $$
+#variable_conflict use_column
 declare
   v_calendar public.calendar_webhooks;
   v_applied record;
@@ -190,6 +191,7 @@ returns table (
 )
 language plpgsql security invoker set search_path = ''
 as $$
+#variable_conflict use_column
 declare
   v_now timestamptz;
   v_calendar public.calendar_webhooks;

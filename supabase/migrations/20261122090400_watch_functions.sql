@@ -16,6 +16,7 @@ create or replace function public.claim_expiring_watches(
 )
 language plpgsql security invoker set search_path = ''
 as $$
+#variable_conflict use_column
 declare
   v_now timestamptz := clock_timestamp();
 begin
@@ -58,6 +59,7 @@ create or replace function public.activate_channel(p_channel_id text, p_resource
 returns table (channel_id text, resource_id text)
 language plpgsql security invoker set search_path = ''
 as $$
+#variable_conflict use_column
 declare
   v_now timestamptz := clock_timestamp();
   v_calendar_id uuid;
@@ -130,6 +132,7 @@ create or replace function public.claim_dead_channels(
 )
 language plpgsql security invoker set search_path = ''
 as $$
+#variable_conflict use_column
 declare
   v_now timestamptz := clock_timestamp();
 begin

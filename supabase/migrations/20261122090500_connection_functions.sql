@@ -9,6 +9,7 @@ create or replace function public.connect_calendars(
 ) returns table (calendar_id uuid, google_calendar_id text)
 language plpgsql security invoker set search_path = ''
 as $$
+#variable_conflict use_column
 declare
   v_now timestamptz := clock_timestamp();
 begin

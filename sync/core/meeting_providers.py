@@ -119,7 +119,7 @@ PROVIDERS: tuple[Provider, ...] = (
         "webex",
         "webex.com *.webex.com",
         _shape(rf"/(?:meet|join)/({NAME})", flags="per_host fold_case"),
-        _shape(r"(?:/[\w.-]{1,80}){0,2}/j\.php", room="MTID", keep="PW"),
+        _shape(r"(?:/[\w.-]+)?(?:/[\w.-]+)?/j\.php", room="MTID", keep="PW"),
         _shape(
             rf"/(?:wbxmjs/joinservice|webappng)/sites/[\w.-]+/meeting/(?:download|info)/({ID})", keep="siteurl MTID"
         ),

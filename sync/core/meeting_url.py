@@ -90,7 +90,8 @@ def _find_in_text(text: str | None) -> _Match | None:
     if not text:
         return None
     if len(text) > MAX_TEXT_CHARS:
-        text = text[:MAX_TEXT_CHARS].rsplit(None, 1)[0]  # Never half a link: its number would be another room's.
+        # Back to the end of a word: half a link would be another room's.
+        text = text[: max(text.rfind(mark, 0, MAX_TEXT_CHARS) for mark in ' \n<">') + 1]
     found = _scan(_readable(text))
     if found is None and _ENCODED_SCHEME.search(text):
         found = _scan(_readable(unquote(text)))
@@ -175,7 +176,9 @@ def _host_patterns(host: str) -> Iterator[str]:
 
 
 def _is_known_host(host: str) -> bool:
-    return len(host) < 254 and any(pattern in _BY_HOST for pattern in _host_patterns(host) if pattern[-1] != "*")
+    """On a host of a service, not merely one whose first label sounds like a self-hosted server."""
+    patterns = _host_patterns(host) if len(host) < 254 else ()
+    return any(pattern in _BY_HOST and not pattern.endswith(".*") for pattern in patterns)
 
 
 def _recognise(text: str, *, vouched: bool) -> _Match | None:

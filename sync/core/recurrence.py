@@ -1,8 +1,9 @@
 """Turns a Google series master into its occurrences inside a window, and maps them to Google's instance ids.
 
-Owns time zones, UNTIL, RDATE, EXDATE and the meaning of DTSTART; `rrule_text` reads the lines, `rrule_walk` does the
-arithmetic. Refuses unreadable lines (`BadRecurrence`) and knows no exceptions: callers replace or drop occurrences by
-their original start. Called by the jobs that expand series. Pure; the zone database comes from `zoneinfo`.
+Owns UNTIL, RDATE, EXDATE, the window and the meaning of DTSTART; `rrule_text` reads the lines, `rrule_walk` does the
+arithmetic, `local_time` knows the zones, `instance_ids` the ids (offered here too). Refuses unreadable lines
+(`BadRecurrence`) and knows no exceptions: callers replace or drop occurrences by their original start. Called by the
+jobs that expand series. Pure.
 
 Decisions, with sources:
 - DTSTART is always an instance, and an extra one, not counted in COUNT, if the rule does not match it. RFC 5545 3.8.5.3

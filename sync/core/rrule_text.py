@@ -58,7 +58,7 @@ _BYDAY = re.compile(r"([+-]?[0-9]{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
 _MOMENT = re.compile(r"([0-9]{8})(?:T([0-9]{6})(Z)?)?")
 
 
-class BadRecurrence(ValueError):  # noqa: N818 - named by what it says, as the failure vocabulary of the project is
+class BadRecurrence(ValueError):
     """A recurrence line cannot be read; the message names the part and the problem."""
 
 

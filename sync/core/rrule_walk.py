@@ -82,7 +82,7 @@ def last_of_count(rule: Rule, start: dt.datetime) -> dt.datetime | None:
     return next(islice(walk(rule, start, _period_start(rule, period), _period_end(rule, period)), position, None))
 
 
-class _OutOfSteps(Exception):  # noqa: N818 - a signal, not an error
+class _OutOfSteps(Exception):
     """The walk has left the last period it was asked for."""
 
 

@@ -1,0 +1,214 @@
+"""The world a test lives in: a local Supabase, an emulated Google, the service, and people with roles.
+
+Alice is the user a test is about, Bob another one, Charlie has no access to anything.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import psycopg
+from psycopg.rows import dict_row
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from app import create_app
+from scripts.stack.google.control import GoogleControl
+from scripts.stack.supabase import LocalSupabase
+from scripts.stack.truth import differences, expected_meetings, stored_meetings
+from sync.jobs.services import Services, build_services
+from sync.settings import Settings, load
+
+JsonObject = dict[str, Any]
+_numbers = itertools.count(1)
+
+
+def wait_until(condition: Callable[[], Any], what: str, within_seconds: float = 15.0) -> Any:
+    """The condition's first true value; an AssertionError naming `what` when it does not come."""
+    deadline = time.monotonic() + within_seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"never came true: {what}")
+        time.sleep(0.02)
+
+
+@dataclass
+class Person:
+    """A user of Supabase with a Google account."""
+
+    user_id: str
+    email: str
+    refresh_token: str
+    time_zone: str
+
+
+class World:
+    """Everything of one test. Times in events are relative to the real now: leases live on the database's clock."""
+
+    def __init__(self, supabase: LocalSupabase, google: GoogleControl, environment: Mapping[str, str]) -> None:
+        self.supabase = supabase
+        self.google = google
+        self.environment = dict(environment)
+        self.settings: Settings = load(self.environment)
+        self.db = psycopg.connect(supabase.db_url, autocommit=True, row_factory=dict_row)
+        self.now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+        self._service: InProcessService | None = None
+        self._services: Services | None = None
+
+    # People and their events
+
+    def person(self, name: str = "alice", time_zone: str = "UTC") -> Person:
+        email = f"{name}{next(_numbers)}@example.com"
+        user_id = self.supabase.create_user(email)
+        return Person(user_id, email, self.google.add_account(email, time_zone=time_zone), time_zone)
+
+    def event(self, title: str | None = "Meeting", *, hours: float = 2, minutes: float = 60, **more: Any) -> JsonObject:
+        """An event body that begins `hours` from now, with a join link as its place."""
+        start = self.now + dt.timedelta(hours=hours)
+        zone = more.pop("time_zone", "UTC")
+        body: JsonObject = {
+            "start": {"dateTime": start.isoformat(), "timeZone": zone},
+            "end": {"dateTime": (start + dt.timedelta(minutes=minutes)).isoformat(), "timeZone": zone},
+            "location": "https://zoom.us/j/5551234567",
+        }
+        if title is not None:
+            body["summary"] = title
+        return {**body, **more}
+
+    # The service
+
+    @property
+    def services(self) -> Services:
+        """Jobs' services of a process of their own, beside the running one."""
+        if self._services is None:
+            self._services = build_services(self.settings)
+        return self._services
+
+    @property
+    def service(self) -> InProcessService:
+        """The web service on its real address, started when first asked for."""
+        if self._service is None:
+            self._service = InProcessService(self.settings, int(self.environment["PORT"]))
+        return self._service
+
+    def stop_service(self) -> None:
+        if self._service:
+            self._service.stop()
+            self._service = None
+
+    def post(self, path: str, body: JsonObject | None = None, *, key: str | None = None) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {key or self.supabase.service_key}"}
+        return httpx.post(f"{self.service.url}{path}", json=body or {}, headers=headers, timeout=60)
+
+    def connect(self, person: Person, calendar_ids: list[str] | None = None, *, synced: bool = True) -> JsonObject:
+        """Connects through the endpoint and (by default) waits for the first sync."""
+        body: JsonObject = {"userId": person.user_id, "provider_refresh_token": person.refresh_token}
+        if calendar_ids is not None:
+            body["calendarIds"] = calendar_ids
+        answer = self.post("/functions/v1/connect-calendar", body)
+        assert answer.status_code == 200, answer.text
+        connected: JsonObject = answer.json()
+        if synced:
+            for calendar in connected["calendars"]:
+                self.await_synced(calendar["id"])
+        return connected
+
+    def poll(self, person: Person, *, force: bool = True) -> JsonObject:
+        answer = self.post("/functions/v1/calendar-polling-service", {"userId": person.user_id, "force": force})
+        assert answer.status_code == 200, answer.text
+        body: JsonObject = answer.json()
+        return body
+
+    # The truth
+
+    def calendar(self, person: Person, google_calendar_id: str = "primary") -> JsonObject:
+        row = self.db.execute(
+            "select * from calendar_webhooks where user_id = %s and google_calendar_id = %s and duplicate_of is null",
+            (person.user_id, google_calendar_id),
+        ).fetchone()
+        assert row is not None
+        return row
+
+    def rows(self, query: str, *params: Any) -> list[JsonObject]:
+        return self.db.execute(query, params).fetchall()  # type: ignore[call-overload, no-any-return]
+
+    def meetings(self, person: Person) -> list[JsonObject]:
+        return self.rows("select * from meetings where user_id = %s order by start_time, title", person.user_id)
+
+    def live_titles(self, person: Person) -> list[str]:
+        return [row["title"] for row in self.meetings(person) if row["status"] != "cancelled"]
+
+    def logs(self, person: Person) -> list[JsonObject]:
+        return self.rows("select * from calendar_sync_logs where user_id = %s order by created_at, id", person.user_id)
+
+    def differences(self, person: Person, google_calendar_id: str = "primary") -> list[str]:
+        start = self.now - dt.timedelta(days=self.settings.horizon_past_days)
+        # A margin of an hour: the service's horizon moves with its own clock.
+        end = self.now + dt.timedelta(days=self.settings.horizon_future_days) - dt.timedelta(hours=1)
+        start += dt.timedelta(hours=1)
+        source = person.email if google_calendar_id == "primary" else google_calendar_id
+        expected = expected_meetings(self.google, source, start, end, time_zone=person.time_zone)
+        with psycopg.connect(self.supabase.db_url) as db:
+            stored = stored_meetings(db, person.user_id, google_calendar_id, start, end)
+        return differences(expected, stored)
+
+    def assert_equal(self, person: Person, google_calendar_id: str = "primary") -> None:
+        found = self.differences(person, google_calendar_id)
+        assert not found, "\n".join(found)
+
+    def await_equal(self, person: Person, google_calendar_id: str = "primary", within_seconds: float = 15.0) -> None:
+        try:
+            wait_until(lambda: not self.differences(person, google_calendar_id), "meetings = calendar", within_seconds)
+        except AssertionError:
+            self.assert_equal(person, google_calendar_id)
+
+    def await_synced(self, calendar_id: str) -> None:
+        """Until the calendar was synced and nothing waits."""
+        wait_until(
+            lambda: self.rows(
+                "select 1 from calendar_webhooks where id = %s and last_synced_at is not null "
+                "and lease_expires_at is null and notifications_seen = notifications_synced",
+                calendar_id,
+            ),
+            "the calendar is synced",
+        )
+
+    def google_calls(self, kind: str) -> int:
+        return int(self.google.counters()["calls"].get(kind, 0))
+
+    def close(self) -> None:
+        self.stop_service()
+        self.db.close()
+
+
+class InProcessService:
+    """The app on a real socket, in a thread."""
+
+    def __init__(self, settings: Settings, port: int) -> None:
+        self.app = create_app(settings)
+        self._server = make_server("127.0.0.1", port, self.app, threaded=True, request_handler=_Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{port}"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        self.app.extensions["executor"].shut_down(10)
+
+
+class _Handler(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Quiet."""
