@@ -12,9 +12,10 @@ from sync.core.poll_policy import vouched_until
 from sync.core.translate import SYNC_FORMAT
 from sync.model import Claim
 
-# Between two syncs of a calendar that keeps being notified. A burst of changes costs one sync at its start and one
-# at its end; long enough for a burst of pushes (seconds), short enough that nobody waits.
-COALESCE_SECONDS = 3.0
+# Between two syncs that notifications ask for. A burst of changes costs one sync at its start and one after it;
+# longer than a burst of pushes (2 s), short enough that nobody waits. Other syncs do not make the next notification
+# wait.
+COALESCE_SECONDS = 2.5
 
 
 @dataclass(frozen=True, slots=True)
