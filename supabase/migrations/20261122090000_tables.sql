@@ -357,7 +357,20 @@ where base_event_id is null and google_calendar_event_id is not null;
 
 -- 5. Indexes, each for a named query -----------------------------------------------------------------------------
 
-create unique index if not exists google_credentials_one_per_user on public.google_credentials (user_id);
+-- One grant per user. The primary key says so already, unless an original table has another one.
+do $$
+begin
+  if not exists (
+    select 1
+    from pg_catalog.pg_index i
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attname = 'user_id'
+    where i.indrelid = 'public.google_credentials'::regclass and i.indisunique and i.indpred is null
+      and i.indnatts = 1 and i.indkey[0] = a.attnum
+  ) then
+    create unique index google_credentials_one_per_user on public.google_credentials (user_id);
+  end if;
+end
+$$;
 create unique index if not exists calendar_webhooks_one_per_calendar
   on public.calendar_webhooks (user_id, google_calendar_id) where duplicate_of is null;
 create unique index if not exists meetings_one_per_calendar_event

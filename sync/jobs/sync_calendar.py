@@ -202,7 +202,7 @@ def _facts(run: _Run, listing: Listing, horizon: Window) -> dict[str, object]:
         "horizon_until": horizon.end.isoformat(),
         "next_poll_seconds": poll.seconds,
         "next_reason": poll.reason,
-        "coalesce_seconds": COALESCE_SECONDS,
+        "coalesce_seconds": COALESCE_SECONDS if claim.is_notified else 0.0,
         "missed_push": push.missed_push,
         "reopen_watch": push.reopen_watch,
         "events_processed": listing.items,
