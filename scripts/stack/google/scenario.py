@@ -1,0 +1,118 @@
+"""What tests do to the calendars behind the API's back: seed, edit, split, share, and ask the oracle.
+
+Owns the control API's calendar commands. They obey the editor's rules like any client, but need no tokens, scopes or
+quota. Called by control_api.py with the store's lock held.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .editing import Editor
+from .errors import JsonObject
+from .listing import Listing
+from .presentation import Reader, present
+from .selection import Query, Selector
+from .store import Calendar, Record, Resource, Store
+from .switches import Switches
+
+EVERYTHING = Switches(tombstones="full", cancelled_exceptions="full")
+
+
+class Scenario:
+    """Calendar commands; every event comes back as the calendar's owner sees it."""
+
+    def __init__(self, store: Store, switches: Switches, editor: Editor, listing: Listing) -> None:
+        self._store = store
+        self._switches = switches
+        self._editor = editor
+        self._listing = listing
+
+    def add_calendar(
+        self,
+        email: str,
+        calendar_id: str,
+        *,
+        summary: str | None = None,
+        time_zone: str = "UTC",
+        watchable: bool = True,
+        access_role: str = "owner",
+    ) -> None:
+        """A further calendar on an account's list."""
+        self._store.account(email)
+        self._store.add_calendar(
+            email,
+            calendar_id,
+            summary=summary or calendar_id,
+            time_zone=time_zone,
+            watchable=watchable,
+            role=access_role,
+        )
+
+    def share_calendar(self, calendar_id: str, email: str, role: str) -> None:
+        """Change an account's role; `none` takes the calendar away."""
+        self._store.share(calendar_id, email, role)
+
+    def _show(self, calendar: Calendar, event: Resource) -> JsonObject:
+        reader = Reader(calendar.owner, "owner", calendar.time_zone)
+        return present(calendar, Record(event, 0), reader, EVERYTHING)
+
+    def insert_event(self, calendar_id: str, body: JsonObject) -> JsonObject:
+        """A new event."""
+        calendar = self._store.calendar(calendar_id)
+        return self._show(calendar, self._editor.insert(calendar, body, calendar.owner, conferences=True))
+
+    def bulk_insert(self, calendar_id: str, bodies: list[JsonObject]) -> list[JsonObject]:
+        """Many new events under one lock, so that they owe one notification together."""
+        return [self.insert_event(calendar_id, body) for body in bodies]
+
+    def patch_event(self, calendar_id: str, event_id: str, body: JsonObject) -> JsonObject:
+        """Merge changes into an event or instance."""
+        calendar = self._store.calendar(calendar_id)
+        return self._show(calendar, self._editor.patch(calendar, event_id, body, conferences=True))
+
+    def update_event(self, calendar_id: str, event_id: str, body: JsonObject) -> JsonObject:
+        """Replace an event or instance."""
+        calendar = self._store.calendar(calendar_id)
+        return self._show(calendar, self._editor.update(calendar, event_id, body, conferences=True))
+
+    def delete_event(self, calendar_id: str, event_id: str) -> None:
+        """Cancel an event, a series or an instance."""
+        self._editor.delete(self._store.calendar(calendar_id), event_id)
+
+    def move_event(self, calendar_id: str, event_id: str, destination: str) -> JsonObject:
+        """Move an event to another calendar."""
+        target = self._store.calendar(destination)
+        return self._show(target, self._editor.move(self._store.calendar(calendar_id), event_id, target))
+
+    def split_series(
+        self, calendar_id: str, master_id: str, at: str, changes: JsonObject | None = None, style: str = "web"
+    ) -> JsonObject:
+        """Edit "this and following"; the new series."""
+        calendar = self._store.calendar(calendar_id)
+        _, following = self._editor.split(calendar, master_id, at, changes, web=style == "web")
+        return self._show(calendar, following)
+
+    def complete_conference(self, calendar_id: str, event_id: str, url: str) -> JsonObject:
+        """The join link arrives."""
+        calendar = self._store.calendar(calendar_id)
+        return self._show(calendar, self._editor.complete_conference(calendar, event_id, url))
+
+    def get_event(self, calendar_id: str, event_id: str) -> JsonObject:
+        """An event, a deleted one, or an instance."""
+        calendar = self._store.calendar(calendar_id)
+        return self._show(calendar, self._editor.find(calendar, event_id))
+
+    def instances(self, calendar_id: str, time_min: str, time_max: str) -> list[JsonObject]:
+        """The oracle: what a user sees between two times, expanded, nothing cancelled, by start."""
+        calendar = self._store.calendar(calendar_id)
+        parameters: dict[str, Any] = {"singleEvents": True, "orderBy": "startTime"}
+        query = Query.of(parameters | {"timeMin": time_min, "timeMax": time_max}, self._store.clock.now(), EVERYTHING)
+        return [self._show(calendar, record.resource) for record in Selector(calendar, query, EVERYTHING).full()]
+
+    def expire_sync_tokens(self, calendar_id: str | None = None) -> None:
+        """Every sync token issued so far answers 410: of one calendar, or of all."""
+        calendars = [self._store.calendar(calendar_id)] if calendar_id else list(self._store.calendars.values())
+        for calendar in calendars:
+            calendar.tokens_expired_at = self._store.change
+        self._store.change += 1
