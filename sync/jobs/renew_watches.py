@@ -31,11 +31,12 @@ STOP_RETRY_SECONDS = 6 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class WatchOutcome:
-    """`channel` if the watch is open; else why not."""
+    """`channel` if the watch is open; else why not. `stopped`: earlier channels that were stopped then."""
 
     claim: WatchClaim
     channel: OpenChannel | None
     error_code: str | None = None
+    stopped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def renew_watches(
             stopped += sum(pool.map(lambda channel: _stop(services, channel), dead))
             if len(dead) < CLAIMED_AT_ONCE:
                 break
-    return Renewal(tuple(outcomes), stopped)
+    return Renewal(tuple(outcomes), stopped + sum(outcome.stopped for outcome in outcomes))
 
 
 def open_watches(services: Services, calendar_ids: Sequence[str]) -> list[WatchOutcome]:
@@ -105,9 +106,8 @@ def open_watch(services: Services, claim: WatchClaim) -> WatchOutcome:
     except SyncError as failure:
         return _record_failure(services, claim, channel_id, failure)
     services.log.info("watch_opened", calendar_id=claim.calendar_id, channel_id=channel_id)
-    if superseded:
-        stop_channels(services, superseded)
-    return WatchOutcome(claim, channel)
+    stopped = stop_channels(services, superseded) if superseded else 0
+    return WatchOutcome(claim, channel, stopped=stopped)
 
 
 def stop_channels(services: Services, channel_ids: Sequence[str]) -> int:
