@@ -184,6 +184,16 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class RollClaim:
+    """A calendar whose horizon this worker is to move, under the lease of a sync."""
+
+    calendar_id: str
+    fence: int
+    horizon_until: dt.datetime
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
 class WatchClaim:
     """A calendar whose watch this worker is to open or renew."""
 

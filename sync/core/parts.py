@@ -68,6 +68,15 @@ def full_parts(events: Iterable[Event], horizon: Window, calendar_zone: str) -> 
     yield SyncPart(tuple(families), tuple(rows), (), _together(derived))
 
 
+def entering_part(events: Iterable[Event], since: dt.datetime, until: dt.datetime, calendar_zone: str) -> SyncPart:
+    """What comes to stand between two ends of the horizon, of whole families of the mirror. Commit it with
+    `covered_from=since`: rows that end before are not its matter."""
+    families = by_family(events)
+    span = Window(since, until)
+    derived = [derive(members, span, since, calendar_zone) for members in families.values()]
+    return SyncPart(tuple(sorted(families)), (), (), _together(derived))
+
+
 def _together(derived: Sequence[Derived]) -> Derived:
     meetings: list[Meeting] = []
     withheld: dict[str, str] = {}

@@ -98,7 +98,7 @@ def _list_all(
 
 
 def _take(page: EventsPage, listing: Listing, horizon: Window) -> None:
-    listing.time_zone = _usable_zone(page.time_zone)
+    listing.time_zone = usable_zone(page.time_zone)
     listing.items += len(page.items)
     for item in page.items:
         if not item.get("id"):
@@ -110,7 +110,8 @@ def _take(page: EventsPage, listing: Listing, horizon: Window) -> None:
         listing.events[event.id] = event
 
 
-def _usable_zone(name: str) -> str:
+def usable_zone(name: str) -> str:
+    """The zone's name if this machine knows it, else UTC."""
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

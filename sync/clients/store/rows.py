@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from sync.model import Claim, SealedTokens, SyncPart, WatchClaim
+from sync.model import Claim, RollClaim, SealedTokens, SyncPart, WatchClaim
 
 
 def instant(value: str | None) -> dt.datetime | None:
@@ -30,6 +30,11 @@ def claim(row: Mapping[str, Any]) -> Claim:
         last_synced_at=instant(row["last_synced_at"]),
         tokens=tokens(row),
     )
+
+
+def roll_claim(row: Mapping[str, Any]) -> RollClaim:
+    until = dt.datetime.fromisoformat(row["horizon_until"]).astimezone(dt.UTC)
+    return RollClaim(row["calendar_id"], row["fence"], until, row["time_zone"])
 
 
 def watch_claim(row: Mapping[str, Any]) -> WatchClaim:

@@ -1,0 +1,19 @@
+"""Supabase: one method per SQL function, typed both ways.
+
+`Store` is the whole of it; each subject has its module, as it has its migration. Knows no rule. Called by jobs, and
+by web routes for one call each.
+"""
+
+from __future__ import annotations
+
+from sync.clients.store.claims import ClaimCalls, Notified, UserCalendar
+from sync.clients.store.commits import CommitCalls, Committed
+from sync.clients.store.connections import ConnectionCalls
+from sync.clients.store.horizon import HorizonCalls
+from sync.clients.store.watches import WatchCalls
+
+__all__ = ["Committed", "Notified", "Store", "UserCalendar"]
+
+
+class Store(ClaimCalls, CommitCalls, HorizonCalls, WatchCalls, ConnectionCalls):
+    """All calls to the store. Thread-safe; create one per process, after fork."""

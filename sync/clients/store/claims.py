@@ -1,0 +1,107 @@
+"""The row is the queue: notifications, claims, leases and endings. SQL: claim_functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sync.clients.store import rows
+from sync.clients.store.rpc import Rpc
+from sync.model import Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """What a notification came to: due | handshake | dead_channel | unknown_channel | refused."""
+
+    outcome: str
+    calendar_id: str | None
+    due_in_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class UserCalendar:
+    calendar_id: str
+    google_calendar_id: str
+    paused_reason: str | None
+
+
+class ClaimCalls(Rpc):
+    def record_notification(self, channel_id: str, resource_id: str, state: str, number: int | None) -> Notified:
+        row = self._rows(
+            "record_notification",
+            p_channel_id=channel_id,
+            p_resource_id=resource_id,
+            p_resource_state=state,
+            p_message_number=number,
+        )[0]
+        return Notified(row["outcome"], row["calendar_id"], row["due_in_seconds"] or 0.0)
+
+    def claim_due_calendars(
+        self,
+        worker: str,
+        *,
+        limit: int,
+        lease_seconds: int,
+        calendar_ids: Sequence[str] | None = None,
+        even_if_not_due: bool = False,
+    ) -> list[Claim]:
+        claimed = self._rows(
+            "claim_due_calendars",
+            p_worker=worker,
+            p_limit=limit,
+            p_lease_seconds=lease_seconds,
+            p_calendar_ids=list(calendar_ids) if calendar_ids is not None else None,
+            p_even_if_not_due=even_if_not_due,
+        )
+        return [rows.claim(row) for row in claimed]
+
+    def extend_lease(self, claim: Claim, lease_seconds: int) -> bool:
+        return bool(
+            self._call(
+                "extend_lease", p_calendar_id=claim.calendar_id, p_fence=claim.fence, p_lease_seconds=lease_seconds
+            )
+        )
+
+    def release_calendar(self, claim: Claim) -> bool:
+        return bool(self._call("release_calendar", p_calendar_id=claim.calendar_id, p_fence=claim.fence))
+
+    def end_claim(
+        self,
+        claim: Claim,
+        *,
+        status: str,
+        sync_type: str,
+        reason: str,
+        next_seconds: float,
+        error_code: str | None = None,
+        error_message: str | None = None,
+        pause_reason: str | None = None,
+        google_calls: int = 0,
+        duration_ms: int | None = None,
+    ) -> bool:
+        """Ends a claim without a sync: status skipped or failed."""
+        return bool(
+            self._call(
+                "end_claim",
+                p_calendar_id=claim.calendar_id,
+                p_fence=claim.fence,
+                p_status=status,
+                p_sync_type=sync_type,
+                p_reason=reason,
+                p_next_seconds=next_seconds,
+                p_error_code=error_code,
+                p_error_message=error_message,
+                p_pause_reason=pause_reason,
+                p_google_calls=google_calls,
+                p_duration_ms=duration_ms,
+            )
+        )
+
+    def sweep_state(self, stale_hours: float) -> tuple[int, int]:
+        """(calendars still due, counted to 1000; calendars that a recent notification vouches for)."""
+        row = self._rows("sweep_state", p_stale_hours=stale_hours)[0]
+        return row["remaining"], row["vouched_for"]
+
+    def calendars_of_user(self, user_id: str) -> list[UserCalendar]:
+        return [UserCalendar(**row) for row in self._rows("calendars_of_user", p_user_id=user_id)]

@@ -1,0 +1,64 @@
+"""What a sync reads of the mirror and what it writes. SQL: commit_functions."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sync.clients.store import rows
+from sync.clients.store.rpc import Rpc
+from sync.model import Claim, SyncPart
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """`committed` False: the fence moved on. `notified`: a notification came since the claim."""
+
+    committed: bool
+    created: int
+    updated: int
+    deleted: int
+    due_in_seconds: float
+    notified: bool
+
+
+class CommitCalls(Rpc):
+    def read_families(
+        self, calendar_id: str, base_event_ids: Iterable[str]
+    ) -> tuple[list[dict[str, Any]], dt.datetime | None]:
+        """Google's trimmed JSON of whole families, and the earliest start among their meetings."""
+        answer = self._call("read_families", p_calendar_id=calendar_id, p_base_event_ids=sorted(base_event_ids))
+        return [row["details"] for row in answer["events"]], rows.instant(answer["earliest"])
+
+    def stage_sync(
+        self,
+        claim: Claim,
+        sync_id: str,
+        part: SyncPart,
+        covered_from: dt.datetime | None,
+        lease_seconds: int,
+    ) -> tuple[bool, int, int, int]:
+        """(accepted, created, updated, deleted) for a part of a full sync that is too large for one payload."""
+        row = self._rows(
+            "stage_sync",
+            p_calendar_id=claim.calendar_id,
+            p_fence=claim.fence,
+            p_sync_id=sync_id,
+            p_part=rows.part_json(part, covered_from),
+            p_lease_seconds=lease_seconds,
+        )[0]
+        return row["accepted"], row["created"], row["updated"], row["deleted"]
+
+    def commit_sync(
+        self, claim: Claim, part: SyncPart, covered_from: dt.datetime | None, facts: dict[str, Any]
+    ) -> Committed:
+        """The one commit of a sync. `facts`: the scalar keys of `commit_sync`'s p_sync (see its SQL comment)."""
+        row = self._rows(
+            "commit_sync",
+            p_calendar_id=claim.calendar_id,
+            p_fence=claim.fence,
+            p_sync={**facts, **rows.part_json(part, covered_from)},
+        )[0]
+        return Committed(**row)

@@ -1,0 +1,55 @@
+"""Push channels. SQL: watch_functions."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from sync.clients.store import rows
+from sync.clients.store.rpc import Rpc
+from sync.model import DeadChannel, WatchClaim
+
+
+class WatchCalls(Rpc):
+    def claim_expiring_watches(
+        self, *, limit: int, lead_seconds: float, lease_seconds: int, calendar_ids: Sequence[str] | None = None
+    ) -> list[WatchClaim]:
+        claimed = self._rows(
+            "claim_expiring_watches",
+            p_limit=limit,
+            p_lead_seconds=lead_seconds,
+            p_lease_seconds=lease_seconds,
+            p_calendar_ids=list(calendar_ids) if calendar_ids is not None else None,
+        )
+        return [rows.watch_claim(row) for row in claimed]
+
+    def begin_channel(self, channel_id: str, calendar_id: str, address: str) -> None:
+        self._call("begin_channel", p_channel_id=channel_id, p_calendar_id=calendar_id, p_address=address)
+
+    def activate_channel(self, channel_id: str, resource_id: str, expires_at: dt.datetime) -> list[str]:
+        """Ids of the earlier channels that are now to be stopped."""
+        found = self._rows(
+            "activate_channel",
+            p_channel_id=channel_id,
+            p_resource_id=resource_id,
+            p_expires_at=expires_at.isoformat(),
+        )
+        return [row["channel_id"] for row in found]
+
+    def fail_channel(self, channel_id: str, error_code: str, retry_seconds: float) -> None:
+        self._call("fail_channel", p_channel_id=channel_id, p_error_code=error_code, p_retry_seconds=retry_seconds)
+
+    def claim_dead_channels(
+        self, *, limit: int, lease_seconds: int, abandoned_seconds: int, channel_ids: Sequence[str] | None = None
+    ) -> list[DeadChannel]:
+        claimed = self._rows(
+            "claim_dead_channels",
+            p_limit=limit,
+            p_lease_seconds=lease_seconds,
+            p_abandoned_seconds=abandoned_seconds,
+            p_channel_ids=list(channel_ids) if channel_ids is not None else None,
+        )
+        return [DeadChannel(row["channel_id"], row["resource_id"], row["user_id"], rows.tokens(row)) for row in claimed]
+
+    def end_channel(self, channel_id: str, *, retry_seconds: float | None = None) -> None:
+        self._call("end_channel", p_channel_id=channel_id, p_retry_seconds=retry_seconds)
