@@ -11,7 +11,7 @@ from sync.jobs.executor import SyncExecutor
 from sync.jobs.services import Services, build_services
 from sync.logs import configure_logs
 from sync.settings import Settings, load
-from sync.web import connect, health, polling, watches, webhook
+from sync.web import connect, explain, health, polling, watches, webhook
 from sync.web.auth import Doors
 from sync.web.problems import register_problems
 
@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     app.extensions["services"] = services
     app.extensions["executor"] = executor
     app.extensions["doors"] = Doors(settings, UserTokens(settings.supabase_url, settings.supabase_jwt_secret))
-    for blueprint in (webhook, polling, watches, connect, health):
+    for blueprint in (webhook, polling, watches, connect, explain, health):
         app.register_blueprint(blueprint.blueprint)
     register_problems(app)
     return app

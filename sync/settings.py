@@ -7,10 +7,9 @@ reported together, by name, with what to do, and never with a value.
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,23 +34,26 @@ class _BadValueError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
+    """All of KEYS, checked. Secrets are left out of its repr, which ends up in tracebacks and logs."""
+
     supabase_url: str
-    supabase_service_role_key: str
-    supabase_jwt_secret: str | None
+    supabase_service_role_key: str = field(repr=False)
+    supabase_jwt_secret: str | None = field(repr=False)
     google_client_id: str
-    google_client_secret: str
+    google_client_secret: str = field(repr=False)
     google_api_endpoint: str
     google_auth_uri: str
     google_token_uri: str
     google_revoke_uri: str
     webhook_base_urls: Mapping[str, str]
-    channel_token_secrets: tuple[str, ...]
-    token_encryption_keys: tuple[bytes, ...]
-    cron_secret: str | None
+    channel_token_secrets: tuple[str, ...] = field(repr=False)
+    token_encryption_keys: tuple[bytes, ...] = field(repr=False)
+    cron_secret: str | None = field(repr=False)
     poll_stale_hours: float
     renew_lead_hours: float
     horizon_past_days: int
     horizon_future_days: int
+    hide_private_events: bool
     sync_threads: int
     cron_budget_seconds: float
     log_level: str
@@ -61,10 +63,19 @@ def _text(value: str) -> str:
     return value
 
 
+# Paths are put after it, so it can have neither query nor fragment.
+_URL_MEND = "must be a URL like https://host"
+
+
 def _url(value: str) -> str:
-    parts = urlsplit(value)
-    if not parts.hostname or parts.scheme not in {"https", "http"}:
-        raise _BadValueError("must be a URL like https://host")
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        # Its message quotes the value.
+        raise _BadValueError(_URL_MEND) from None
+    if not parts.hostname or parts.scheme not in {"https", "http"} or parts.query or parts.fragment:
+        raise _BadValueError(_URL_MEND)
     if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
         raise _BadValueError("must be https (plain http is allowed on loopback only)")
     return value.rstrip("/")
@@ -77,9 +88,10 @@ def _webhook_urls(value: str) -> dict[str, str]:
         region, separator, url = part.partition("=")
         if not separator or "/" in region:
             region, url = "default", part
-        if region in urls:
-            raise _BadValueError("names a region twice; give one URL, or region=url,region=url")
-        urls[region] = _url(url)
+        region = region.strip()
+        if not region or region in urls:
+            raise _BadValueError("has a region without a name, or one twice; give one URL, or region=url,region=url")
+        urls[region] = _url(url.strip())
     if not urls:
         raise _BadValueError("must be one URL, or region=url,region=url")
     return urls
@@ -112,7 +124,7 @@ def _keys(value: str) -> tuple[bytes, ...]:
             for part in (p.strip() for p in value.split(","))
             if part
         )
-    except binascii.Error:
+    except ValueError:  # binascii.Error, or text beyond ASCII
         raise _BadValueError(mend) from None
     if not keys or any(len(key) != 32 for key in keys):
         raise _BadValueError(mend)
@@ -131,6 +143,12 @@ def _number(least: float, most: float, kind: type[int] | type[float]) -> Callabl
         return number
 
     return check
+
+
+def _hides(value: str) -> bool:
+    if value.lower() not in {"show", "hide"}:
+        raise _BadValueError("must be show or hide")
+    return value.lower() == "hide"
 
 
 def _log_level(value: str) -> str:
@@ -220,6 +238,13 @@ KEYS: tuple[Key, ...] = (
         default="1",
     ),
     Key("HORIZON_FUTURE_DAYS", "horizon_future_days", _number(1, 366, int), "and this far ahead", default="60"),
+    Key(
+        "PRIVATE_EVENTS",
+        "hide_private_events",
+        _hides,
+        "show or hide: hide keeps only the time and the join link of private events",
+        default="show",
+    ),
     Key("SYNC_THREADS", "sync_threads", _number(1, 64, int), "calendars synced side by side per process", default="4"),
     Key(
         "CRON_BUDGET_SECONDS",

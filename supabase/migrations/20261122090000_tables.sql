@@ -91,6 +91,7 @@ alter table public.calendar_webhooks
   add column if not exists sync_format integer,
   add column if not exists time_zone text,
   add column if not exists horizon_until timestamptz,
+  add column if not exists audited_at timestamptz,
   -- Evidence for the plan.
   add column if not exists poll_interval_seconds integer,
   add column if not exists last_synced_at timestamptz,
@@ -126,6 +127,11 @@ alter table public.calendar_sync_logs
   add column if not exists is_full boolean not null default false,
   add column if not exists google_calls integer not null default 0,
   add column if not exists notifications integer not null default 0,
+  add column if not exists events_changed integer not null default 0,
+  -- An audit's figures: meetings compared with the calendar, those that differed, those put right.
+  add column if not exists audited integer,
+  add column if not exists differing integer,
+  add column if not exists repaired integer,
   add column if not exists latency_ms integer,
   add column if not exists error_code text;
 
@@ -197,50 +203,50 @@ begin
   loop
     execute format('alter table %s alter column %I drop not null', stray.relation, stray.name);
   end loop;
+  for stray in
+    select a.attrelid::regclass as relation
+    from pg_catalog.pg_attribute a
+    join pg_catalog.pg_class c on c.oid = a.attrelid
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = 'public'
+      and c.relname in ('google_credentials', 'calendar_webhooks', 'meetings', 'calendar_sync_logs')
+      and a.attname = 'id' and not a.attisdropped and not a.atthasdef and a.atttypid = 'uuid'::regtype
+  loop
+    execute format('alter table %s alter column id set default gen_random_uuid()', stray.relation);
+  end loop;
 end
 $$;
 
 -- One row per user becomes one row per calendar; one meeting per (event, user) becomes one per (event, calendar):
--- the same event stands in two calendars of one user when both are invited, under the same Google id.
+-- the same event stands in two calendars of one user when both are invited, under the same Google id. What else was
+-- unique over nothing but these columns would stop a sync for ever.
 do $$
 declare
   old record;
 begin
   for old in
-    select con.conrelid::regclass as relation, con.conname as name
-    from pg_catalog.pg_constraint con
-    join lateral (
-      select array_agg(a.attname::text order by a.attname) as names
-      from pg_catalog.pg_attribute a
-      where a.attrelid = con.conrelid and a.attnum = any (con.conkey)
-    ) cols on true
-    where con.contype = 'u'
-      and (
-        (con.conrelid = 'public.calendar_webhooks'::regclass and cols.names in (
-          array['user_id'], array['google_calendar_id', 'user_id']))
-        or (con.conrelid = 'public.meetings'::regclass and cols.names in (
-          array['google_calendar_event_id'], array['google_calendar_event_id', 'user_id']))
-      )
-  loop
-    execute format('alter table %s drop constraint %I', old.relation, old.name);
-  end loop;
-  for old in
-    select i.indexrelid::regclass as name
+    select i.indexrelid::regclass as index, i.indrelid::regclass as relation, con.conname as name
     from pg_catalog.pg_index i
     join lateral (
-      select array_agg(a.attname::text order by a.attname) as names
+      select array_agg(a.attname::text) as names
       from pg_catalog.pg_attribute a
       where a.attrelid = i.indrelid and a.attnum = any (i.indkey)
     ) cols on true
-    where i.indisunique and not i.indisprimary and i.indpred is null
+    left join pg_catalog.pg_constraint con on con.conindid = i.indexrelid and con.contype = 'u'
+    where i.indisunique and not i.indisprimary
+      and i.indexrelid is distinct from to_regclass('public.calendar_webhooks_one_per_calendar')
       and (
-        (i.indrelid = 'public.calendar_webhooks'::regclass and cols.names in (
-          array['user_id'], array['google_calendar_id', 'user_id']))
-        or (i.indrelid = 'public.meetings'::regclass and cols.names in (
-          array['google_calendar_event_id'], array['google_calendar_event_id', 'user_id']))
+        (i.indrelid = 'public.calendar_webhooks'::regclass and cols.names <@ array[
+          'user_id', 'google_calendar_id', 'is_active', 'resource_id'])
+        or (i.indrelid = 'public.meetings'::regclass and cols.names <@ array[
+          'user_id', 'google_calendar_event_id', 'title', 'meeting_url', 'start_time', 'end_time'])
       )
   loop
-    execute format('drop index %s', old.name);
+    if old.name is null then
+      execute format('drop index %s', old.index);
+    else
+      execute format('alter table %s drop constraint %I', old.relation, old.name);
+    end if;
   end loop;
 end
 $$;
@@ -252,7 +258,7 @@ declare
   old record;
 begin
   for old in
-    select con.conname as name
+    select distinct con.conname as name
     from pg_catalog.pg_constraint con
     join pg_catalog.pg_attribute a on a.attrelid = con.conrelid and a.attname in ('sync_type', 'status')
     where con.conrelid = 'public.calendar_sync_logs'::regclass and con.contype = 'c' and a.attnum = any (con.conkey)
@@ -266,13 +272,15 @@ begin
 end
 $$;
 
--- An original check on meetings may know other words than the contract's.
+-- An original check on meetings may know other words than the contract's, and so may its rows. A check that is "not
+-- valid" still refuses every later update of an old row, so these bind what a sync wrote. An old row that a sync cancels
+-- keeps the answer that it had.
 do $$
 declare
   old record;
 begin
   for old in
-    select con.conname as name
+    select distinct con.conname as name
     from pg_catalog.pg_constraint con
     join pg_catalog.pg_attribute a on a.attrelid = con.conrelid and a.attname in ('event_status', 'status')
     where con.conrelid = 'public.meetings'::regclass and con.contype = 'c' and a.attnum = any (con.conkey)
@@ -280,16 +288,94 @@ begin
     execute format('alter table public.meetings drop constraint %I', old.name);
   end loop;
   alter table public.meetings add constraint meetings_event_status_known
-    check (event_status in ('accepted', 'declined', 'tentative', 'needsAction')) not valid;
+    check (sync_id is null or status = 'cancelled'
+      or event_status in ('accepted', 'declined', 'tentative', 'needsAction')) not valid;
   alter table public.meetings add constraint meetings_status_known
-    check (status in ('confirmed', 'tentative', 'cancelled')) not valid;
+    check (sync_id is null or status in ('confirmed', 'tentative', 'cancelled')) not valid;
   alter table public.google_credentials drop constraint if exists google_credentials_status_known;
   alter table public.google_credentials add constraint google_credentials_status_known
     check (status in ('connected', 'needs_reauth', 'disconnected')) not valid;
 end
 $$;
 
--- A user who is deleted takes everything along, in original tables too. "Not valid": an old orphan row may stay.
+-- 4. Old rows find their place ----------------------------------------------------------------------------------
+
+alter table public.calendar_webhooks alter column google_calendar_id set default 'primary';
+
+-- Triggers of the original system sleep meanwhile: one that sets updated_at would overwrite what the rows say, and nobody
+-- knows what another one would set off.
+do $$
+declare
+  command text;
+  disable text[];
+  enable text[];
+begin
+  select
+    coalesce(array_agg(format('alter table %s disable trigger %I', t.tgrelid::regclass, t.tgname)), '{}'),
+    coalesce(array_agg(format('alter table %s enable %s trigger %I', t.tgrelid::regclass,
+      case when t.tgenabled = 'A' then 'always' else '' end, t.tgname)), '{}')
+  into disable, enable
+  from pg_catalog.pg_trigger t
+  where t.tgrelid in ('public.calendar_webhooks'::regclass, 'public.meetings'::regclass)
+    and not t.tgisinternal and t.tgenabled in ('O', 'A');
+  foreach command in array disable loop
+    execute command;
+  end loop;
+
+  update public.calendar_webhooks set google_calendar_id = 'primary' where google_calendar_id is null;
+
+  -- Of several rows for one calendar the active, then the newest, is the calendar; the others point to it.
+  with ranked as (
+    select id, first_value(id) over (
+      partition by user_id, google_calendar_id
+      order by (is_active is true) desc, created_at desc nulls last, id
+    ) as keeper
+    from public.calendar_webhooks
+    where duplicate_of is null
+  )
+  update public.calendar_webhooks w set duplicate_of = ranked.keeper
+  from ranked where ranked.id = w.id and ranked.keeper <> w.id;
+
+  -- A row may have outlived its user, where no foreign key forbade it. Nothing could be stored for it.
+  update public.calendar_webhooks w set paused_reason = 'user_gone', paused_at = now()
+  where w.paused_reason is null and not exists (select 1 from auth.users u where u.id = w.user_id);
+
+  -- Channels of the original system carry no token of ours, so their notifications are refused. As "superseded" they
+  -- are stopped, with the id and resource id that the row holds, once a channel of ours is open.
+  insert into public.calendar_channels (id, calendar_id, user_id, resource_id, state, expires_at, stop_after, error_code)
+  select distinct on (w.webhook_id)
+    w.webhook_id, coalesce(w.duplicate_of, w.id), w.user_id, w.resource_id, 'superseded', w.expiration_time, now(), 'original_channel'
+  from public.calendar_webhooks w
+  where w.webhook_id is not null and char_length(w.webhook_id) between 1 and 64 and w.resource_id is not null
+    and w.expiration_time > now() and w.sync_format is null
+    and exists (select 1 from auth.users u where u.id = w.user_id)
+  order by w.webhook_id, w.created_at desc
+  on conflict (id) do nothing;
+
+  update public.meetings m set calendar_id = w.id
+  from public.calendar_webhooks w
+  where m.calendar_id is null and m.google_calendar_event_id is not null
+    and w.user_id = m.user_id and w.google_calendar_id = 'primary' and w.duplicate_of is null
+    -- Two original rows for one event (no constraint forbade it): the newest is the calendar's, the other stays apart.
+    and not exists (
+      select 1 from public.meetings n
+      where n.user_id = m.user_id and n.google_calendar_event_id = m.google_calendar_event_id
+        and (n.calendar_id = w.id
+          or (n.calendar_id is null and (n.created_at, n.id::text) > (m.created_at, m.id::text)))
+    );
+
+  update public.meetings set base_event_id = regexp_replace(
+    regexp_replace(google_calendar_event_id, '_[0-9]{8}(T[0-9]{6}Z)?$', ''), '(_R[0-9]{8}(T[0-9]{6}Z?)?)+$', '')
+  where base_event_id is null and google_calendar_event_id is not null;
+
+  foreach command in array enable loop
+    execute command;
+  end loop;
+end
+$$;
+
+-- A user who is deleted takes everything along, in original tables too unless they have a rule of their own. "Not valid":
+-- a row that outlived its user may stay. Only now: a row that a transaction writes twice is checked again, valid or not.
 do $$
 declare
   relation text;
@@ -310,50 +396,6 @@ begin
   end loop;
 end
 $$;
-
--- 4. Old rows find their place ----------------------------------------------------------------------------------
-
-update public.calendar_webhooks set google_calendar_id = 'primary' where google_calendar_id is null;
-alter table public.calendar_webhooks alter column google_calendar_id set default 'primary';
-
--- Of several rows for one calendar the active, then the newest, is the calendar; the others point to it.
-with ranked as (
-  select id, first_value(id) over (
-    partition by user_id, google_calendar_id
-    order by (is_active is true) desc, created_at desc nulls last, id
-  ) as keeper
-  from public.calendar_webhooks
-  where duplicate_of is null
-)
-update public.calendar_webhooks w set duplicate_of = ranked.keeper
-from ranked where ranked.id = w.id and ranked.keeper <> w.id;
-
--- Channels of the original system carry no token of ours, so their notifications are refused. As "superseded" they
--- are stopped, with the id and resource id that the row holds, once a channel of ours is open.
-insert into public.calendar_channels (id, calendar_id, user_id, resource_id, state, expires_at, stop_after, error_code)
-select distinct on (w.webhook_id)
-  w.webhook_id, coalesce(w.duplicate_of, w.id), w.user_id, w.resource_id, 'superseded', w.expiration_time, now(), 'original_channel'
-from public.calendar_webhooks w
-where w.webhook_id is not null and char_length(w.webhook_id) between 1 and 64 and w.resource_id is not null
-  and w.expiration_time > now() and w.sync_format is null
-order by w.webhook_id, w.created_at desc
-on conflict (id) do nothing;
-
-update public.meetings m set calendar_id = w.id
-from public.calendar_webhooks w
-where m.calendar_id is null and m.google_calendar_event_id is not null
-  and w.user_id = m.user_id and w.google_calendar_id = 'primary' and w.duplicate_of is null
-  -- Two original rows for one event (no constraint forbade it): the newest is the calendar's, the other stays apart.
-  and not exists (
-    select 1 from public.meetings n
-    where n.user_id = m.user_id and n.google_calendar_event_id = m.google_calendar_event_id
-      and (n.calendar_id = w.id
-        or (n.calendar_id is null and (n.created_at, n.id::text) > (m.created_at, m.id::text)))
-  );
-
-update public.meetings set base_event_id = regexp_replace(
-  regexp_replace(google_calendar_event_id, '_[0-9]{8}(T[0-9]{6}Z)?$', ''), '_R[0-9]{8}(T[0-9]{6})?$', '')
-where base_event_id is null and google_calendar_event_id is not null;
 
 -- 5. Indexes, each for a named query -----------------------------------------------------------------------------
 
@@ -392,9 +434,10 @@ create index if not exists calendar_webhooks_duplicates on public.calendar_webho
 
 create index if not exists calendar_channels_of_calendar on public.calendar_channels (calendar_id);
 create index if not exists calendar_channels_of_user on public.calendar_channels (user_id);
--- claim_dead_channels
+-- claim_dead_channels: what is to be stopped, and openings that were never finished
 create index if not exists calendar_channels_to_stop on public.calendar_channels (stop_after)
   where stop_after is not null and resource_id is not null;
+create index if not exists calendar_channels_opening on public.calendar_channels (created_at) where state = 'opening';
 
 -- read_families
 create index if not exists calendar_events_family on public.calendar_events (calendar_id, base_event_id);

@@ -27,12 +27,22 @@ begin
 end
 $$;
 
--- An original log may number its rows from a sequence.
+-- An original table may number its rows from a sequence, which had grants of its own.
 do $$
+declare
+  owned record;
 begin
-  if pg_get_serial_sequence('public.calendar_sync_logs', 'id') is not null then
-    execute format('grant usage on sequence %s to service_role', pg_get_serial_sequence('public.calendar_sync_logs', 'id'));
-  end if;
+  for owned in
+    select d.objid::regclass as sequence
+    from pg_catalog.pg_depend d
+    join pg_catalog.pg_class s on s.oid = d.objid and s.relkind = 'S'
+    where d.classid = 'pg_catalog.pg_class'::regclass and d.deptype in ('a', 'i') and d.refobjid in (
+      'public.google_credentials'::regclass, 'public.calendar_webhooks'::regclass, 'public.meetings'::regclass,
+      'public.calendar_sync_logs'::regclass)
+  loop
+    execute format('revoke all on sequence %s from public, anon, authenticated, service_role', owned.sequence);
+    execute format('grant usage on sequence %s to service_role', owned.sequence);
+  end loop;
 end
 $$;
 

@@ -154,13 +154,14 @@ as $$
   select exists (select 1 from kept)
 $$;
 
--- Gives a claim back untouched (a worker that stops): the calendar is due at once for somebody else.
+-- Gives a claim back untouched (a worker that stops): the calendar is due for somebody else as soon as its backoff and
+-- the pause between two syncs allow.
 create or replace function public.release_calendar(p_calendar_id uuid, p_fence bigint) returns boolean
 language sql security invoker set search_path = ''
 as $$
   with released as (
     update public.calendar_webhooks w set
-      lease_expires_at = null, due_at = clock_timestamp(), committed_fence = p_fence
+      lease_expires_at = null, due_at = greatest(clock_timestamp(), w.not_before), committed_fence = p_fence
     where w.id = p_calendar_id and w.fence = p_fence and w.committed_fence < p_fence
     returning 1
   )
@@ -186,7 +187,7 @@ begin
     committed_fence = p_fence,
     lease_expires_at = null,
     due_at = case when p_status = 'skipped' and w.notifications_seen > w.notifications_synced
-      then v_now else v_next end,
+      then greatest(v_now, w.not_before) else v_next end,
     due_reason = p_reason,
     not_before = case when p_status = 'failed' then v_next else w.not_before end,
     consecutive_failures = case when p_status = 'failed' then w.consecutive_failures + 1 else w.consecutive_failures end,

@@ -1,35 +1,49 @@
 -- The commit: what a sync found becomes true in one transaction, or not at all.
 
--- Upserts mirror rows of one calendar. A row is written only when it differs, or when the generation must mark it seen.
+-- Upserts mirror rows of one calendar. A row is written only when it differs, or when the generation must mark it seen; the
+-- count is of those that differ.
 create or replace function calendar_internal.apply_events(
-  p_calendar public.calendar_webhooks, p_sync_id uuid, p_generation bigint, p_events jsonb, p_forgotten jsonb
-) returns void
+  p_calendar public.calendar_webhooks, p_sync_id uuid, p_generation bigint, p_events jsonb, p_forgotten jsonb,
+  out changed integer
+)
 language plpgsql security invoker set search_path = ''
 as $$
 begin
-  insert into public.calendar_events as mine (
-    calendar_id, google_event_id, user_id, base_event_id, recurring_event_id, kind, status,
-    starts_at, ends_at, original_start_at, recurs_until, google_updated_at, details, generation, sync_id)
-  select p_calendar.id, e.google_event_id, p_calendar.user_id, e.base_event_id, e.recurring_event_id, e.kind, e.status,
-    e.starts_at, e.ends_at, e.original_start_at, e.recurs_until, e.google_updated_at, e.details,
-    coalesce(p_generation, 0), p_sync_id
-  from jsonb_to_recordset(p_events) as e (
-    google_event_id text, base_event_id text, recurring_event_id text, kind text, status text,
-    starts_at timestamptz, ends_at timestamptz, original_start_at timestamptz, recurs_until timestamptz,
-    google_updated_at timestamptz, details jsonb)
-  on conflict (calendar_id, google_event_id) do update set
-    base_event_id = excluded.base_event_id, recurring_event_id = excluded.recurring_event_id,
-    kind = excluded.kind, status = excluded.status, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
-    original_start_at = excluded.original_start_at, recurs_until = excluded.recurs_until,
-    google_updated_at = excluded.google_updated_at, details = excluded.details,
-    generation = greatest(mine.generation, excluded.generation),
-    sync_id = excluded.sync_id, updated_at = clock_timestamp()
-  where (mine.base_event_id, mine.recurring_event_id, mine.kind, mine.status, mine.starts_at, mine.ends_at,
-      mine.original_start_at, mine.recurs_until, mine.google_updated_at, mine.details)
-    is distinct from
-      (excluded.base_event_id, excluded.recurring_event_id, excluded.kind, excluded.status, excluded.starts_at,
-      excluded.ends_at, excluded.original_start_at, excluded.recurs_until, excluded.google_updated_at, excluded.details)
-    or mine.generation < excluded.generation;
+  with incoming as (
+    select e.*, coalesce(p_generation, 0) as generation,
+      mine.google_event_id is null or (
+        mine.base_event_id, mine.recurring_event_id, mine.kind, mine.status, mine.starts_at, mine.ends_at,
+        mine.original_start_at, mine.recurs_until, mine.google_updated_at, mine.details
+      ) is distinct from (
+        e.base_event_id, e.recurring_event_id, e.kind, e.status, e.starts_at, e.ends_at,
+        e.original_start_at, e.recurs_until, e.google_updated_at, e.details
+      ) as differs,
+      mine.generation as seen
+    from jsonb_to_recordset(p_events) as e (
+      google_event_id text, base_event_id text, recurring_event_id text, kind text, status text,
+      starts_at timestamptz, ends_at timestamptz, original_start_at timestamptz, recurs_until timestamptz,
+      google_updated_at timestamptz, details jsonb)
+    left join public.calendar_events mine
+      on mine.calendar_id = p_calendar.id and mine.google_event_id = e.google_event_id
+  ), written as (
+    insert into public.calendar_events as mine (
+      calendar_id, google_event_id, user_id, base_event_id, recurring_event_id, kind, status,
+      starts_at, ends_at, original_start_at, recurs_until, google_updated_at, details, generation, sync_id)
+    select p_calendar.id, i.google_event_id, p_calendar.user_id, i.base_event_id, i.recurring_event_id, i.kind, i.status,
+      i.starts_at, i.ends_at, i.original_start_at, i.recurs_until, i.google_updated_at, i.details, i.generation,
+      p_sync_id
+    from incoming i
+    where i.differs or i.seen < i.generation
+    on conflict (calendar_id, google_event_id) do update set
+      base_event_id = excluded.base_event_id, recurring_event_id = excluded.recurring_event_id,
+      kind = excluded.kind, status = excluded.status, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
+      original_start_at = excluded.original_start_at, recurs_until = excluded.recurs_until,
+      google_updated_at = excluded.google_updated_at, details = excluded.details,
+      generation = greatest(mine.generation, excluded.generation),
+      sync_id = case when mine.details is distinct from excluded.details then excluded.sync_id else mine.sync_id end,
+      updated_at = clock_timestamp()
+  )
+  select count(*) filter (where i.differs) from incoming i into changed;
 
   delete from public.calendar_events e
   where e.calendar_id = p_calendar.id
@@ -75,8 +89,8 @@ begin
           case when d.placement = 'beyond' then 'cancelled' else d.status end,
           d.is_all_day, d.time_zone, d.provider, d.room_key)
       -- An old row of a family that comes back to life in the past stays as it ended.
-      and not (d.placement = 'before' and m.status = 'cancelled')
-    returning before.status <> 'cancelled' and d.placement = 'beyond' as withdrawn,
+      and (d.placement <> 'before' or m.status is distinct from 'cancelled')
+    returning before.status is distinct from 'cancelled' and d.placement = 'beyond' as withdrawn,
       before.status = 'cancelled' and d.placement = 'beyond' as stays_withdrawn
   ), added as (
     insert into public.meetings (
@@ -101,7 +115,7 @@ begin
     update public.meetings m set
       status = 'cancelled', status_reason = coalesce(p_withheld ->> m.google_calendar_event_id, 'deleted'),
       sync_id = p_sync_id, updated_at = clock_timestamp()
-    where m.calendar_id = p_calendar.id and m.status <> 'cancelled'
+    where m.calendar_id = p_calendar.id and m.status is distinct from 'cancelled'
       and m.base_event_id in (select jsonb_array_elements_text(p_families))
       and (p_covered_from is null or coalesce(m.end_time, m.start_time) > p_covered_from)
       and m.google_calendar_event_id not in (
@@ -124,7 +138,7 @@ begin
   with gone as (
     update public.meetings m set
       status = 'cancelled', status_reason = 'deleted', sync_id = p_sync_id, updated_at = clock_timestamp()
-    where m.calendar_id = p_calendar.id and m.status <> 'cancelled' and m.google_calendar_event_id is not null
+    where m.calendar_id = p_calendar.id and m.status is distinct from 'cancelled' and m.google_calendar_event_id is not null
       and coalesce(m.end_time, m.start_time) > p_covered_from
       and not exists (
         select 1 from public.calendar_events e
@@ -154,20 +168,22 @@ $$;
 -- It only writes what is true of the calendar already; what is gone, and the token, wait for commit_sync.
 create or replace function public.stage_sync(
   p_calendar_id uuid, p_fence bigint, p_sync_id uuid, p_part jsonb, p_lease_seconds integer
-) returns table (accepted boolean, created integer, updated integer, deleted integer)
+) returns table (accepted boolean, created integer, updated integer, deleted integer, events integer)
 language plpgsql security invoker set search_path = ''
 as $$
 #variable_conflict use_column
 declare
   v_calendar public.calendar_webhooks;
   v_applied record;
+  v_events integer;
 begin
   select * into v_calendar from public.calendar_webhooks w where w.id = p_calendar_id for update;
   if not found or v_calendar.fence <> p_fence or v_calendar.committed_fence >= p_fence then
-    return query select false, 0, 0, 0;
+    return query select false, 0, 0, 0, 0;
     return;
   end if;
-  perform calendar_internal.apply_events(v_calendar, p_sync_id, p_fence, p_part -> 'events', p_part -> 'forgotten');
+  v_events := calendar_internal.apply_events(
+    v_calendar, p_sync_id, p_fence, p_part -> 'events', p_part -> 'forgotten');
   select * into v_applied from calendar_internal.apply_meetings(
     v_calendar, p_sync_id, p_part -> 'families', p_part -> 'meetings', p_part -> 'withheld',
     (p_part ->> 'covered_from')::timestamptz);
@@ -175,14 +191,15 @@ begin
     lease_expires_at = clock_timestamp() + make_interval(secs => p_lease_seconds),
     due_at = clock_timestamp() + make_interval(secs => p_lease_seconds)
   where w.id = p_calendar_id;
-  return query select true, v_applied.created, v_applied.updated, v_applied.deleted;
+  return query select true, v_applied.created, v_applied.updated, v_applied.deleted, v_events;
 end
 $$;
 
 -- The one commit of a sync: mirror, meetings, token, counters, next due time and log row, together.
 -- p_sync: sync_id, sync_type, reason, is_full, sync_token, sync_format, time_zone, notifications_read, horizon_until,
 --   next_poll_seconds, next_reason, coalesce_seconds, missed_push, reopen_watch, events_processed, google_calls, duration_ms,
---   staged {created, updated, deleted}, and the part itself: events, forgotten, families, meetings, withheld, covered_from.
+--   staged {created, updated, deleted, events}, audited (meetings compared; for an audit only), and the part itself:
+--   events, forgotten, families, meetings, withheld, covered_from.
 -- Guarantees: refused when the fence moved on (another worker has the calendar); a second call of the same fence changes
 -- nothing and gives the first one's answer; a notification that came since the claim leaves the calendar due.
 create or replace function public.commit_sync(p_calendar_id uuid, p_fence bigint, p_sync jsonb)
@@ -197,31 +214,32 @@ declare
   v_calendar public.calendar_webhooks;
   v_sync_id uuid := (p_sync ->> 'sync_id')::uuid;
   v_applied record;
+  v_events integer;
+  v_differing integer;
   v_swept integer := 0;
   v_created integer;
   v_updated integer;
   v_deleted integer;
   v_notified boolean;
+  v_served bigint;
 begin
   select * into v_calendar from public.calendar_webhooks w where w.id = p_calendar_id for update;
   v_now := clock_timestamp();
-  if not found or v_calendar.fence <> p_fence then
-    return query select false, 0, 0, 0, 0::double precision, false;
-    return;
-  end if;
-  if v_calendar.committed_fence >= p_fence then
+  if v_calendar.id is null or v_calendar.fence <> p_fence or v_calendar.committed_fence >= p_fence then
+    -- Its first call may have come through though its answer was lost, and another worker may have claimed since.
     return query
     select true, l.meetings_created, l.meetings_updated, l.meetings_deleted,
       greatest(0, extract(epoch from v_calendar.due_at - v_now))::double precision,
       v_calendar.notifications_seen > v_calendar.notifications_synced
-    from public.calendar_sync_logs l where l.calendar_id = p_calendar_id and l.sync_id = v_sync_id;
+    from public.calendar_sync_logs l
+    where l.calendar_id = p_calendar_id and l.fence = p_fence and l.sync_id = v_sync_id and l.status = 'completed';
     if not found then
       return query select false, 0, 0, 0, 0::double precision, false;
     end if;
     return;
   end if;
 
-  perform calendar_internal.apply_events(
+  v_events := calendar_internal.apply_events(
     v_calendar, v_sync_id, case when (p_sync ->> 'is_full')::boolean then p_fence end,
     p_sync -> 'events', p_sync -> 'forgotten');
   select * into v_applied from calendar_internal.apply_meetings(
@@ -234,17 +252,26 @@ begin
   v_created := v_applied.created + coalesce((p_sync #>> '{staged,created}')::integer, 0);
   v_updated := v_applied.updated + coalesce((p_sync #>> '{staged,updated}')::integer, 0);
   v_deleted := v_applied.deleted + v_swept + coalesce((p_sync #>> '{staged,deleted}')::integer, 0);
+  v_events := v_events + coalesce((p_sync #>> '{staged,events}')::integer, 0);
+  -- An audit lists what was just synced: whatever its commit has to write was wrong before.
+  v_differing := case when p_sync ? 'audited' then v_created + v_updated + v_deleted end;
   v_notified := v_calendar.notifications_seen > (p_sync ->> 'notifications_read')::bigint;
+  v_served := greatest(0, (p_sync ->> 'notifications_read')::bigint - v_calendar.notifications_synced);
 
   insert into public.calendar_sync_logs (
     user_id, calendar_id, sync_id, fence, sync_type, status, reason, is_full, events_processed,
-    meetings_created, meetings_updated, meetings_deleted, google_calls, notifications, latency_ms, duration_ms)
+    meetings_created, meetings_updated, meetings_deleted, events_changed, audited, differing, repaired,
+    google_calls, notifications, latency_ms, duration_ms)
   values (
     v_calendar.user_id, p_calendar_id, v_sync_id, p_fence, p_sync ->> 'sync_type', 'completed', p_sync ->> 'reason',
     (p_sync ->> 'is_full')::boolean, (p_sync ->> 'events_processed')::integer,
-    v_created, v_updated, v_deleted, (p_sync ->> 'google_calls')::integer,
-    greatest(0, (p_sync ->> 'notifications_read')::bigint - v_calendar.notifications_synced),
-    extract(epoch from v_now - v_calendar.notified_since) * 1000, (p_sync ->> 'duration_ms')::integer);
+    v_created, v_updated, v_deleted, v_events, (p_sync ->> 'audited')::integer, v_differing, v_differing,
+    (p_sync ->> 'google_calls')::integer,
+    v_served,
+    -- A calendar that was paused waits for months; an integer holds 24 days of milliseconds.
+    case when v_served > 0
+      then least(extract(epoch from v_now - v_calendar.notified_since) * 1000, 2147483647)::integer end,
+    (p_sync ->> 'duration_ms')::integer);
 
   update public.calendar_webhooks w set
     committed_fence = p_fence,
@@ -255,8 +282,9 @@ begin
     horizon_until = case when (p_sync ->> 'is_full')::boolean
       then (p_sync ->> 'horizon_until')::timestamptz else w.horizon_until end,
     notifications_synced = greatest(w.notifications_synced, (p_sync ->> 'notifications_read')::bigint),
-    notified_since = case when v_notified then v_now end,
+    notified_since = case when v_notified then case when v_served > 0 then v_now else w.notified_since end end,
     last_synced_at = v_now,
+    audited_at = case when p_sync ? 'audited' then v_now else w.audited_at end,
     last_poll_at = case when p_sync ->> 'sync_type' = 'webhook' then w.last_poll_at else v_now end,
     last_change_at = case when (p_sync ->> 'events_processed')::integer > 0 then v_now else w.last_change_at end,
     webhook_failures = case when (p_sync ->> 'missed_push')::boolean

@@ -21,18 +21,20 @@ declare
   v_now timestamptz := clock_timestamp();
 begin
   return query
-  with claimed as (
+  -- Materialized: inside a nested loop the limit would be counted anew for every row.
+  with picked as materialized (
+    select c.id from public.calendar_webhooks c
+    where c.is_active and c.paused_reason is null and c.duplicate_of is null
+      and (p_calendar_ids is null or c.id = any (p_calendar_ids))
+      and (c.expiration_time is null or c.expiration_time < v_now + make_interval(secs => p_lead_seconds)
+        or not exists (select 1 from public.calendar_channels ch where ch.calendar_id = c.id and ch.state = 'live'))
+      and (c.watch_retry_at is null or c.watch_retry_at <= v_now)
+    order by c.expiration_time nulls first
+    limit least(greatest(p_limit, 0), 200)
+    for update skip locked
+  ), claimed as (
     update public.calendar_webhooks w set watch_retry_at = v_now + make_interval(secs => p_lease_seconds)
-    where w.id in (
-      select c.id from public.calendar_webhooks c
-      where c.is_active and c.paused_reason is null and c.duplicate_of is null
-        and (p_calendar_ids is null or c.id = any (p_calendar_ids))
-        and (c.expiration_time is null or c.expiration_time < v_now + make_interval(secs => p_lead_seconds)
-          or not exists (select 1 from public.calendar_channels ch where ch.calendar_id = c.id and ch.state = 'live'))
-        and (c.watch_retry_at is null or c.watch_retry_at <= v_now)
-      order by c.expiration_time nulls first
-      limit least(greatest(p_limit, 0), 200)
-      for update skip locked)
+    from picked where w.id = picked.id
     returning w.*
   )
   select w.id, w.user_id, w.google_calendar_id, w.watch_failures,
@@ -70,7 +72,8 @@ begin
   perform 1 from public.calendar_webhooks w where w.id = v_calendar_id for update;
   update public.calendar_channels c set
     state = 'live', resource_id = p_resource_id, expires_at = p_expires_at, opened_at = v_now, error_code = null,
-    updated_at = v_now
+    -- It may have been given up too early, and be marked to be stopped.
+    stop_after = null, updated_at = v_now
   where c.id = p_channel_id and c.state in ('opening', 'failed');
   if not found then
     return;
@@ -98,7 +101,8 @@ end
 $$;
 
 -- The watch was not opened, or nobody knows whether it was. Everything else stays as it is; a calendar never synced
--- becomes due, for it has waited for its watch.
+-- becomes due, for it has waited for its watch. A repeated call changes nothing, nor one that comes after the channel was
+-- activated or given up.
 create or replace function public.fail_channel(p_channel_id text, p_error_code text, p_retry_seconds double precision)
 returns void
 language plpgsql security invoker set search_path = ''
@@ -108,6 +112,15 @@ declare
   v_calendar_id uuid;
 begin
   select c.calendar_id into v_calendar_id from public.calendar_channels c where c.id = p_channel_id;
+  -- The calendar row is locked first, as every function does that locks both.
+  perform 1 from public.calendar_webhooks w where w.id = v_calendar_id for update;
+  update public.calendar_channels c set
+    state = 'failed', error_code = p_error_code, updated_at = v_now,
+    stop_after = case when c.resource_id is not null then v_now else c.stop_after end
+  where c.id = p_channel_id and c.state = 'opening';
+  if not found then
+    return;
+  end if;
   update public.calendar_webhooks w set
     watch_failures = w.watch_failures + 1, watch_error_code = p_error_code,
     watch_retry_at = v_now + make_interval(secs => p_retry_seconds),
@@ -115,15 +128,12 @@ begin
       then least(w.due_at, greatest(v_now, w.not_before)) else w.due_at end,
     updated_at = v_now
   where w.id = v_calendar_id;
-  update public.calendar_channels c set
-    state = 'failed', error_code = p_error_code, updated_at = v_now,
-    stop_after = case when c.resource_id is not null then v_now else c.stop_after end
-  where c.id = p_channel_id and c.state = 'opening';
 end
 $$;
 
 -- Leases channels that should be dead and can be stopped. A channel whose opening was never finished (its process died)
--- counts as failed after p_abandoned_seconds.
+-- counts as failed after p_abandoned_seconds; one that has lapsed by itself need not be stopped any more.
+-- Guarantee: a channel that speaks for a watched calendar is never among them.
 create or replace function public.claim_dead_channels(
   p_limit integer, p_lease_seconds integer, p_abandoned_seconds integer, p_channel_ids text[] default null
 ) returns table (
@@ -139,22 +149,35 @@ begin
   update public.calendar_channels c set
     state = 'failed', error_code = 'abandoned', updated_at = v_now,
     stop_after = case when c.resource_id is not null then v_now end
-  where c.state = 'opening' and c.created_at < v_now - make_interval(secs => p_abandoned_seconds);
+  where c.id in (
+    select a.id from public.calendar_channels a
+    where a.state = 'opening' and a.created_at < v_now - make_interval(secs => p_abandoned_seconds)
+    for update skip locked);
+  -- Also of users whose grant is lost, whose channels nobody can stop. No channel outlives 30 days at Google.
+  update public.calendar_channels c set state = 'expired', stop_after = null, updated_at = v_now
+  where c.id in (
+    select l.id from public.calendar_channels l
+    where l.stop_after <= v_now and l.resource_id is not null
+      and coalesce(l.expires_at, greatest(l.created_at, l.last_notification_at) + interval '30 days') <= v_now
+    for update skip locked);
   return query
-  with claimed as (
+  -- Materialized: inside a nested loop the limit would be counted anew for every row.
+  with picked as materialized (
+    select d.id from public.calendar_channels d
+    where d.stop_after <= v_now and d.resource_id is not null
+      and (p_channel_ids is null or d.id = any (p_channel_ids))
+      -- An old channel is stopped only once another one speaks for its calendar, or the calendar is watched no more.
+      and (d.state in ('failed', 'expired')
+        or (d.state = 'superseded' and exists (
+          select 1 from public.calendar_channels l where l.calendar_id = d.calendar_id and l.state = 'live'))
+        or exists (select 1 from public.calendar_webhooks w where w.id = d.calendar_id and w.is_active is not true))
+    order by d.stop_after
+    limit least(greatest(p_limit, 0), 200)
+    for update skip locked
+  ), claimed as (
     update public.calendar_channels c set
       stop_after = v_now + make_interval(secs => p_lease_seconds), stop_attempts = c.stop_attempts + 1
-    where c.id in (
-      select d.id from public.calendar_channels d
-      where d.stop_after <= v_now and d.resource_id is not null
-        and (p_channel_ids is null or d.id = any (p_channel_ids))
-        -- An old channel is stopped only once another one speaks for its calendar, or the calendar is watched no more.
-        and (d.state <> 'superseded'
-          or exists (select 1 from public.calendar_channels l where l.calendar_id = d.calendar_id and l.state = 'live')
-          or exists (select 1 from public.calendar_webhooks w where w.id = d.calendar_id and w.is_active is not true))
-      order by d.stop_after
-      limit least(greatest(p_limit, 0), 200)
-      for update skip locked)
+    from picked where c.id = picked.id
     returning c.*
   )
   select c.id, c.resource_id, c.user_id, g.access_token, g.access_token_expires_at, g.refresh_token

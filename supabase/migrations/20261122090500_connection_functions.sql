@@ -13,6 +13,9 @@ as $$
 declare
   v_now timestamptz := clock_timestamp();
 begin
+  -- Connecting and losing a connection are one after the other, also where there is no row to lock yet: a loss that ran
+  -- alongside would not see the new grant and would pause what it has just resumed.
+  perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
   insert into public.google_credentials as g (
     user_id, refresh_token, access_token, access_token_expires_at, scopes, status, status_reason, status_at)
   values (
@@ -83,6 +86,7 @@ declare
   v_now timestamptz := clock_timestamp();
   v_first boolean;
 begin
+  perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
   update public.google_credentials g set
     status = 'needs_reauth', status_reason = p_reason, status_at = v_now, access_token = null,
     access_token_expires_at = null, updated_at = v_now

@@ -20,7 +20,7 @@ from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.http import HttpRequest
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
-from sync.clients.google_errors import AccessTokenRejected, failure_of
+from sync.clients.google_errors import SETUP_REASONS, AccessTokenRejected, failure_of
 from sync.clients.http_transport import ThreadHttp
 from sync.errors import (
     CalendarLost,
@@ -81,6 +81,8 @@ class GoogleCalendar:
         try:
             answer = self._execute(access, request)
         except RequestRejected as rejected:
+            if rejected.code in SETUP_REASONS:
+                raise
             if page_token:
                 raise PageTokenRejected(rejected.code) from rejected
             if sync_token:
@@ -103,7 +105,10 @@ class GoogleCalendar:
         request = self._api.events().watch(calendarId=calendar_id, body=body)
         # Not repeated: a second try with this id would be refused if the first one arrived.
         answer = self._execute(access, request, attempts=1)
-        return OpenChannel(channel_id, str(answer["resourceId"]), _expiration(answer.get("expiration"), now))
+        try:
+            return OpenChannel(channel_id, str(answer["resourceId"]), _expiration(answer.get("expiration"), now))
+        except (LookupError, TypeError, ValueError, OverflowError) as broken:
+            raise OutcomeUnknown("answer_unreadable") from broken
 
     def stop(self, access: Access, *, channel_id: str, resource_id: str) -> None:
         """Stops a channel. Raises ChannelUnknown when there is none (any more)."""

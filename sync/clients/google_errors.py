@@ -36,7 +36,7 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> GoogleFa
     """The typed failure of an error answer. `headers` with lower-case names."""
     reason, api_status = _read(body)
     code = reason or f"http_{status}"
-    wait = _retry_after(headers.get("retry-after"))
+    wait = retry_after_seconds(headers.get("retry-after"))
     if reason in QUOTA_REASONS or status == 429 or api_status == "RESOURCE_EXHAUSTED":
         # Before all else: a quota 403 may carry status PERMISSION_DENIED.
         return SlowDown(code, retry_after_seconds=wait)
@@ -79,7 +79,7 @@ def _read(body: bytes) -> tuple[str | None, str | None]:
     return (reasons[0] if reasons else None), error.get("status")
 
 
-def _retry_after(value: str | None) -> float | None:
+def retry_after_seconds(value: str | None) -> float | None:
     """Seconds of a Retry-After header: a number, or an HTTP date."""
     if not value:
         return None

@@ -7,12 +7,16 @@ never by its text; time-outs and 5xx are never a dead grant.
 from __future__ import annotations
 
 import datetime as dt
+import http.client
+import json
 from typing import Any
 
 import google.auth.exceptions
 import google.oauth2.credentials
 import google_auth_httplib2
+import httplib2
 
+from sync.clients.google_errors import retry_after_seconds
 from sync.clients.http_transport import ThreadHttp
 from sync.errors import ReconnectNeeded, RequestRejected, RetryLater
 from sync.model import Grant
@@ -23,6 +27,8 @@ DEAD_GRANT_CODES = frozenset(
 )
 # The OAuth client itself is refused: an operator's matter; users' grants may be fine.
 CLIENT_CODES = frozenset({"invalid_client", "unauthorized_client", "disabled_client", "org_internal"})
+# RFC 6749 4.1.2.1, and what Google adds: the endpoint's own trouble, whatever the status.
+PASSING_CODES = frozenset({"internal_failure", "server_error", "temporarily_unavailable"})
 
 
 class GoogleOAuth:
@@ -43,10 +49,13 @@ class GoogleOAuth:
             client_id=self._client_id,
             client_secret=self._client_secret,
         )
+        endpoint = _TokenEndpoint(self._threads.http)
         try:
-            credentials.refresh(google_auth_httplib2.Request(self._threads.http))
-        except google.auth.exceptions.RefreshError as refused:
-            raise _refusal(refused) from None
+            credentials.refresh(endpoint)
+            # google-auth keeps naive UTC.
+            expires_at = credentials.expiry.replace(tzinfo=dt.UTC)
+        except google.auth.exceptions.RefreshError:
+            raise _refusal(endpoint.error_code) from None
         except (google.auth.exceptions.TransportError, OSError) as broken:
             raise RetryLater("token_endpoint_unreachable") from broken
         except (AttributeError, KeyError, TypeError, ValueError) as broken:
@@ -56,18 +65,42 @@ class GoogleOAuth:
         scopes = credentials.granted_scopes or ()
         return Grant(
             access_token=credentials.token,
-            # google-auth keeps naive UTC.
-            expires_at=credentials.expiry.replace(tzinfo=dt.UTC),
+            expires_at=expires_at,
             refresh_token=rotated,
             scopes=tuple(scopes.split() if isinstance(scopes, str) else scopes),
         )
 
 
-def _refusal(refused: google.auth.exceptions.RefreshError) -> Exception:
-    """The endpoint's own error code decides. google-auth puts the parsed answer second in `args`."""
-    answer = refused.args[1] if len(refused.args) > 1 else None
-    code = answer.get("error") if isinstance(answer, dict) else None
-    if not isinstance(code, str) or refused.retryable:
+class _TokenEndpoint(google_auth_httplib2.Request):  # type: ignore[misc]
+    """google-auth's transport, listened in on. `error_code` is the last answer's own: google-auth drops it where it
+    knows better, as with `invalid_rapt`. What passes is raised at once: google-auth would repeat it within our repeats.
+    """
+
+    def __init__(self, connection: httplib2.Http) -> None:
+        super().__init__(connection)
+        self.error_code: str | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        response = super().__call__(*args, **kwargs)
+        if response.status != http.client.OK:
+            self.error_code = _error_code(response.data)
+            if response.status >= 500 or response.status in (408, 429) or self.error_code in PASSING_CODES:
+                wait = retry_after_seconds(response.headers.get("retry-after"))
+                raise RetryLater("token_endpoint_failed", retry_after_seconds=wait)
+        return response
+
+
+def _error_code(body: bytes) -> str | None:
+    try:
+        code = json.loads(body)["error"]
+    except (ValueError, LookupError, TypeError):
+        return None
+    return code if isinstance(code, str) else None
+
+
+def _refusal(code: str | None) -> Exception:
+    """The endpoint's own error code decides."""
+    if code is None:
         return RetryLater("token_endpoint_failed")
     if code in CLIENT_CODES:
         return RequestRejected(code)

@@ -1,8 +1,8 @@
 """Tokens at rest: AES-256-GCM, bound to the user and the kind of token, under rotating keys.
 
 Owns the ciphertext's form: "v1." + URL-safe base64 of key id (4 bytes), nonce (12), ciphertext. A value without the
-mark is a plaintext of the original system: it opens as itself, and is sealed when it is next saved. Called by
-`jobs/access_tokens`.
+mark is a plaintext of the original system: it opens as itself, and is sealed when it is next saved; so is what an older
+key sealed, so that a rotated key can be dropped once every token was refreshed. Called by `jobs/access_tokens`.
 """
 
 from __future__ import annotations
@@ -36,6 +36,14 @@ class Vault:
         sealed = self._ciphers[self._current].encrypt(nonce, token.encode(), _bound_to(user_id, kind))
         return _MARK + base64.urlsafe_b64encode(self._current + nonce + sealed).decode()
 
+    def is_current(self, stored: str) -> bool:
+        """False for a plaintext of the original system, and for what an older key sealed: seal it anew."""
+        try:
+            raw = base64.urlsafe_b64decode(stored.removeprefix(_MARK)) if stored.startswith(_MARK) else b""
+        except (binascii.Error, ValueError):
+            return False
+        return raw[:_KEY_ID_BYTES] == self._current
+
     def open(self, user_id: str, kind: str, stored: str) -> str:
         """The token. Raises TokenUnreadable if no key fits or the ciphertext belongs to another row."""
         if not stored.startswith(_MARK):
@@ -44,6 +52,8 @@ class Vault:
             raw = base64.urlsafe_b64decode(stored[len(_MARK) :])
         except (binascii.Error, ValueError):
             raise TokenUnreadable("token_damaged", "the stored token is not base64") from None
+        if len(raw) < _KEY_ID_BYTES + _NONCE_BYTES:
+            raise TokenUnreadable("token_damaged", "the stored token is cut short")
         key_id, rest = raw[:_KEY_ID_BYTES], raw[_KEY_ID_BYTES:]
         cipher = self._ciphers.get(key_id)
         if cipher is None:
@@ -52,11 +62,6 @@ class Vault:
             return cipher.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], _bound_to(user_id, kind)).decode()
         except InvalidTag:
             raise TokenUnreadable("token_not_this_users", "the stored token was sealed for another row") from None
-
-
-def is_sealed(stored: str) -> bool:
-    """False for a plaintext of the original system."""
-    return stored.startswith(_MARK)
 
 
 def _key_id(key: bytes) -> bytes:

@@ -19,6 +19,9 @@ from sync.errors import (
 )
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
+# A lost connection pauses the calendar, and then nothing is tried. But a user who reconnected while the old grant was
+# being refused is not paused: he must not wait for the old grant's failure.
+UNLESS_PAUSED_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ def react_to_sync_failure(error: SyncError, failures_before: int, jitter: float)
     """For a sync that ended in `error`, after `failures_before` failures in a row."""
     failures = failures_before + 1
     if isinstance(error, ReconnectNeeded):
-        return Reaction(_DAY, lose_connection=True)
+        return Reaction(UNLESS_PAUSED_SECONDS, lose_connection=True)
     if isinstance(error, CalendarLost):
         # May be back soon (a sharing mistake undone) or never: from a quarter of an hour to once a day, for ever.
         return Reaction(backoff_seconds(failures, jitter, first_seconds=15 * _MINUTE, most_seconds=_DAY))
@@ -51,7 +54,7 @@ def react_to_sync_failure(error: SyncError, failures_before: int, jitter: float)
 def react_to_watch_failure(error: SyncError, failures_before: int, jitter: float) -> Reaction:
     """For a watch that could not be opened. The calendar is polled meanwhile, so nothing here is urgent."""
     if isinstance(error, ReconnectNeeded):
-        return Reaction(_DAY, lose_connection=True)
+        return Reaction(UNLESS_PAUSED_SECONDS, lose_connection=True)
     if isinstance(error, PushUnsupported):
         # A fact about the calendar, not a fault: ask again once a week, in case Google learns.
         return Reaction(7 * _DAY)

@@ -17,6 +17,9 @@ from sync.core.meeting_rules import decide_meeting, own_answer, title_of
 from sync.core.recurrence import BadRecurrence, last_possible_end, occurrence_starts
 from sync.model import Derived, Event, EventTime, Meeting, MirrorRow, Window
 
+# As in `recurrence`: about a thousand years, so that no occurrence's end overflows.
+_LONGEST = dt.timedelta(days=365_000)
+
 
 @dataclass(frozen=True, slots=True)
 class Merged:
@@ -45,15 +48,21 @@ def by_family(events: Iterable[Event]) -> dict[str, tuple[Event, ...]]:
     return {base_id: tuple(members) for base_id, members in families.items()}
 
 
-def merge(stored: Iterable[Event], delta: Sequence[Event]) -> Merged:
-    """The touched families as they are now. `stored`: their mirror rows; `delta`: items in the order listed."""
+def merge(stored: Iterable[Event], delta: Sequence[Event], calendar_zone: str) -> Merged:
+    """The touched families as they are now. `stored`: their mirror rows; `delta`: items in the order listed.
+
+    A series that ended takes its exceptions with it, and one that was shortened those behind its new end: Google may
+    list them as cancelled, or not at all.
+    """
     items = {event.id: event for event in stored}
     latest = {event.id: event for event in delta}
     ended = {event.id: event for event in latest.values() if event.kind != "exception" and not _is_series(event)}
     forgotten = {
         event.id
         for event in items.values()
-        if event.kind == "exception" and event.series_id in ended and event.id not in latest
+        if event.kind == "exception"
+        and event.id not in latest
+        and (event.series_id in ended or _is_behind(event, latest.get(event.series_id or ""), calendar_zone))
     }
     for event in latest.values():
         if event.kind == "exception" and event.series_id in ended and not _outlives(event, ended[event.series_id]):
@@ -68,6 +77,19 @@ def merge(stored: Iterable[Event], delta: Sequence[Event]) -> Merged:
 
 def _is_series(event: Event) -> bool:
     return event.kind == "series" and event.is_live
+
+
+def _is_behind(exception: Event, series: Event | None, calendar_zone: str) -> bool:
+    """Whether the series, as it is now, ends before the occurrence this exception stands for."""
+    if series is None or not _is_series(series) or series.start is None or exception.original_start is None:
+        return False
+    duration = _duration(series)
+    try:
+        last = last_possible_end(series.start, series.recurrence, duration, calendar_zone)
+    except BadRecurrence:
+        return False
+    original = exception.original_start
+    return last is not None and end_of(_shifted(original, duration), calendar_zone) > last
 
 
 def _outlives(exception: Event, end_of_series: Event) -> bool:
@@ -172,16 +194,17 @@ def _occurrences(
                 withheld[event.id] = "no_time"
     for event in members:
         if event.kind == "exception":
-            _apply_exception(event, slots, series)
+            _apply_exception(event, slots)
     return slots, withheld
 
 
-def _apply_exception(event: Event, slots: dict[str, _Slot], series: Mapping[str, Event]) -> None:
+def _apply_exception(event: Event, slots: dict[str, _Slot]) -> None:
     key = instance_id(event.base_id, event.original_start) if event.original_start else event.id
     generated = slots.get(key)
     named = event.details.get("recurringEventId")
     # An exception of the truncated series does not reach into the series that was split off: same id, other series.
-    if generated and named in series and generated.series_id not in (None, named):
+    # Also if the truncated series is unknown: a full sync drops it once it is over, and must come to the same.
+    if generated and named and generated.series_id not in (None, named):
         return
     if not event.is_live:
         slots.pop(key, None)
@@ -204,11 +227,12 @@ def _duration(event: Event) -> dt.timedelta:
     """Exact duration (RFC 5545 3.8.5.3: an occurrence lasts as long as the first, whatever the clocks do)."""
     if event.start is None or event.end is None:
         return dt.timedelta(0)
+    duration = dt.timedelta(0)
     if event.start.date is not None and event.end.date is not None:
-        return max(event.end.date - event.start.date, dt.timedelta(0))
+        duration = event.end.date - event.start.date
     if event.start.at is not None and event.end.at is not None:
-        return max(event.end.at - event.start.at, dt.timedelta(0))
-    return dt.timedelta(0)
+        duration = event.end.at - event.start.at
+    return min(max(duration, dt.timedelta(0)), _LONGEST)
 
 
 def _shifted(start: EventTime, duration: dt.timedelta) -> EventTime:

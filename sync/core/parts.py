@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from sync.core.families import by_family, derive, merge, mirror_row
 from sync.model import Derived, Event, Meeting, MirrorRow, SyncPart, Window
 
-# Rows per part. A thousand rows are a fraction of a second in Postgres; the platform ends a statement after 8 s.
+# Rows per part, and reasons why an occurrence has none. A thousand are a fraction of a second in Postgres; the platform
+# ends a statement after 8 s.
 ROWS_PER_PART = 1000
 # How far back rows of history follow a change of their series. Further back they stay as they were.
 HISTORY_DAYS = 400
@@ -36,7 +37,7 @@ def delta_part(
 ) -> Delta:
     """The one part of an incremental sync. `stored`: the mirror's rows of the touched families; `earliest`: the
     earliest start among their meetings, so that history follows the series it belongs to."""
-    merged = merge(stored, delta)
+    merged = merge(stored, delta, calendar_zone)
     floor = horizon.start - dt.timedelta(days=HISTORY_DAYS)
     expand_from = max(earliest, floor) if earliest else horizon.start
     derived = [derive(members, horizon, expand_from, calendar_zone) for members in merged.families.values()]
@@ -57,7 +58,7 @@ def full_parts(events: Iterable[Event], horizon: Window, calendar_zone: str) -> 
     size = 0
     for base_id, members in by_family(events).items():
         came_to = derive(members, horizon, horizon.start, calendar_zone)
-        grows = len(members) + len(came_to.meetings)
+        grows = len(members) + len(came_to.meetings) + len(came_to.withheld)
         if size and size + grows > ROWS_PER_PART:
             yield SyncPart(tuple(families), tuple(rows), (), _together(derived))
             families, rows, derived, size = [], [], [], 0

@@ -20,6 +20,8 @@ _KEPT = (
     "id", "status", "summary", "description", "location", "start", "end", "recurrence", "recurringEventId",
     "originalStartTime", "hangoutLink", "eventType", "visibility", "updated",
 )  # fmt: skip
+# As in `recurrence`. Nobody meets then, but an invitation may say so, and must not stop its calendar's sync.
+FAR_YEAR = 9000
 _STATUSES = frozenset({"confirmed", "tentative", "cancelled"})
 
 
@@ -61,9 +63,12 @@ def trim(item: Mapping[str, Any]) -> dict[str, Any]:
         for attendee in item.get("attendees") or ()
         if attendee.get("self")
     ]
-    if item.get("attendees") or item.get("attendeesOmitted"):
-        # Empty: there are attendees, but the reader is none of them.
+    if own:
         kept["attendees"] = own
+    elif item.get("attendees") or item.get("attendeesOmitted"):
+        # There are attendees, but the reader is none of them. Google's own mark says so again when this is trimmed
+        # anew.
+        kept |= {"attendees": [], "attendeesOmitted": True}
     if (item.get("organizer") or {}).get("self"):
         kept["organizer"] = {"self": True}
     return kept
@@ -75,9 +80,10 @@ def event_time(value: Mapping[str, Any] | None) -> EventTime | None:
         return None
     if value.get("date"):
         try:
-            return EventTime(date=dt.date.fromisoformat(value["date"]))
+            date = dt.date.fromisoformat(value["date"])
         except ValueError:
             return None
+        return EventTime(date=date) if _is_computable(date) else None
     at = _instant(value.get("dateTime"))
     return EventTime(at=at, time_zone=value.get("timeZone")) if at else None
 
@@ -90,7 +96,12 @@ def _instant(value: str | None) -> dt.datetime | None:
         parsed = dt.datetime.fromisoformat(value)
     except ValueError:
         return None
-    return parsed.astimezone(dt.UTC) if parsed.tzinfo else None
+    return parsed.astimezone(dt.UTC) if parsed.tzinfo and _is_computable(parsed) else None
+
+
+def _is_computable(date: dt.date) -> bool:
+    """Whether zones and durations have room around it: at either end of the calendar they overflow."""
+    return dt.MINYEAR < date.year < FAR_YEAR
 
 
 def _link_to_series(details: Mapping[str, Any]) -> tuple[str | None, EventTime | None]:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from sync.clients.google_oauth import GoogleOAuth
 from sync.clients.store import Store
-from sync.clients.vault import Vault, is_sealed
-from sync.errors import ReconnectNeeded
+from sync.clients.vault import Vault
+from sync.errors import ReconnectNeeded, TokenUnreadable
 from sync.model import Grant, SealedTokens
 
 # A token this close to its end is not used any more: it must outlive the paged listing that begins with it.
@@ -83,9 +83,12 @@ class AccessTokens:
             return None
         if not self._lasts(sealed.access_expires_at):
             return None
-        found = _Remembered(
-            self._vault.open(user_id, "access", sealed.access), sealed.access_expires_at, frozenset({sealed.refresh})
-        )
+        try:
+            token = self._vault.open(user_id, "access", sealed.access)
+        except TokenUnreadable:
+            # Its key was dropped. The refresh token brings another one, if it can be read.
+            return None
+        found = _Remembered(token, sealed.access_expires_at, frozenset({sealed.refresh}))
         self._remember(user_id, found)
         return found
 
@@ -93,7 +96,7 @@ class AccessTokens:
         plain = self._vault.open(user_id, "refresh", stored_refresh)
         grant = self._oauth.refresh(plain)
         replaced = None
-        if grant.refresh_token or not is_sealed(stored_refresh):
+        if grant.refresh_token or not self._vault.is_current(stored_refresh):
             replaced = self._vault.seal(user_id, "refresh", grant.refresh_token or plain)
         # Stored before it is used: a rotated refresh token that only this process knew would die with it.
         self._store.save_tokens(

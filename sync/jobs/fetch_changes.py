@@ -6,20 +6,32 @@ half-done. Called by `jobs/sync_calendar`.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sync.clients.google_calendar import Access, GoogleCalendar
 from sync.core.families import can_still_matter
+from sync.core.privacy import without_private_content
 from sync.core.translate import event_from_google
 from sync.errors import PageTokenRejected, RequestRejected, ResyncNeeded, RetryLater
-from sync.model import Event, EventsPage, Window
+from sync.model import Event, EventsPage
 
 # Listings begun in one sync: the planned one, one after a rejected page token, one after an expired sync token, and
 # one more.
 MAX_LISTINGS = 4
 FALLBACK_ZONE = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """What is kept of a listing: of a full one only what is not over by `horizon_start`; of private events no
+    content, if
+    `hide_private`."""
+
+    horizon_start: dt.datetime
+    hide_private: bool
 
 
 @dataclass(slots=True)
@@ -41,7 +53,7 @@ def fetch_changes(
     *,
     sync_token: str | None,
     known_zone: str | None,
-    horizon: Window,
+    keep: Keep,
     between_pages: Callable[[], None],
 ) -> Listing:
     """All changes since `sync_token` (None: everything that can still matter), with the token that follows them.
@@ -52,7 +64,7 @@ def fetch_changes(
     for _ in range(MAX_LISTINGS):
         try:
             listing = _list_all(
-                calendar, access, google_calendar_id, sync_token, horizon=horizon, between_pages=between_pages
+                calendar, access, google_calendar_id, sync_token, keep=keep, between_pages=between_pages
             )
             if sync_token and known_zone and listing.time_zone != known_zone:
                 # All-day events stand at midnight of the calendar's zone: all of them move.
@@ -78,14 +90,14 @@ def _list_all(
     google_calendar_id: str,
     sync_token: str | None,
     *,
-    horizon: Window,
+    keep: Keep,
     between_pages: Callable[[], None],
 ) -> Listing:
     listing = Listing(events={}, is_full=sync_token is None)
     page_token = None
     while True:
         page = calendar.list_events(access, google_calendar_id, sync_token=sync_token, page_token=page_token)
-        _take(page, listing, horizon)
+        _take(page, listing, keep)
         # An empty page may have a successor; only the token says where the listing ends.
         if page.next_page_token is None:
             break
@@ -97,14 +109,14 @@ def _list_all(
     return listing
 
 
-def _take(page: EventsPage, listing: Listing, horizon: Window) -> None:
+def _take(page: EventsPage, listing: Listing, keep: Keep) -> None:
     listing.time_zone = usable_zone(page.time_zone)
     listing.items += len(page.items)
     for item in page.items:
         if not item.get("id"):
             continue
-        event = event_from_google(item)
-        if listing.is_full and not can_still_matter(event, horizon.start, listing.time_zone):
+        event = event_from_google(without_private_content(item) if keep.hide_private else item)
+        if listing.is_full and not can_still_matter(event, keep.horizon_start, listing.time_zone):
             listing.events.pop(event.id, None)
             continue
         listing.events[event.id] = event

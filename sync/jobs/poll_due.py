@@ -35,37 +35,71 @@ class Sweep:
 
 
 class _Claims:
-    """Hands claimed calendars to threads, and claims more when they run out."""
+    """Hands claimed calendars to threads, and claims more when they run out.
 
-    def __init__(self, services: Services, threads: int, may_claim: Callable[[], bool]) -> None:
+    `ask_again_seconds`: while a thread is still busy the idle ones ask this often what has become due meanwhile, so
+    that one slow calendar holds nobody up. None: once nothing is due, they are done.
+    """
+
+    def __init__(
+        self, services: Services, threads: int, may_claim: Callable[[], bool], ask_again_seconds: float | None
+    ) -> None:
         self._services = services
         self._limit = threads * CLAIMS_PER_THREAD
         self._may_claim = may_claim
         self._waiting: deque[Claim] = deque()
-        self._lock = threading.Lock()
+        self._claimed_at = 0.0
+        self._ask_again_seconds = ask_again_seconds
+        self._changed = threading.Condition()
+        self._busy = 0
         self._dry = False
 
     def next(self) -> Claim | None:
-        with self._lock:
-            if not self._waiting and not self._dry and self._may_claim():
-                claimed = self._services.store.claim_due_calendars(
-                    self._services.worker_name, limit=self._limit, lease_seconds=LEASE_SECONDS
-                )
-                self._waiting.extend(claimed)
-                self._dry = len(claimed) < self._limit
-            return self._waiting.popleft() if self._waiting and self._may_claim() else None
+        with self._changed:
+            while True:
+                while claim := self._first():
+                    # Behind slow calendars a claim may have waited for long: it goes to its thread with its lease
+                    # renewed, or not at all.
+                    waited = time.monotonic() - self._claimed_at
+                    if waited < LEASE_SECONDS / 4 or self._services.store.extend_lease(claim, LEASE_SECONDS):
+                        self._busy += 1
+                        return claim
+                if not self._ask_again_seconds or not self._busy or not self._may_claim():
+                    return None
+                self._changed.wait(self._ask_again_seconds)
+                self._dry = False
+
+    def done(self) -> None:
+        with self._changed:
+            self._busy -= 1
+            self._changed.notify_all()
+
+    def _first(self) -> Claim | None:
+        if not self._waiting and not self._dry and self._may_claim():
+            self._claimed_at = time.monotonic()
+            claimed = self._services.store.claim_due_calendars(
+                self._services.worker_name, limit=self._limit, lease_seconds=LEASE_SECONDS
+            )
+            self._waiting.extend(claimed)
+            self._dry = len(claimed) < self._limit
+        return self._waiting.popleft() if self._waiting and self._may_claim() else None
 
     def give_back(self) -> None:
-        with self._lock:
+        with self._changed:
             while self._waiting:
                 self._services.store.release_calendar(self._waiting.popleft())
 
 
 def poll_due(
-    services: Services, *, budget_seconds: float, should_stop: Callable[[], bool] = lambda: False, count: bool = True
+    services: Services,
+    *,
+    budget_seconds: float,
+    should_stop: Callable[[], bool] = lambda: False,
+    count: bool = True,
+    ask_again_seconds: float | None = None,
 ) -> Sweep:
     """Syncs due calendars until none is left, the budget is used, or `should_stop`. `count` False: leave the figures
-    at 0.
+    at 0. `ask_again_seconds`: how often idle threads ask what is due while others still work (None: they end).
 
     Raises StoreUnavailable if the store cannot be asked what is due.
     """
@@ -78,12 +112,16 @@ def poll_due(
     def may_claim() -> bool:
         return not should_stop() and time.monotonic() < deadline - min(LAST_SECONDS, budget_seconds / 2)
 
-    claims = _Claims(services, threads, may_claim)
+    claims = _Claims(services, threads, may_claim, ask_again_seconds)
 
-    def drain() -> list[SyncOutcome]:
+    def drain(claim: Claim | None = None) -> list[SyncOutcome]:
         outcomes = []
-        while claim := claims.next():
-            outcomes.append(sync_claim(services, claim, should_stop=out_of_time))
+        while claim := claim or claims.next():
+            try:
+                outcomes.append(sync_claim(services, claim, should_stop=out_of_time))
+            finally:
+                claims.done()
+            claim = None
         return outcomes
 
     try:
@@ -93,7 +131,7 @@ def poll_due(
         else:
             with ThreadPoolExecutor(threads, thread_name_prefix="sweep") as pool:
                 others = [pool.submit(drain) for _ in range(threads - 1)]
-                outcomes = [sync_claim(services, first, should_stop=out_of_time), *drain()]
+                outcomes = drain(first)
                 for other in others:
                     outcomes.extend(other.result())
     finally:

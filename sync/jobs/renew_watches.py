@@ -106,8 +106,16 @@ def open_watch(services: Services, claim: WatchClaim) -> WatchOutcome:
     except SyncError as failure:
         return _record_failure(services, claim, channel_id, failure)
     services.log.info("watch_opened", calendar_id=claim.calendar_id, channel_id=channel_id)
-    stopped = stop_channels(services, superseded) if superseded else 0
-    return WatchOutcome(claim, channel, stopped=stopped)
+    return WatchOutcome(claim, channel, stopped=_stop_superseded(services, superseded) if superseded else 0)
+
+
+def _stop_superseded(services: Services, channel_ids: Sequence[str]) -> int:
+    try:
+        return stop_channels(services, channel_ids)
+    except StoreFailure as unreachable:
+        # The new channel is open and recorded; the next renewal stops the old ones.
+        services.log.warning("channels_not_stopped", error_code=unreachable.code)
+        return 0
 
 
 def stop_channels(services: Services, channel_ids: Sequence[str]) -> int:

@@ -11,18 +11,19 @@ import datetime as dt
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
-from sync.clients.store import Committed
+from sync.clients.store import Committed, Staged
 from sync.core.failure_policy import react_to_sync_failure
 from sync.core.parts import delta_part, full_parts, horizon_at
 from sync.core.plan import COALESCE_SECONDS, SyncPlan, plan_sync
 from sync.core.poll_policy import next_poll
+from sync.core.privacy import sync_format
 from sync.core.push_health import judge_push
-from sync.core.translate import SYNC_FORMAT, event_from_google
+from sync.core.translate import event_from_google
 from sync.errors import LeaseLost, Stopping, StoreFailure, SyncError
 from sync.jobs.access_tokens import UserAccess
-from sync.jobs.fetch_changes import Listing, fetch_changes
+from sync.jobs.fetch_changes import Keep, Listing, fetch_changes
 from sync.jobs.services import LEASE_SECONDS, Services
 from sync.model import Claim, Window
 
@@ -31,7 +32,7 @@ from sync.model import Claim, Window
 class SyncOutcome:
     """What came of a claim. `status`: completed | skipped | failed | released | lost.
 
-    `again_in_seconds`: set when a notification came meanwhile, so that one more sync is owed.
+    `again_in_seconds`: set when one more sync is owed: a notification came meanwhile, or this one failed.
     """
 
     claim: Claim
@@ -83,18 +84,27 @@ def sync_claim(
     *,
     asked: bool = False,
     forced: bool = False,
+    plan: SyncPlan | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> SyncOutcome:
-    """Syncs a claimed calendar and ends the claim. Never raises for what can go wrong with a calendar."""
+    """Syncs a claimed calendar and ends the claim, by `plan` if the caller has one. Never raises for what can go wrong
+    with a calendar."""
     now = services.clock()
-    plan = plan_sync(claim, stale_hours=services.settings.poll_stale_hours, asked=asked, forced=forced, now=now)
+    plan = plan or plan_sync(
+        claim,
+        stale_hours=services.settings.poll_stale_hours,
+        asked=asked,
+        forced=forced,
+        now=now,
+        expected_format=sync_format(hide_private=services.settings.hide_private_events),
+    )
     run = _Run(services, claim, plan, now, should_stop)
     try:
         outcome = _skip(run) if plan.action == "skip" else _sync(run)
     except LeaseLost:
         outcome = SyncOutcome(claim, "lost", plan.sync_type, "lease_lost")
     except Stopping:
-        services.store.release_calendar(claim)
+        _give_back(run)
         outcome = SyncOutcome(claim, "released", plan.sync_type, "stopping")
     except SyncError as failure:
         outcome = _record_failure(run, failure)
@@ -127,7 +137,7 @@ def _sync(run: _Run) -> SyncOutcome:
         claim.google_calendar_id,
         sync_token=claim.sync_token if run.plan.action == "incremental" else None,
         known_zone=claim.time_zone,
-        horizon=horizon,
+        keep=Keep(horizon.start, settings.hide_private_events),
         between_pages=run.between_pages,
     )
     committed = _commit_full(run, listing, horizon) if listing.is_full else _commit_delta(run, listing, horizon)
@@ -158,23 +168,21 @@ def _commit_delta(run: _Run, listing: Listing, horizon: Window) -> Committed:
 
 def _commit_full(run: _Run, listing: Listing, horizon: Window) -> Committed:
     """All parts but the last are staged: idempotent, under the fence; the last one goes with the commit."""
-    store, staged = run.services.store, {"created": 0, "updated": 0, "deleted": 0}
+    store, staged = run.services.store, Staged(0, 0, 0, 0)
     parts = full_parts(listing.events.values(), horizon, listing.time_zone)
-    part = next(parts)
+    part, compared = next(parts), 0
     for following in parts:
         run.between_pages()
-        accepted, created, updated, deleted = store.stage_sync(
-            run.claim, run.sync_id, part, horizon.start, LEASE_SECONDS
-        )
-        if not accepted:
+        written = store.stage_sync(run.claim, run.sync_id, part, horizon.start, LEASE_SECONDS)
+        if written is None:
             raise LeaseLost("fence_moved_on")
-        staged = {
-            "created": staged["created"] + created,
-            "updated": staged["updated"] + updated,
-            "deleted": staged["deleted"] + deleted,
-        }
+        staged = staged.plus(written)
+        compared += len(part.derived.meetings)
         part = following
-    return store.commit_sync(run.claim, part, horizon.start, {**_facts(run, listing, horizon), "staged": staged})
+    facts = {**_facts(run, listing, horizon), "staged": asdict(staged)}
+    if run.plan.is_audit:
+        facts["audited"] = compared + len(part.derived.meetings)
+    return store.commit_sync(run.claim, part, horizon.start, facts)
 
 
 def _facts(run: _Run, listing: Listing, horizon: Window) -> dict[str, object]:
@@ -196,7 +204,7 @@ def _facts(run: _Run, listing: Listing, horizon: Window) -> dict[str, object]:
         "reason": listing.why_full or run.plan.reason,
         "is_full": listing.is_full,
         "sync_token": listing.sync_token,
-        "sync_format": SYNC_FORMAT,
+        "sync_format": sync_format(hide_private=settings.hide_private_events),
         "time_zone": listing.time_zone,
         "notifications_read": claim.notifications_seen,
         "horizon_until": horizon.end.isoformat(),
@@ -214,6 +222,13 @@ def _facts(run: _Run, listing: Listing, horizon: Window) -> dict[str, object]:
 def _sync_type(plan: SyncPlan, listing: Listing) -> str:
     """A poll that had to list everything is logged as full; who asked for a sync stays who asked."""
     return "full" if listing.is_full and plan.sync_type == "incremental" else plan.sync_type
+
+
+def _give_back(run: _Run) -> None:
+    try:
+        run.services.store.release_calendar(run.claim)
+    except StoreFailure as unreachable:
+        run.services.log.warning("claim_not_released", calendar_id=run.claim.calendar_id, error=unreachable.code)
 
 
 def _record_failure(run: _Run, failure: SyncError) -> SyncOutcome:
@@ -236,7 +251,14 @@ def _record_failure(run: _Run, failure: SyncError) -> SyncOutcome:
     except StoreFailure as unreachable:
         # Nothing was written, so nothing is lost: the lease runs out and the next claim tries again.
         services.log.warning("failure_not_recorded", calendar_id=claim.calendar_id, error=unreachable.code)
-    return SyncOutcome(claim, "failed", run.plan.sync_type, run.plan.reason, error_code=failure.code)
+    return SyncOutcome(
+        claim,
+        "failed",
+        run.plan.sync_type,
+        run.plan.reason,
+        error_code=failure.code,
+        again_in_seconds=None if reaction.lose_connection else reaction.retry_seconds,
+    )
 
 
 def _log(run: _Run, outcome: SyncOutcome) -> None:

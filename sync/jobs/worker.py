@@ -15,8 +15,10 @@ from types import FrameType
 import schedule
 
 from sync.errors import SyncError
+from sync.jobs.audit_drift import audit_drift
 from sync.jobs.poll_due import poll_due
 from sync.jobs.renew_watches import renew_watches
+from sync.jobs.roll_horizon import roll_horizons
 from sync.jobs.services import Services, build_services
 from sync.logs import configure_logs
 from sync.settings import SettingsError, load
@@ -25,6 +27,10 @@ from sync.settings import SettingsError, load
 SWEEP_SECONDS = 2
 # Watches are renewed days before they lapse; minutes are soon enough for new and failed ones.
 RENEW_SECONDS = 60
+# Horizons lag by hours before they are moved; all that lag are moved at once.
+ROLL_SECONDS = 600
+# One calendar per worker: a steady trickle of full listings that no quota notices.
+AUDIT_SECONDS = 600
 # A sweep of the worker ends only to let other jobs run.
 SWEEP_BUDGET_SECONDS = 300.0
 
@@ -48,16 +54,30 @@ def run(services: Services, stopping: threading.Event) -> None:
 
     sweep = guarded(
         "poll_due",
-        lambda: poll_due(services, budget_seconds=SWEEP_BUDGET_SECONDS, should_stop=stopping.is_set, count=False),
+        lambda: poll_due(
+            services,
+            budget_seconds=SWEEP_BUDGET_SECONDS,
+            should_stop=stopping.is_set,
+            count=False,
+            ask_again_seconds=SWEEP_SECONDS,
+        ),
     )
     renew = guarded(
         "renew_watches",
         lambda: renew_watches(services, budget_seconds=SWEEP_BUDGET_SECONDS, should_stop=stopping.is_set),
     )
+    roll = guarded(
+        "roll_horizons",
+        lambda: roll_horizons(services, budget_seconds=SWEEP_BUDGET_SECONDS, should_stop=stopping.is_set),
+    )
+    audit = guarded("audit_drift", lambda: audit_drift(services, limit=1, should_stop=stopping.is_set))
     scheduler.every(SWEEP_SECONDS).seconds.do(sweep)
     scheduler.every(RENEW_SECONDS).seconds.do(renew)
+    scheduler.every(ROLL_SECONDS).seconds.do(roll)
+    scheduler.every(AUDIT_SECONDS).seconds.do(audit)
     services.log.info("worker_started", worker=services.worker_name)
-    scheduler.run_all()
+    for job in (sweep, renew, roll):
+        job()
     while not stopping.wait(max(0.0, min(scheduler.idle_seconds or 0.0, 1.0))):
         scheduler.run_pending()
     services.log.info("worker_stopped", worker=services.worker_name)

@@ -18,7 +18,10 @@ def json_object() -> dict[str, Any]:
     -d)."""
     if not request.get_data(cache=True):
         return {}
-    body = request.get_json(force=True, silent=True)
+    try:
+        body = request.get_json(force=True, silent=True)
+    except RecursionError:  # nested deeper than Python reads
+        body = None
     if not isinstance(body, dict):
         raise Problem(400, "body_malformed", "The body must be a JSON object.")
     return body
@@ -35,9 +38,10 @@ def token(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not value.strip():
         raise Problem(400, f"{name}_missing", f"Send {name}, as the sign-in with Google gave it.")
-    if len(value) > MAX_TOKEN_LENGTH:
-        raise Problem(400, f"{name}_malformed", f"{name} is longer than any token.")
-    return value.strip()
+    value = value.strip()
+    if len(value) > MAX_TOKEN_LENGTH or not (value.isascii() and value.isprintable()):
+        raise Problem(400, f"{name}_malformed", f"{name} is no token: it is too long, or has characters no token has.")
+    return value
 
 
 def calendar_ids(body: dict[str, Any], name: str) -> list[str]:
@@ -46,8 +50,9 @@ def calendar_ids(body: dict[str, Any], name: str) -> list[str]:
     if value is None:
         return []
     if not isinstance(value, list) or len(value) > MAX_CALENDARS:
-        raise Problem(400, f"{name}_malformed", f"{name} must be a list of up to {MAX_CALENDARS} calendar ids.")
+        raise Problem(400, "calendar_ids_malformed", f"{name} must be a list of up to {MAX_CALENDARS} calendar ids.")
     for item in value:
-        if not isinstance(item, str) or not item.strip() or len(item) > MAX_ID_LENGTH or "\x00" in item:
-            raise Problem(400, f"{name}_malformed", f'{name} must hold calendar ids, such as "primary".')
+        # Not printable: control characters, and halves of surrogate pairs, which no database stores.
+        if not isinstance(item, str) or not item.strip() or len(item) > MAX_ID_LENGTH or not item.isprintable():
+            raise Problem(400, "calendar_ids_malformed", f'{name} must hold calendar ids, such as "primary".')
     return [item.strip() for item in value]

@@ -9,7 +9,7 @@ from sync.errors import ReconnectNeeded, RequestRejected
 from sync.jobs.connect_calendar import UnknownCalendars, UnknownUser, connect_calendars
 from sync.jobs.executor import SyncExecutor
 from sync.jobs.services import Services
-from sync.web.auth import acting_for
+from sync.web.auth import who_calls
 from sync.web.body import calendar_ids, json_object, token
 from sync.web.problems import Problem
 
@@ -18,8 +18,9 @@ blueprint = Blueprint("connect", __name__)
 
 @blueprint.post("/functions/v1/connect-calendar")
 def connect() -> ResponseReturnValue:
+    caller = who_calls()
     body = json_object()
-    user_id = acting_for(body.get("userId"))
+    user_id = caller.acts_for(body.get("userId"))
     refresh_token = token(body, "provider_refresh_token")
     wanted = calendar_ids(body, "calendarIds")
     services: Services = current_app.extensions["services"]
@@ -34,7 +35,9 @@ def connect() -> ResponseReturnValue:
         ) from None
     except RequestRejected as refused:
         raise Problem(
-            502, "oauth_client_refused", f"Google refuses GOOGLE_CLIENT_ID or its secret ({refused.code})."
+            502,
+            "google_project_refused",
+            f"Google refuses this service ({refused.code}): check GOOGLE_CLIENT_ID, its secret and the project's APIs.",
         ) from None
     except UnknownCalendars as unknown:
         raise Problem(

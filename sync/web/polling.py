@@ -7,11 +7,12 @@ from typing import Any
 from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 
-from sync.jobs.poll_due import poll_due
+from sync.jobs.cron import polling_cron
+from sync.jobs.executor import SyncExecutor
 from sync.jobs.poll_user import UserPoll, poll_user
 from sync.jobs.services import Services
 from sync.jobs.sync_calendar import SyncOutcome
-from sync.web.auth import acting_for, require_service
+from sync.web.auth import require_service, who_calls
 from sync.web.body import flag, json_object
 from sync.web.problems import Problem
 
@@ -23,10 +24,12 @@ MAX_RESULTS = 200
 
 @blueprint.post("/functions/v1/calendar-polling-service")
 def poll_one_user() -> ResponseReturnValue:
+    caller = who_calls(or_scheduler=True)
     body = json_object()
-    user_id = acting_for(body.get("userId"))
+    user_id = caller.acts_for(body.get("userId"))
     services: Services = current_app.extensions["services"]
     polled = poll_user(services, user_id, forced=flag(body, "force"))
+    _follow_up(polled.outcomes)
     if not polled.outcomes and not polled.left:
         raise Problem(404, "no_calendars", "This user has no connected calendar.")
     failed = [outcome for outcome in polled.outcomes if outcome.status != "completed"]
@@ -49,7 +52,8 @@ def poll_one_user() -> ResponseReturnValue:
 def poll_all_due() -> ResponseReturnValue:
     require_service()
     services: Services = current_app.extensions["services"]
-    sweep = poll_due(services, budget_seconds=services.settings.cron_budget_seconds)
+    sweep = polling_cron(services).sweep
+    _follow_up(sweep.outcomes)
     totals = _totals(sweep.outcomes)
     failed = [outcome for outcome in sweep.outcomes if outcome.status == "failed"]
     skipped = [outcome for outcome in sweep.outcomes if outcome.status == "skipped"]
@@ -63,6 +67,17 @@ def poll_all_due() -> ResponseReturnValue:
         remaining=sweep.remaining,
         results=[_result(outcome) for outcome in shown],
     )
+
+
+def _follow_up(outcomes: tuple[SyncOutcome, ...]) -> None:
+    """What these syncs leave owing is done after the answer, without the next cron: a notification that came meanwhile,
+    a failure's retry, and a listing that is longer than a request's time."""
+    executor: SyncExecutor = current_app.extensions["executor"]
+    for outcome in outcomes:
+        if outcome.status == "released":
+            executor.sync_soon(outcome.claim.calendar_id)
+        elif outcome.again_in_seconds is not None:
+            executor.sync_soon(outcome.claim.calendar_id, outcome.again_in_seconds)
 
 
 def _totals(outcomes: tuple[SyncOutcome, ...]) -> dict[str, int]:

@@ -6,14 +6,16 @@ by web routes for one call each.
 
 from __future__ import annotations
 
+from sync.clients.store.audits import AuditCalls
 from sync.clients.store.claims import ClaimCalls, Notified, UserCalendar
-from sync.clients.store.commits import CommitCalls, Committed
+from sync.clients.store.commits import CommitCalls, Committed, Staged
 from sync.clients.store.connections import ConnectionCalls
+from sync.clients.store.explain import ExplainCalls
 from sync.clients.store.horizon import HorizonCalls
 from sync.clients.store.watches import WatchCalls
 
-__all__ = ["Committed", "Notified", "Store", "UserCalendar"]
+__all__ = ["Committed", "Notified", "Staged", "Store", "UserCalendar"]
 
 
-class Store(ClaimCalls, CommitCalls, HorizonCalls, WatchCalls, ConnectionCalls):
+class Store(ClaimCalls, CommitCalls, HorizonCalls, WatchCalls, ConnectionCalls, ExplainCalls, AuditCalls):
     """All calls to the store. Thread-safe; create one per process, after fork."""

@@ -24,6 +24,24 @@ class Committed:
     notified: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """Rows written by the parts of a full sync so far: meetings, and events of the mirror."""
+
+    created: int
+    updated: int
+    deleted: int
+    events: int
+
+    def plus(self, other: Staged) -> Staged:
+        return Staged(
+            self.created + other.created,
+            self.updated + other.updated,
+            self.deleted + other.deleted,
+            self.events + other.events,
+        )
+
+
 class CommitCalls(Rpc):
     def read_families(
         self, calendar_id: str, base_event_ids: Iterable[str]
@@ -33,14 +51,9 @@ class CommitCalls(Rpc):
         return [row["details"] for row in answer["events"]], rows.instant(answer["earliest"])
 
     def stage_sync(
-        self,
-        claim: Claim,
-        sync_id: str,
-        part: SyncPart,
-        covered_from: dt.datetime | None,
-        lease_seconds: int,
-    ) -> tuple[bool, int, int, int]:
-        """(accepted, created, updated, deleted) for a part of a full sync that is too large for one payload."""
+        self, claim: Claim, sync_id: str, part: SyncPart, covered_from: dt.datetime | None, lease_seconds: int
+    ) -> Staged | None:
+        """Writes a part of a full sync that is too large for one payload. None: the fence moved on."""
         row = self._rows(
             "stage_sync",
             p_calendar_id=claim.calendar_id,
@@ -49,7 +62,9 @@ class CommitCalls(Rpc):
             p_part=rows.part_json(part, covered_from),
             p_lease_seconds=lease_seconds,
         )[0]
-        return row["accepted"], row["created"], row["updated"], row["deleted"]
+        if not row["accepted"]:
+            return None
+        return Staged(row["created"], row["updated"], row["deleted"], row["events"])
 
     def commit_sync(
         self, claim: Claim, part: SyncPart, covered_from: dt.datetime | None, facts: dict[str, Any]

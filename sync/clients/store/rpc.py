@@ -20,6 +20,7 @@ from sync.errors import StoreRejected, StoreUnavailable
 TIMEOUT_SECONDS = 12.0
 ATTEMPTS = 4
 CONNECTIONS = 40
+_PASSING_CLASSES = frozenset({"08", "40", "53", "55", "57", "58", "XX"})
 _GATEWAY_CODES = frozenset({"408", "429", "500", "502", "503", "504", "520", "522", "524"})
 
 
@@ -72,10 +73,10 @@ class Rpc:
             return self._client.rpc(function, params).execute().data
         except APIError as refused:
             code = str(refused.code or "unknown")
-            # 57: the operator's or the statement's time ran out; 40: deadlock or serialisation; 53: no resources;
-            # 08: connection; PGRST00x: PostgREST has no database; three digits: an HTTP error without PostgREST's
-            # body (a gateway).
-            if code[:2] in {"57", "40", "53", "08"} or code.startswith("PGRST00") or code in _GATEWAY_CODES:
+            # 57: the operator's or the statement's time ran out; 40: deadlock or serialisation; 55: a lock's time ran
+            # out; 53: no resources; 58, XX: the server's own trouble; 08: connection; PGRST00x: PostgREST has no
+            # database; three digits: an HTTP error without PostgREST's body (a gateway).
+            if code[:2] in _PASSING_CLASSES or code.startswith("PGRST00") or code in _GATEWAY_CODES:
                 raise StoreUnavailable(code, function) from None
             raise StoreRejected(code, function) from None
         except httpx.HTTPError as broken:

@@ -1,0 +1,27 @@
+"""What one call of the polling cron does: sync what is due, then move horizons, within one time budget.
+
+Called by the web.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from sync.jobs.poll_due import Sweep, poll_due
+from sync.jobs.roll_horizon import Roll, roll_horizons
+from sync.jobs.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class PollingCron:
+    sweep: Sweep
+    roll: Roll
+
+
+def polling_cron(services: Services) -> PollingCron:
+    """Horizons get what the sweep leaves of the budget: they can wait, a due calendar cannot."""
+    deadline = time.monotonic() + services.settings.cron_budget_seconds
+    sweep = poll_due(services, budget_seconds=services.settings.cron_budget_seconds)
+    roll = roll_horizons(services, budget_seconds=max(0.0, deadline - time.monotonic()))
+    return PollingCron(sweep, roll)
