@@ -1,0 +1,225 @@
+"""Configuration: all problems at once, by name, with a mend, and never with a value."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync.settings import KEYS, Settings, SettingsError, load
+
+ROOT = Path(__file__).parent.parent
+KEY_A, KEY_B = (base64.urlsafe_b64encode(bytes([number]) * 32).decode() for number in (1, 250))
+GOOD = {
+    "SUPABASE_URL": "https://project.supabase.co",
+    "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_service",
+    "GOOGLE_CLIENT_ID": "client",
+    "GOOGLE_CLIENT_SECRET": "client-secret",
+    "WEBHOOK_BASE_URL": "https://sync.example.com",
+    "CHANNEL_TOKEN_SECRET": "channel-secret-0123456789",
+    "TOKEN_ENCRYPTION_KEYS": KEY_A,
+}
+
+
+def problems(**changes: str) -> dict[str, str]:
+    """What `load` says of the good environment with these changes."""
+    with pytest.raises(SettingsError) as refused:
+        load({**GOOD, **changes})
+    return refused.value.problems
+
+
+def test_every_key_has_its_field_and_every_field_its_key() -> None:
+    fields = [field.name for field in dataclasses.fields(Settings)]
+
+    assert sorted(key.field for key in KEYS) == sorted(fields)
+    assert len({key.name for key in KEYS}) == len(KEYS) == len(fields)
+
+
+def test_every_key_is_explained_and_its_default_is_good() -> None:
+    for key in KEYS:
+        assert len(key.help) > 5
+        assert key.name.isupper()
+        assert not (key.optional and key.default)
+        if key.default is not None:
+            key.check(key.default)
+
+
+def test_the_defaults_are_the_documented_ones() -> None:
+    settings = load(GOOD)
+
+    assert settings.google_api_endpoint == "https://www.googleapis.com"
+    assert settings.google_auth_uri.startswith("https://accounts.google.com/")
+    assert settings.google_token_uri == "https://oauth2.googleapis.com/token"
+    assert settings.google_revoke_uri == "https://oauth2.googleapis.com/revoke"
+    assert (settings.poll_stale_hours, settings.renew_lead_hours) == (6, 36)
+    assert (settings.horizon_past_days, settings.horizon_future_days) == (1, 60)
+    assert settings.cron_budget_seconds == 50
+    assert settings.log_level == "info"
+    assert (settings.supabase_jwt_secret, settings.cron_secret) == (None, None)
+
+
+def test_all_missing_keys_are_named_at_once_with_their_mend() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load({})
+
+    assert set(refused.value.problems) == set(GOOD)
+    for name in GOOD:
+        assert f"{name}: is missing; set it to " in str(refused.value)
+
+
+@pytest.mark.parametrize("name", sorted(GOOD))
+@pytest.mark.parametrize("empty", ["", "  ", "\n"])
+def test_an_empty_value_counts_as_missing(name: str, empty: str) -> None:
+    found = problems(**{name: empty})
+
+    assert list(found) == [name]
+    assert "is missing" in found[name]
+
+
+def test_an_empty_optional_or_defaulted_value_is_none_or_the_default() -> None:
+    settings = load({**GOOD, "CRON_SECRET": "", "POLL_STALE_HOURS": " "})
+
+    assert (settings.cron_secret, settings.poll_stale_hours) == (None, 6)
+
+
+BAD = [
+    ("SUPABASE_URL", "project.supabase.co"),
+    ("SUPABASE_URL", "ftp://project.supabase.co"),
+    ("SUPABASE_URL", "http://project.supabase.co"),
+    ("SUPABASE_URL", "https://"),
+    ("SUPABASE_URL", "https://[hidden-value"),
+    ("SUPABASE_URL", "https://host:hidden-value"),
+    ("SUPABASE_URL", "https://hidden\u2100value.example"),
+    ("SUPABASE_URL", "https://host/?key=hidden-value"),
+    ("GOOGLE_TOKEN_URI", "http://tokens.example/hidden-value"),
+    ("WEBHOOK_BASE_URL", "http://sync.example.com/hidden-value"),
+    ("WEBHOOK_BASE_URL", "eu=https://a.example,eu=https://hidden-value.example"),
+    ("WEBHOOK_BASE_URL", "https://a.example,https://hidden-value.example"),
+    ("WEBHOOK_BASE_URL", "eu="),
+    ("WEBHOOK_BASE_URL", "=https://hidden-value.example"),
+    ("WEBHOOK_BASE_URL", "eu=hidden-value"),
+    ("WEBHOOK_BASE_URL", ","),
+    ("CHANNEL_TOKEN_SECRET", "hidden-value"),
+    ("CHANNEL_TOKEN_SECRET", "channel-secret-0123456789,hidden-value"),
+    ("CHANNEL_TOKEN_SECRET", ","),
+    ("CRON_SECRET", "hidden-value"),
+    ("TOKEN_ENCRYPTION_KEYS", "hidden-value"),
+    ("TOKEN_ENCRYPTION_KEYS", KEY_A[:-4]),
+    ("TOKEN_ENCRYPTION_KEYS", f"{KEY_A},hidden-value"),
+    ("TOKEN_ENCRYPTION_KEYS", "hidden-välue" * 4),
+    ("TOKEN_ENCRYPTION_KEYS", ","),
+    ("POLL_STALE_HOURS", "hidden-value"),
+    ("POLL_STALE_HOURS", "0"),
+    ("POLL_STALE_HOURS", "nan"),
+    ("POLL_STALE_HOURS", "inf"),
+    ("RENEW_LEAD_HOURS", "145"),
+    ("HORIZON_PAST_DAYS", "-1"),
+    ("HORIZON_FUTURE_DAYS", "1.5"),
+    ("HORIZON_FUTURE_DAYS", "9" * 5000),
+    ("SYNC_THREADS", "0"),
+    ("CRON_BUDGET_SECONDS", "one"),
+    ("LOG_LEVEL", "hidden-value"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_a_malformed_value_is_named_with_its_mend_and_not_shown(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load({**GOOD, name: value})
+
+    assert list(refused.value.problems) == [name]
+    assert "hidden" not in str(refused.value)
+    assert refused.value.problems[name].startswith(("must ", "has "))
+
+
+def test_all_malformed_and_missing_keys_are_reported_together() -> None:
+    bad = dict(BAD)
+
+    found = problems(**bad, GOOGLE_CLIENT_ID="")
+
+    assert set(found) == {*bad, "GOOGLE_CLIENT_ID"}
+
+
+_text = st.text(st.characters(blacklist_characters="\x00", codec="utf-8"), min_size=24, max_size=60)
+
+
+@given(st.fixed_dictionaries({key.name: _text for key in KEYS}))
+def test_whatever_the_values_are_none_is_ever_shown(environment: dict[str, str]) -> None:
+    try:
+        load(environment)
+    except SettingsError as refused:
+        shown = str(refused)
+        assert not [name for name, value in environment.items() if value.strip() and value.strip() in shown]
+
+
+def test_secrets_are_not_in_the_settings_repr() -> None:
+    secrets = {
+        "SUPABASE_SERVICE_ROLE_KEY": "hidden-service-role-key",
+        "SUPABASE_JWT_SECRET": "hidden-jwt-secret-012345",
+        "GOOGLE_CLIENT_SECRET": "hidden-client-secret",
+        "CHANNEL_TOKEN_SECRET": "hidden-channel-secret-01",
+        "CRON_SECRET": "hidden-cron-secret-01234",
+        "TOKEN_ENCRYPTION_KEYS": base64.urlsafe_b64encode(b"hidden" + b"x" * 26).decode(),
+    }
+
+    assert "hidden" not in repr(load({**GOOD, **secrets}))
+
+
+@pytest.mark.parametrize(
+    ("value", "urls"),
+    [
+        ("https://sync.example.com", {"default": "https://sync.example.com"}),
+        ("https://sync.example.com/base/", {"default": "https://sync.example.com/base"}),
+        ("http://127.0.0.1:8080", {"default": "http://127.0.0.1:8080"}),
+        ("http://localhost:8080", {"default": "http://localhost:8080"}),
+        ("http://[::1]:8080", {"default": "http://[::1]:8080"}),
+        ("eu=https://eu.example,us=https://us.example", {"eu": "https://eu.example", "us": "https://us.example"}),
+        (
+            " us = https://us.example/ , eu=https://eu.example ,",
+            {"us": "https://us.example", "eu": "https://eu.example"},
+        ),
+        ("https://a.example/path=x", {"default": "https://a.example/path=x"}),
+    ],
+)
+def test_the_webhook_url_is_one_or_one_for_each_region(value: str, urls: dict[str, str]) -> None:
+    found = load({**GOOD, "WEBHOOK_BASE_URL": value}).webhook_base_urls
+
+    assert list(found.items()) == list(urls.items())
+
+
+def test_lists_of_secrets_keep_their_order_newest_first() -> None:
+    settings = load(
+        {
+            **GOOD,
+            "CHANNEL_TOKEN_SECRET": "newest-secret-012345, older-secret-0123456,",
+            "TOKEN_ENCRYPTION_KEYS": f" {KEY_B} ,{KEY_A}",
+        }
+    )
+
+    assert settings.channel_token_secrets == ("newest-secret-012345", "older-secret-0123456")
+    assert settings.token_encryption_keys == (bytes([250]) * 32, bytes([1]) * 32)
+
+
+def test_numbers_and_levels_are_read() -> None:
+    settings = load({**GOOD, "POLL_STALE_HOURS": " 0.5 ", "HORIZON_PAST_DAYS": "0", "LOG_LEVEL": "WARNING"})
+
+    assert (settings.poll_stale_hours, settings.horizon_past_days, settings.log_level) == (0.5, 0, "warning")
+
+
+def test_the_process_environment_wins_over_the_env_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in GOOD.items()) + "LOG_LEVEL=debug\n")
+    script = "from sync.settings import load; s = load(); print(s.log_level, s.google_client_id)"
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LOG_LEVEL": "error"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.split() == ["error", "client"]
