@@ -9,7 +9,9 @@ import datetime as dt
 import itertools
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +24,9 @@ from app import create_app
 from scripts.stack.google.control import GoogleControl
 from scripts.stack.supabase import LocalSupabase
 from scripts.stack.truth import differences, expected_meetings, stored_meetings
-from sync.jobs.services import Services, build_services
+from sync.jobs.poll_due import Sweep, poll_due
+from sync.jobs.renew_watches import Renewal, renew_watches
+from sync.jobs.services import Services, build_services, utc_now
 from sync.settings import Settings, load
 
 JsonObject = dict[str, Any]
@@ -63,6 +67,7 @@ class World:
         self.now = dt.datetime.now(dt.UTC).replace(microsecond=0)
         self._service: InProcessService | None = None
         self._services: Services | None = None
+        self._is_elsewhen = False
 
     # People and their events
 
@@ -90,8 +95,15 @@ class World:
     def services(self) -> Services:
         """Jobs' services of a process of their own, beside the running one."""
         if self._services is None:
-            self._services = build_services(self.settings)
+            self._services = build_services(self.settings, lambda: self.now if self._is_elsewhen else utc_now())
         return self._services
+
+    def travel_to(self, now: dt.datetime) -> None:
+        """It is `now` for the jobs' services and for Google (leases stay on the database's clock). The web service does
+        not travel."""
+        self._is_elsewhen = True
+        self.now = now
+        self.google.advance((now - dt.datetime.fromisoformat(self.google.now())).total_seconds())
 
     @property
     def service(self) -> InProcessService:
@@ -99,6 +111,41 @@ class World:
         if self._service is None:
             self._service = InProcessService(self.settings, int(self.environment["PORT"]))
         return self._service
+
+    def services_with(self, *, clock_off_seconds: float = 0.0, **environment: str) -> Services:
+        """Jobs' services of one more process: with a clock that is off, or other settings."""
+        clock_off = dt.timedelta(seconds=clock_off_seconds)
+        return build_services(load({**self.environment, **environment}), lambda: utc_now() + clock_off)
+
+    def sweep(self, services: Services | None = None, *, budget_seconds: float = 30) -> Sweep:
+        """What the cron and the worker do again and again, once."""
+        return poll_due(services or self.services, budget_seconds=budget_seconds)
+
+    def renew(self, services: Services | None = None) -> Renewal:
+        """What the cron and the worker do for watches, once."""
+        return renew_watches(services or self.services, budget_seconds=30)
+
+    def make_due(self, person: Person | None = None) -> None:
+        """Calendars (all, or one person's) are due for a poll now, whatever backoff or lease they are in."""
+        self.db.execute(
+            "update calendar_webhooks set due_at = now() - interval '1 second', not_before = null, "
+            "lease_expires_at = case when lease_expires_at is null then null else now() - interval '1 second' end "
+            "where %s::uuid is null or user_id = %s",
+            (person.user_id if person else None, person.user_id if person else None),
+        )
+
+    def forget_notifications(self, person: Person) -> None:
+        """As if the last notification came long ago, so that none vouches for the calendar."""
+        self.db.execute(
+            "update calendar_webhooks set last_webhook_received = now() - interval '2 days' where user_id = %s",
+            (person.user_id,),
+        )
+
+    def restart_service(self, **environment: str) -> None:
+        """The web service with other settings."""
+        self.stop_service()
+        self.environment.update(environment)
+        self.settings = load(self.environment)
 
     def stop_service(self) -> None:
         if self._service:
@@ -139,7 +186,7 @@ class World:
         return row
 
     def rows(self, query: str, *params: Any) -> list[JsonObject]:
-        return self.db.execute(query, params).fetchall()  # type: ignore[call-overload, no-any-return]
+        return self.db.execute(query, params).fetchall()
 
     def meetings(self, person: Person) -> list[JsonObject]:
         return self.rows("select * from meetings where user_id = %s order by start_time, title", person.user_id)
@@ -155,6 +202,11 @@ class World:
         # A margin of an hour: the service's horizon moves with its own clock.
         end = self.now + dt.timedelta(days=self.settings.horizon_future_days) - dt.timedelta(hours=1)
         start += dt.timedelta(hours=1)
+        return self.differences_between(person, start, end, google_calendar_id)
+
+    def differences_between(
+        self, person: Person, start: dt.datetime, end: dt.datetime, google_calendar_id: str = "primary"
+    ) -> list[str]:
         source = person.email if google_calendar_id == "primary" else google_calendar_id
         expected = expected_meetings(self.google, source, start, end, time_zone=person.time_zone)
         with psycopg.connect(self.supabase.db_url) as db:
@@ -185,7 +237,31 @@ class World:
     def google_calls(self, kind: str) -> int:
         return int(self.google.counters()["calls"].get(kind, 0))
 
+    def rpcs(self) -> dict[str, int]:
+        """Calls of SQL functions since the last reset, by name."""
+        return {name.removeprefix("rpc/"): count for name, count in self.supabase.counters().items()}
+
+    def reset_counters(self) -> None:
+        self.google.reset_counters()
+        self.supabase.reset_counters()
+
+    @contextmanager
+    def in_background(self, call: Callable[[], object]) -> Iterator[None]:
+        """Runs `call` in a thread beside the block; its failure is the block's."""
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(call)
+            try:
+                yield
+            except BaseException:
+                self.supabase.clear_faults()
+                self.google.clear_faults()
+                raise
+            running.result()
+
     def close(self) -> None:
+        # What a failed test left held would hold up the service's end.
+        self.supabase.clear_faults()
+        self.google.clear_faults()
         self.stop_service()
         self.db.close()
 

@@ -1,0 +1,71 @@
+"""Tokens at rest."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from sync.clients.vault import Vault
+from sync.errors import TokenUnreadable
+
+OLD, NEW = b"o" * 32, b"n" * 32
+ALICE, BOB = "00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b"
+
+
+def test_a_sealed_token_opens_for_its_user_and_kind_only() -> None:
+    vault = Vault([NEW])
+    sealed = vault.seal(ALICE, "refresh", "1//token")
+
+    assert vault.open(ALICE, "refresh", sealed) == "1//token"
+    assert vault.open(ALICE.upper(), "refresh", sealed) == "1//token"
+    for user, kind in ((BOB, "refresh"), (ALICE, "access")):
+        with pytest.raises(TokenUnreadable, match="token_not_this_users"):
+            vault.open(user, kind, sealed)
+
+
+def test_the_same_token_never_looks_the_same() -> None:
+    vault = Vault([NEW])
+
+    assert vault.seal(ALICE, "refresh", "1//token") != vault.seal(ALICE, "refresh", "1//token")
+    assert "token" not in vault.seal(ALICE, "refresh", "1//token")
+
+
+def test_older_keys_open_and_the_first_seals() -> None:
+    sealed = Vault([OLD]).seal(ALICE, "refresh", "1//token")
+    both = Vault([NEW, OLD])
+
+    assert both.open(ALICE, "refresh", sealed) == "1//token"
+    assert not both.is_current(sealed)
+    assert both.is_current(both.seal(ALICE, "refresh", "1//token"))
+    with pytest.raises(TokenUnreadable, match="token_key_missing"):
+        Vault([NEW]).open(ALICE, "refresh", sealed)
+
+
+def test_a_plaintext_of_the_original_system_opens_as_itself_and_is_not_current() -> None:
+    vault = Vault([NEW])
+
+    assert vault.open(ALICE, "refresh", "1//plain") == "1//plain"
+    assert not vault.is_current("1//plain")
+
+
+@pytest.mark.parametrize("cut", [0, 3, 4, 10, 16, 20])
+def test_a_damaged_ciphertext_is_unreadable_and_nothing_worse(cut: int) -> None:
+    vault = Vault([NEW])
+    raw = base64.urlsafe_b64decode(vault.seal(ALICE, "refresh", "1//token")[3:])
+    damaged = "v1." + base64.urlsafe_b64encode(raw[:cut]).decode()
+
+    with pytest.raises(TokenUnreadable):
+        vault.open(ALICE, "refresh", damaged)
+    with pytest.raises(TokenUnreadable):
+        vault.open(ALICE, "refresh", "v1.not base64 at all!")
+
+
+def test_a_flipped_bit_is_noticed() -> None:
+    vault = Vault([NEW])
+    raw = bytearray(base64.urlsafe_b64decode(vault.seal(ALICE, "refresh", "1//token")[3:]))
+    raw[-1] ^= 1
+
+    with pytest.raises(TokenUnreadable, match="token_not_this_users") as caught:
+        vault.open(ALICE, "refresh", "v1." + base64.urlsafe_b64encode(bytes(raw)).decode())
+    assert "1//token" not in str(caught.value)

@@ -1,0 +1,93 @@
+"""Real processes of the service: the worker and gunicorn, to be stopped and killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+
+from tests.world import World, wait_until
+
+CHECKOUT = Path(__file__).parents[2]
+STOP_SECONDS = 20.0
+
+
+class Process:
+    """A running service process; `log` is what it wrote."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the process
+        self._process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=CHECKOUT,
+            env={"PATH": os.environ["PATH"], **environment},
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    @property
+    def log(self) -> str:
+        self._log.seek(0)
+        return self._log.read()
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """SIGKILL to it and its children: no chance to tidy up."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def terminate(self) -> None:
+        """SIGTERM, as a platform sends it."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> int:
+        """The exit code."""
+        return self._process.wait(STOP_SECONDS)
+
+    def close(self) -> None:
+        self.kill()
+        self._log.close()
+
+
+@contextmanager
+def worker(world: World, **environment: str) -> Iterator[Process]:
+    """`python -m sync.jobs.worker`."""
+    process = Process(["-m", "sync.jobs.worker"], {**world.environment, "LOG_LEVEL": "info", **environment})
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+@contextmanager
+def gunicorn(world: World, port: int, *, workers: int = 1, **environment: str) -> Iterator[Process]:
+    """The web service as a platform runs it, once it answers."""
+    own = {"PORT": str(port), "WEB_CONCURRENCY": str(workers), "LOG_LEVEL": "info"}
+    process = Process(
+        ["-m", "gunicorn", "-c", "gunicorn.conf.py", "app:create_app()"], {**world.environment, **own, **environment}
+    )
+    try:
+        wait_until(lambda: _answers(port) or not process.is_running, "gunicorn answers")
+        assert process.is_running, process.log
+        yield process
+    finally:
+        process.close()
+
+
+def _answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False

@@ -1,0 +1,105 @@
+"""Several real processes share the work: never two syncs of one calendar at once; any of them may be stopped."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+
+from scripts.stack.ports import free_port
+from sync.core.channel_token import channel_token
+from tests.flows.processes import gunicorn, worker
+from tests.world import Person, World, wait_until
+
+WEBHOOK = "/functions/v1/google-calendar-webhook"
+
+
+def announce(world: World, port: int) -> int:
+    """A notification of the live channel, sent to a process of our choice."""
+    live = world.rows("select id, resource_id from calendar_channels where state = 'live'")[0]
+    headers = {
+        "X-Goog-Channel-ID": live["id"],
+        "X-Goog-Channel-Token": channel_token(world.settings.channel_token_secrets[0], live["id"]),
+        "X-Goog-Resource-ID": live["resource_id"],
+        "X-Goog-Resource-State": "exists",
+    }
+    return httpx.post(f"http://127.0.0.1:{port}{WEBHOOK}", headers=headers, timeout=30).status_code
+
+
+def connected(world: World) -> Person:
+    """Connected by this process, which then leaves the field to the replicas."""
+    alice = world.person()
+    world.connect(alice)
+    world.google.configure(push="drop")
+    world.stop_service()
+    world.reset_counters()
+    return alice
+
+
+def test_a_storm_of_notifications_to_two_replicas_never_syncs_one_calendar_twice_at_once(world: World) -> None:
+    alice = connected(world)
+    ports = free_port(), free_port()
+    world.google.add_fault("slow", method="events.list", seconds=0.3)
+    with gunicorn(world, ports[0], workers=2), gunicorn(world, ports[1]), worker(world):
+        for number in range(4):
+            world.google.insert_event(alice.email, world.event(f"M{number}", hours=number + 2))
+            with ThreadPoolExecutor(8) as pool:
+                statuses = set(pool.map(lambda n: announce(world, ports[n % 2]), range(16)))
+            assert statuses == {204}
+        world.await_equal(alice)
+        world.await_synced(world.calendar(alice)["id"])
+
+    assert world.google.counters()["max_concurrent_lists"] == {alice.email: 1}
+    assert world.calendar(alice)["notifications_seen"] == 64
+    assert world.google_calls("events.list") <= 4
+    assert not [log for log in world.logs(alice) if log["status"] != "completed"]
+
+
+def test_sigterm_during_a_sync_gives_it_back_between_two_pages(world: World) -> None:
+    alice = connected(world)
+    for number in range(3):
+        world.google.insert_event(alice.email, world.event(f"M{number}", hours=number + 2))
+    world.google.add_fault("small_pages", size=1)
+    hold = world.google.add_fault("hold", method="events.list", page=1, times=1)
+    port = free_port()
+    with gunicorn(world, port, workers=2) as process:
+        assert announce(world, port) == 204
+        assert world.google.wait_held(hold)
+        process.terminate()
+        wait_until(lambda: not _listens(port), "it takes no more requests")
+        world.google.release(hold)
+        assert process.wait() == 0, process.log
+
+    assert world.calendar(alice)["lease_expires_at"] is None
+    assert world.google_calls("events.list") == 1
+    world.google.clear_faults()
+    assert world.sweep().outcomes[0].status == "completed"
+    world.assert_equal(alice)
+
+
+def test_sigterm_lets_a_running_request_end(world: World) -> None:
+    alice = connected(world)
+    world.google.insert_event(alice.email, world.event("New"))
+    hold = world.google.add_fault("hold", method="events.list", times=1)
+    port = free_port()
+    with gunicorn(world, port) as process, ThreadPoolExecutor(1) as pool:
+        body = {"userId": alice.user_id, "force": True}
+        headers = {"Authorization": f"Bearer {world.supabase.service_key}"}
+        url = f"http://127.0.0.1:{port}/functions/v1/calendar-polling-service"
+        polling = pool.submit(httpx.post, url, json=body, headers=headers, timeout=60)
+        assert world.google.wait_held(hold)
+        process.terminate()
+        world.google.release(hold)
+        assert polling.result().json()["created"] == 1
+        assert process.wait() == 0, process.log
+
+    assert world.calendar(alice)["lease_expires_at"] is None
+    world.assert_equal(alice)
+
+
+def _listens(port: int) -> bool:
+    try:
+        httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=2)
+    except httpx.HTTPError:
+        return False
+    return True
