@@ -1,0 +1,319 @@
+"""Who may do what: every table, view, sequence and function of the catalog against an explicit table of expectations.
+
+What is not in the table fails, so that nothing new is forgotten. Tried with each role itself, on a project as hosted
+today (grants nothing by default) and on an older one (granted everything to everybody).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from psycopg import sql
+
+from scripts.stack import migrate
+from scripts.stack.supabase import LocalSupabase
+from tests.sql.conftest import Scratch
+from tests.sql.database import Connection, Database, connect, event, facts, meeting, part
+
+DENIED = "denied"
+# A view over several tables cannot be written by anybody.
+REFUSALS = (psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState)
+PEOPLE = ("anon", "nobody", "alice", "bob", "service")
+
+
+@dataclass(frozen=True)
+class Access:
+    """`read`, `write`: by caller, whose rows ("alice", "bob") he reaches; a caller not named is denied."""
+
+    read: dict[str, str]
+    write: dict[str, str]
+
+
+ALL = "alice bob"
+SERVICE_ALONE = Access(read={"service": ALL}, write={"service": ALL})
+OWN_ROWS = Access(read={"nobody": "", "alice": "alice", "bob": "bob", "service": ALL}, write={"service": ALL})
+
+RELATIONS = {
+    "public.calendar_channels": SERVICE_ALONE,
+    "public.calendar_events": SERVICE_ALONE,
+    "public.calendar_status": Access(read={"service": ALL}, write={}),
+    "public.calendar_sync_logs": OWN_ROWS,
+    "public.calendar_webhooks": OWN_ROWS,
+    "public.google_credentials": SERVICE_ALONE,
+    "public.meetings": OWN_ROWS,
+    # A user also marks his own as read: see below.
+    "public.user_notifications": OWN_ROWS,
+}
+
+# Functions are for the service, one and all.
+FUNCTIONS = {
+    "calendar_internal.apply_events",
+    "calendar_internal.apply_meetings",
+    "calendar_internal.explain_facts",
+    "calendar_internal.may_enter",
+    "calendar_internal.resolve_told",
+    "calendar_internal.sweep_unseen",
+    "calendar_internal.tell_user",
+    "public.activate_channel",
+    "public.advance_quiet_horizons",
+    "public.begin_channel",
+    "public.begin_refresh",
+    "public.calendars_of_user",
+    "public.claim_dead_channels",
+    "public.claim_due_calendars",
+    "public.claim_expiring_watches",
+    "public.claim_rolling_calendars",
+    "public.commit_roll",
+    "public.commit_sync",
+    "public.connect_calendars",
+    "public.end_channel",
+    "public.end_claim",
+    "public.explain_event",
+    "public.explain_meeting",
+    "public.extend_lease",
+    "public.fail_channel",
+    "public.lose_connection",
+    "public.read_entering",
+    "public.read_families",
+    "public.read_tokens",
+    "public.record_notification",
+    "public.release_calendar",
+    "public.replace_ciphertext",
+    "public.sample_for_audit",
+    "public.save_tokens",
+    "public.stage_sync",
+    "public.sweep_state",
+    "public.watches_due",
+}
+
+OLD_DEFAULTS = "".join(
+    f"alter default privileges in schema public grant all on {kind} to anon, authenticated, service_role;"
+    for kind in ("tables", "sequences", "functions")
+)
+
+
+@dataclass
+class House:
+    """A migrated database in which Alice and Bob have a row in every table."""
+
+    db: Database
+    people: dict[str, str]
+
+    @contextmanager
+    def acting_as(self, caller: str) -> Iterator[Connection]:
+        """A transaction as PostgREST begins it for a caller; nothing of it stays."""
+        role = {"anon": "anon", "service": "service_role"}.get(caller, "authenticated")
+        claims = {"sub": self.people[caller]} if caller in self.people else {}
+        with connect(self.db.postgres_url) as connection, connection.transaction(force_rollback=True):
+            connection.execute("select set_config('request.jwt.claims', %s, true)", [json.dumps(claims)])
+            connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
+            yield connection
+
+    def act(self, caller: str, action: str, relation: str) -> Any:
+        """What came of it: DENIED, or the owners of the rows that were reached."""
+        reached = {
+            "select": "select user_id from {r}",
+            "update": "update {r} set user_id = user_id returning user_id",
+            "delete": "delete from {r} returning user_id",
+        }
+        with self.acting_as(caller) as connection:
+            try:
+                rows = connection.execute(reached[action].format(r=relation).encode()).fetchall()
+            except REFUSALS:
+                return DENIED
+            names = {user_id: name for name, user_id in self.people.items()}
+            return " ".join(sorted({names[str(row["user_id"])] for row in rows}))
+
+
+def furnish(db: Database) -> House:
+    people = {name: db.user(name) for name in ("alice", "bob")}
+    for user_id in people.values():
+        db.credentials(user_id)
+        calendar = db.calendar(user_id)
+        db.channel(calendar)
+        db.sync(calendar, part([meeting()]))
+        db.insert("user_notifications", user_id=user_id, kind="calendar_lost", reason="gone", message="It is gone.")
+    return House(db, people)
+
+
+@pytest.fixture(scope="module", params=["as hosted today", "an older project"])
+def house(request: pytest.FixtureRequest, scratch: Scratch) -> Iterator[House]:
+    admin_url, owner_url = scratch.create()
+    if request.param == "an older project":
+        with connect(owner_url) as owner:
+            owner.execute(OLD_DEFAULTS.encode())
+    migrate.apply(owner_url)
+    db = Database(admin_url, owner_url)
+    yield furnish(db)
+    db.close()
+
+
+def test_every_table_view_and_sequence_has_its_expectation(house: House) -> None:
+    found = house.db.rows(
+        "select format('%s.%s', relnamespace::regnamespace, relname) as name from pg_class"
+        " where relnamespace in ('public'::regnamespace, 'calendar_internal'::regnamespace)"
+        " and relkind in ('r', 'p', 'v', 'm', 'f', 'S')"
+    )
+    assert {row["name"] for row in found} == set(RELATIONS)
+
+
+def test_every_function_has_its_expectation(house: House) -> None:
+    found = house.db.rows(
+        "select format('%s.%s', pronamespace::regnamespace, proname) as name from pg_proc"
+        " where pronamespace in ('public'::regnamespace, 'calendar_internal'::regnamespace)"
+    )
+    assert {row["name"] for row in found} == FUNCTIONS
+    assert len(found) == len(FUNCTIONS), "an overload PostgREST could not tell apart"
+
+
+def test_there_is_no_other_schema_of_ours(house: House) -> None:
+    found = house.db.rows(
+        "select nspname from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'"
+    )
+    assert {row["nspname"] for row in found} == {
+        "auth", "calendar_internal", "extensions", "public", "supabase_migrations",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_everyone_reaches_exactly_the_rows_meant_for_him(house: House, relation: str) -> None:
+    access = RELATIONS[relation]
+    came = {
+        (caller, action): house.act(caller, action, relation)
+        for caller in PEOPLE
+        for action in ("select", "update", "delete")
+    }
+    assert came == {
+        (caller, action): (access.read if action == "select" else access.write).get(caller, DENIED)
+        for caller in PEOPLE
+        for action in ("select", "update", "delete")
+    }
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_only_the_service_inserts(house: House, relation: str) -> None:
+    for caller in PEOPLE:
+        with house.acting_as(caller) as connection:
+            may = "service" in RELATIONS[relation].write and caller == "service"
+            with pytest.raises(psycopg.errors.NotNullViolation if may else REFUSALS):
+                connection.execute(f"insert into {relation} default values".encode())
+
+
+def test_nobody_may_truncate_or_tie_anything_to_a_table(house: House) -> None:
+    granted = house.db.rows(
+        "select c.oid::regclass::text as relation, r.role, p.privilege from pg_class c,"
+        " unnest(array['anon', 'authenticated', 'service_role']) r (role),"
+        " unnest(array['truncate', 'references', 'trigger']) p (privilege)"
+        " where relnamespace = 'public'::regnamespace and relkind in ('r', 'v')"
+        " and has_table_privilege(r.role, c.oid, p.privilege)"
+    )
+    assert granted == []
+
+
+def test_user_may_change_one_column_of_one_table_and_only_of_his_own_rows(house: House) -> None:
+    columns = house.db.rows(
+        "select format('%s.%s', c.oid::regclass, attname) as name from pg_class c join pg_attribute on attrelid = c.oid"
+        " where relnamespace = 'public'::regnamespace and relkind in ('r', 'v') and attnum > 0 and not attisdropped"
+        " and (has_column_privilege('authenticated', c.oid, attnum, 'update')"
+        "   or has_column_privilege('anon', c.oid, attnum, 'update'))"
+    )
+    assert [column["name"] for column in columns] == ["user_notifications.read_at"]
+    with house.acting_as("alice") as connection:
+        marked = connection.execute("update public.user_notifications set read_at = now() returning user_id").fetchall()
+        assert [str(row["user_id"]) for row in marked] == [house.people["alice"]]
+
+
+def test_functions_are_executed_by_the_service_alone(house: House) -> None:
+    functions = house.db.rows(
+        "select format('%s(%s)', oid::regproc, (select string_agg(format('null::%s', t::regtype), ', ' order by n)"
+        " from unnest(proargtypes::oid[]) with ordinality a (t, n))) as call, oid::regproc::text as name from pg_proc"
+        " where pronamespace in ('public'::regnamespace, 'calendar_internal'::regnamespace)"
+    )
+    assert len(functions) == len(FUNCTIONS)
+    executed: dict[str, set[str]] = {caller: set() for caller in PEOPLE}
+    for caller in PEOPLE:
+        for function in functions:
+            with house.acting_as(caller) as connection:
+                try:
+                    connection.execute(f"select {function['call']}".encode())
+                except psycopg.errors.InsufficientPrivilege:
+                    continue
+                except psycopg.Error:
+                    pass  # it ran, and did not like its arguments
+                executed[caller].add(function["name"])
+    everything = {function["name"] for function in functions}
+    assert executed == {caller: everything if caller == "service" else set() for caller in PEOPLE}
+
+
+def test_tables_are_closed_to_a_user_without_policies(house: House) -> None:
+    unprotected = house.db.rows(
+        "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')"
+        " and not relrowsecurity"
+    )
+    assert unprotected == []
+
+
+def request(supabase: LocalSupabase, method: str, path: str, *, jwt: str, body: Any = None) -> httpx.Response:
+    key = supabase.anon_key if jwt != supabase.service_key else supabase.service_key
+    with supabase.rest(key=key) as client:
+        return client.request(method, path, json=body, headers={"Authorization": f"Bearer {jwt}"})
+
+
+@pytest.fixture
+def home(db: Database) -> House:
+    """The same in the database behind the API."""
+    return furnish(db)
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_api_gives_each_key_the_rows_meant_for_it(supabase: LocalSupabase, home: House, relation: str) -> None:
+    keys = {
+        "anon": supabase.anon_key,
+        "service": supabase.service_key,
+        **{name: supabase.user_jwt(user_id) for name, user_id in home.people.items()},
+    }
+    names = {user_id: name for name, user_id in home.people.items()}
+    for caller, key in keys.items():
+        answer = request(supabase, "GET", f"{relation.removeprefix('public.')}?select=user_id", jwt=key)
+        seen = DENIED
+        if answer.status_code == 200:
+            seen = " ".join(sorted({names[row["user_id"]] for row in answer.json()}))
+        assert (caller, seen) == (caller, RELATIONS[relation].read.get(caller, DENIED))
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE", "POST"])
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_api_refuses_every_write_of_a_user(supabase: LocalSupabase, home: House, relation: str, method: str) -> None:
+    alice = home.people["alice"]
+    path = relation.removeprefix("public.")
+    query = "" if method == "POST" else f"?user_id=eq.{alice}"
+    body = None if method == "DELETE" else {"user_id": alice}
+    answer = request(supabase, method, path + query, jwt=supabase.user_jwt(alice), body=body)
+    refusals = {"42501"} if RELATIONS[relation].write else {"42501", "55000"}
+    assert answer.json()["code"] in refusals, answer.text
+
+
+@pytest.mark.parametrize("caller", ["anon", "alice"])
+def test_api_refuses_the_service_functions_to_everyone_else(supabase: LocalSupabase, home: House, caller: str) -> None:
+    jwt = supabase.anon_key if caller == "anon" else supabase.user_jwt(home.people["alice"])
+    claim = {"p_worker": "thief", "p_limit": 1, "p_lease_seconds": 1}
+    assert request(supabase, "POST", "rpc/claim_due_calendars", jwt=jwt, body=claim).json()["code"] == "42501"
+    sync = {"p_calendar_id": None, "p_fence": 1, "p_sync": facts(events=[event()])}
+    assert request(supabase, "POST", "rpc/commit_sync", jwt=jwt, body=sync).json()["code"] == "42501"
+
+
+def test_api_does_not_know_the_internal_functions(supabase: LocalSupabase, home: House) -> None:
+    answer = request(supabase, "POST", "rpc/sweep_unseen", jwt=supabase.service_key, body={})
+    assert answer.status_code == 404
+
+
+def test_token_of_another_project_is_no_token(supabase: LocalSupabase, home: House) -> None:
+    forged = supabase.user_jwt(home.people["alice"])[:-4] + "AAAA"
+    assert request(supabase, "GET", "meetings", jwt=forged).status_code == 401

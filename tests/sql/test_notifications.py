@@ -1,0 +1,177 @@
+"""record_notification: no notification is lost, and none disturbs what goes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sql.database import Database, at_once, in_background
+
+
+def test_notification_makes_its_calendar_due_now(db: Database) -> None:
+    calendar = db.calendar(after_seconds=3600, webhook_failures=2)
+    answer = db.notify(db.channel(calendar))
+    assert (answer["outcome"], answer["calendar_id"], answer["due_in_seconds"]) == ("due", calendar["id"], 0)
+    after = db.calendar_row(calendar["id"])
+    assert after["due_in"] <= 0
+    assert (after["notifications_seen"], after["due_reason"], after["webhook_failures"]) == (1, "notified", 0)
+    assert after["last_webhook_received"] is not None
+    assert after["notified_since"] == after["last_webhook_received"]
+
+
+def test_handshake_before_the_answer_to_watch_stores_the_resource_id(db: Database) -> None:
+    calendar = db.calendar(after_seconds=3600)
+    channel = db.channel(calendar, "opening", resource_id=None)
+    answer = db.notify(channel, 1, state="sync", resource="told-first")
+    assert answer["outcome"] == "handshake"
+    assert db.channel_row(channel["id"])["resource_id"] == "told-first"
+    after = db.calendar_row(calendar["id"])
+    assert after["notifications_seen"] == 0
+    assert after["due_in"] > 3000
+
+
+def test_notification_with_another_resource_is_refused_and_counted(db: Database) -> None:
+    calendar = db.calendar(after_seconds=3600)
+    channel = db.channel(calendar)
+    assert db.notify(channel, resource="forged")["outcome"] == "refused"
+    after = db.channel_row(channel["id"])
+    assert (after["refused"], after["notifications"], after["resource_id"]) == (1, 0, "resource")
+    assert db.calendar_row(calendar["id"])["notifications_seen"] == 0
+
+
+def test_notification_of_an_unknown_channel_does_nothing(db: Database) -> None:
+    calendar = db.calendar(after_seconds=3600)
+    answer = db.notify({"id": "nobody's"})
+    assert (answer["outcome"], answer["calendar_id"]) == ("unknown_channel", None)
+    assert db.calendar_row(calendar["id"])["notifications_seen"] == 0
+    assert db.rows("select 1 from public.calendar_channels") == []
+
+
+@pytest.mark.parametrize(("state", "is_stoppable"), [("failed", True), ("expired", True), ("stopped", False)])
+def test_dead_channel_that_speaks_does_no_work_and_is_to_be_stopped(
+    db: Database, state: str, is_stoppable: bool
+) -> None:
+    calendar = db.calendar(after_seconds=3600)
+    channel = db.channel(calendar, state, resource_id=None)
+    assert db.notify(channel)["outcome"] == "dead_channel"
+    after = db.channel_row(channel["id"])
+    assert (after["resource_id"], after["stop_after"] is not None) == ("resource", is_stoppable)
+    assert db.calendar_row(calendar["id"])["notifications_seen"] == 0
+
+
+@pytest.mark.parametrize("state", ["opening", "live", "superseded"])
+def test_channel_speaks_for_its_calendar_until_it_is_stopped(db: Database, state: str) -> None:
+    calendar = db.calendar(after_seconds=3600)
+    assert db.notify(db.channel(calendar, state))["outcome"] == "due"
+
+
+def test_channel_of_a_calendar_that_is_watched_no_more_is_dead(db: Database) -> None:
+    channel = db.channel(db.calendar(is_active=False))
+    assert db.notify(channel)["outcome"] == "dead_channel"
+    assert db.channel_row(channel["id"])["stop_after"] is not None
+
+
+def test_no_message_number_is_skipped_whatever_its_order(db: Database) -> None:
+    calendar = db.calendar(after_seconds=3600)
+    channel = db.channel(calendar)
+    outcomes = [db.notify(channel, number)["outcome"] for number in (1, 10, 7, None)]
+    assert outcomes == ["due"] * 4
+    after = db.channel_row(channel["id"])
+    assert (after["notifications"], after["last_message_number"]) == (4, 10)
+    assert db.calendar_row(calendar["id"])["notifications_seen"] == 4
+
+
+def test_notification_during_a_lease_waits_for_its_end(db: Database) -> None:
+    calendar = db.calendar()
+    channel = db.channel(calendar)
+    leased_until = db.calendar_row(db.claim_one(calendar)["calendar_id"])["lease_expires_at"]
+    answer = db.notify(channel)
+    after = db.calendar_row(calendar["id"])
+    assert (after["lease_expires_at"], after["due_at"]) == (leased_until, leased_until)
+    assert 50 < answer["due_in_seconds"] <= 60
+    assert db.claim() == []
+
+
+def test_notification_during_a_sync_leaves_the_calendar_due(db: Database) -> None:
+    calendar = db.calendar()
+    channel = db.channel(calendar)
+    claim = db.claim_one(calendar)
+    db.notify(channel)
+    answer = db.commit(claim)
+    assert (answer["committed"], answer["notified"], answer["due_in_seconds"]) == (True, True, 0)
+    (again,) = db.claim()
+    assert (again["calendar_id"], again["due_reason"]) == (calendar["id"], "notified")
+    assert again["notifications_seen"] > again["notifications_synced"]
+
+
+def test_notification_that_waits_for_a_commit_is_counted_after_it(db: Database) -> None:
+    calendar = db.calendar()
+    channel = db.channel(calendar)
+    claim, other = db.claim_one(calendar), db.another()
+    with db.service.transaction():
+        db.commit(claim)
+        notified = in_background(lambda: db.notify(channel, by=other))
+        db.await_waiting()
+    assert notified.result(10)["outcome"] == "due"
+    after = db.calendar_row(calendar["id"])
+    assert (after["notifications_seen"], after["notifications_synced"]) == (1, 0)
+    assert after["due_in"] <= 0
+
+
+def test_burst_is_one_more_sync_after_the_pause(db: Database) -> None:
+    calendar = db.calendar()
+    channel = db.channel(calendar)
+    db.notify(channel)
+    db.sync(calendar, coalesce_seconds=30.0)
+    answers = [db.notify(channel, number) for number in (3, 4, 5)]
+    assert all(20 < answer["due_in_seconds"] <= 30 for answer in answers)
+    assert db.claim() == []
+
+
+def test_notification_in_the_middle_of_a_notified_sync_waits_for_the_pause(db: Database) -> None:
+    calendar = db.calendar()
+    channel = db.channel(calendar)
+    db.notify(channel)
+    claim = db.claim_one(calendar)
+    db.notify(channel)
+    assert 20 < db.commit(claim, coalesce_seconds=30.0)["due_in_seconds"] <= 30
+
+
+def test_notification_during_a_poll_that_is_skipped_waits_for_the_pause(db: Database) -> None:
+    calendar = db.calendar()
+    channel = db.channel(calendar)
+    db.sync(calendar, coalesce_seconds=30.0)
+    claim = db.claim_one(calendar)
+    db.notify(channel)
+    db.skip(claim)
+    assert 20 < db.calendar_row(calendar["id"])["due_in"] <= 30
+
+
+def test_notification_does_not_shorten_a_backoff(db: Database) -> None:
+    calendar = db.calendar()
+    channel = db.channel(calendar)
+    db.fail(db.claim_one(calendar), p_next_seconds=600.0)
+    assert 590 < db.notify(channel)["due_in_seconds"] <= 600
+    assert db.claim() == []
+
+
+def test_released_calendar_keeps_its_backoff(db: Database) -> None:
+    calendar = db.calendar()
+    db.fail(db.claim_one(calendar), p_next_seconds=600.0)
+    asked = db.claim_one(calendar)
+    assert db.value("release_calendar", p_calendar_id=calendar["id"], p_fence=asked["fence"]) is True
+    assert 590 < db.calendar_row(calendar["id"])["due_in"] <= 600
+
+
+def test_notifications_at_the_same_time_are_all_counted(db: Database) -> None:
+    calendar = db.calendar()
+    channels = [db.channel(calendar), db.channel(calendar, "superseded")]
+
+    def many(channel: str) -> None:
+        connection = db.service_connection()
+        with connection:
+            for number in range(25):
+                connection.execute("select public.record_notification(%s, 'resource', 'exists', %s)", (channel, number))
+
+    at_once(*(lambda channel=channel: many(channel["id"]) for channel in [*channels, *channels]))
+    assert db.calendar_row(calendar["id"])["notifications_seen"] == 100
+    assert {db.channel_row(channel["id"])["notifications"] for channel in channels} == {50}
