@@ -8,11 +8,13 @@ from flask import Flask
 
 from sync.clients.user_tokens import UserTokens
 from sync.jobs.executor import SyncExecutor
+from sync.jobs.security_events import SecurityEvents
 from sync.jobs.services import Services, build_services
 from sync.logs import configure_logs
 from sync.settings import Settings, load
-from sync.web import connect, explain, health, polling, watches, webhook
+from sync.web import calendars, connect, connect_google, explain, health, polling, watches, webhook
 from sync.web.auth import Doors
+from sync.web.guard import Guard
 from sync.web.problems import register_problems
 
 # Every body this service reads is a few hundred bytes; Google's notifications have none.
@@ -25,6 +27,10 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     configure_logs(settings.log_level)
     services = services or build_services(settings)
     executor = SyncExecutor(services)
+    doors = Doors(settings, UserTokens(settings.supabase_url, settings.supabase_jwt_secret))
+    guard = Guard(settings, doors.proves, SecurityEvents(services, executor))
+    # The last registered is the first to run.
+    atexit.register(guard.close)
     atexit.register(executor.shut_down)
 
     app = Flask(__name__, static_folder=None)
@@ -32,8 +38,9 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["services"] = services
     app.extensions["executor"] = executor
-    app.extensions["doors"] = Doors(settings, UserTokens(settings.supabase_url, settings.supabase_jwt_secret))
-    for blueprint in (webhook, polling, watches, connect, explain, health):
+    app.extensions["doors"] = doors
+    guard.register(app)
+    for blueprint in (webhook, polling, watches, connect, connect_google, calendars, explain, health):
         app.register_blueprint(blueprint.blueprint)
-    register_problems(app)
+    register_problems(app, guard.judge)
     return app

@@ -4,7 +4,8 @@ import os
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '8080')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-worker_class = "gthread"
+# gthread, with an end to slow clients.
+worker_class = "sync.web.patient_worker.PatientWorker"
 # A cron call and a slow poll each hold a thread for up to a minute; notifications must still find one.
 threads = 16
 # Never preload: clients and threads must be made after the fork.
@@ -14,6 +15,10 @@ timeout = 120
 # Longer than a sync takes to reach its next page, where it gives its claim back.
 graceful_timeout = 30
 keepalive = 75
+# Google sends a dozen headers; a Supabase JWT has 1 to 2 KB. Bodies are limited in app.py.
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
 accesslog = None
 # gunicorn would put a control socket into HOME, which may not exist or may be read-only.
 control_socket_disable = True

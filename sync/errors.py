@@ -69,6 +69,10 @@ class RequestRejected(GoogleFailure):
     """Google refuses what we ask: our bug, or the Google Cloud project's set-up."""
 
 
+class BadRequest(RequestRejected):
+    """400: something in this one request is refused; of a listing, the token it carries."""
+
+
 class TokenUnreadable(SyncError):
     """A stored token opens with none of the keys, or was moved from another user's row."""
 

@@ -155,6 +155,8 @@ class SealedTokens:
     access: str | None
     access_expires_at: dt.datetime | None
     refresh: str | None
+    connected_at: dt.datetime | None = None
+    refresh_expires_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +237,11 @@ class OpenChannel:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What the token endpoint gave. `refresh_token` only when Google sent a new one."""
+    """What the token endpoint gave. `refresh_token` only when Google sent a new one; `refresh_token_expires_in`
+    (seconds) when Google said so, as it does for OAuth apps in testing."""
 
     access_token: str
     expires_at: dt.datetime
     refresh_token: str | None
     scopes: tuple[str, ...]
+    refresh_token_expires_in: int | None = None

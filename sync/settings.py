@@ -48,6 +48,7 @@ class Settings:
     webhook_base_urls: Mapping[str, str]
     channel_token_secrets: tuple[str, ...] = field(repr=False)
     token_encryption_keys: tuple[bytes, ...] = field(repr=False)
+    connect_redirect_urls: tuple[str, ...] | None
     cron_secret: str | None = field(repr=False)
     poll_stale_hours: float
     renew_lead_hours: float
@@ -56,6 +57,7 @@ class Settings:
     hide_private_events: bool
     sync_threads: int
     cron_budget_seconds: float
+    trusted_proxies: int
     log_level: str
 
 
@@ -94,6 +96,20 @@ def _webhook_urls(value: str) -> dict[str, str]:
         urls[region] = _url(url.strip())
     if not urls:
         raise _BadValueError("must be one URL, or region=url,region=url")
+    return urls
+
+
+def _redirect_urls(value: str) -> tuple[str, ...]:
+    """Exact URLs of the front end: compared as they are, so nothing is normalised."""
+    urls = tuple(filter(None, (part.strip() for part in value.split(","))))
+    for url in urls:
+        if not (url.isascii() and url.isprintable()) or " " in url:
+            raise _BadValueError("must hold URLs of ASCII characters, without spaces, separated by commas")
+        _url(url.partition("#")[0].partition("?")[0])
+        if "@" in urlsplit(url).netloc:
+            raise _BadValueError("must hold URLs without a user name")
+    if not urls:
+        raise _BadValueError("must hold at least one URL like https://app.example.com/settings, separated by commas")
     return urls
 
 
@@ -215,6 +231,13 @@ KEYS: tuple[Key, ...] = (
         _keys,
         "encrypt OAuth tokens at rest: 32 bytes in URL-safe base64; several separated by commas, newest first",
     ),
+    Key(
+        "CONNECT_REDIRECT_URLS",
+        "connect_redirect_urls",
+        _redirect_urls,
+        "where /connect/google may send users back to: exact URLs separated by commas, the first is the default",
+        optional=True,
+    ),
     Key("CRON_SECRET", "cron_secret", _secret, "lets a scheduler call the cron endpoints", optional=True),
     Key(
         "POLL_STALE_HOURS",
@@ -252,6 +275,13 @@ KEYS: tuple[Key, ...] = (
         _number(1, 3600, float),
         "a cron call stops taking new work after this",
         default="50",
+    ),
+    Key(
+        "TRUSTED_PROXIES",
+        "trusted_proxies",
+        _number(0, 10, int),
+        "proxies in front of this service that append X-Forwarded-For; 0: the connection's own address counts",
+        default="0",
     ),
     Key("LOG_LEVEL", "log_level", _log_level, "debug, info, warning or error", default="info"),
 )

@@ -46,11 +46,11 @@ class Secrets:
     token_encryption_key: str
     cron_secret: str
 
-    def user_jwt(self, user_id: str, email: str | None, expires_in: int, algorithm: Algorithm) -> str:
+    def user_jwt(self, issuer: str, user_id: str, email: str | None, expires_in: int, algorithm: Algorithm) -> str:
         """A signed-in user's access token with the platform's claims; negative `expires_in` makes an expired one."""
         now = int(time.time())
         claims: dict[str, Any] = {
-            "iss": "supabase",
+            "iss": issuer,
             "sub": user_id,
             "aud": "authenticated",
             "role": "authenticated",

@@ -167,7 +167,7 @@ class LocalSupabase:
         self, user_id: str, email: str | None = None, expires_in: int = 3600, algorithm: Algorithm = "HS256"
     ) -> str:
         """An access token as Supabase Auth issues it to a signed-in user."""
-        return self.secrets.user_jwt(user_id, email, expires_in, algorithm)
+        return self.secrets.user_jwt(f"{self.url}/auth/v1", user_id, email, expires_in, algorithm)
 
     def create_user(self, email: str, user_id: str | None = None) -> str:
         """Sign a user up (a row in auth.users); returns the id."""

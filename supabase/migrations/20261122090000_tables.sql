@@ -68,6 +68,11 @@ alter table public.google_credentials
   add column if not exists status text not null default 'connected',
   add column if not exists status_reason text,
   add column if not exists status_at timestamptz not null default now(),
+  add column if not exists refresh_token_expires_at timestamptz,
+  -- The address of the Google account, where the grant lets us read it.
+  add column if not exists google_account text,
+  -- Who refreshes the access token now: two workers do not refresh at once.
+  add column if not exists refresh_lease_until timestamptz,
   add column if not exists created_at timestamptz not null default now(),
   add column if not exists updated_at timestamptz not null default now();
 
@@ -101,10 +106,17 @@ alter table public.calendar_webhooks
   add column if not exists last_error_at timestamptz,
   add column if not exists paused_reason text,
   add column if not exists paused_at timestamptz,
+  -- Since when Google refuses this calendar alone. It is still asked for, rarely, and nothing of it is wiped.
+  add column if not exists access_lost_at timestamptz,
   -- The watch: expiration_time says when it must be renewed; watch_retry_at is its lease and its backoff.
   add column if not exists watch_retry_at timestamptz,
   add column if not exists watch_failures integer not null default 0,
   add column if not exists watch_error_code text,
+  -- How far the first listing is, for the front end to show: mirrored events and live meetings, as they stood at its end.
+  add column if not exists initial_sync text not null default 'pending'
+    constraint calendar_webhooks_initial_sync_known check (initial_sync in ('pending', 'running', 'done', 'failed')),
+  add column if not exists initial_events integer not null default 0,
+  add column if not exists initial_meetings integer not null default 0,
   -- Original rows for a calendar that has a newer row. They stay as they are and are never synced.
   add column if not exists duplicate_of uuid references public.calendar_webhooks (id) on delete set null;
 
@@ -273,8 +285,8 @@ end
 $$;
 
 -- An original check on meetings may know other words than the contract's, and so may its rows. A check that is "not
--- valid" still refuses every later update of an old row, so these bind what a sync wrote. An old row that a sync cancels
--- keeps the answer that it had.
+-- valid" still refuses every later update of an old row, so these bind the rows that the service has written, which all
+-- have a room key.
 do $$
 declare
   old record;
@@ -288,10 +300,9 @@ begin
     execute format('alter table public.meetings drop constraint %I', old.name);
   end loop;
   alter table public.meetings add constraint meetings_event_status_known
-    check (sync_id is null or status = 'cancelled'
-      or event_status in ('accepted', 'declined', 'tentative', 'needsAction')) not valid;
+    check (room_key is null or event_status in ('accepted', 'declined', 'tentative', 'needsAction')) not valid;
   alter table public.meetings add constraint meetings_status_known
-    check (sync_id is null or status in ('confirmed', 'tentative', 'cancelled')) not valid;
+    check (room_key is null or status in ('confirmed', 'tentative', 'cancelled')) not valid;
   alter table public.google_credentials drop constraint if exists google_credentials_status_known;
   alter table public.google_credentials add constraint google_credentials_status_known
     check (status in ('connected', 'needs_reauth', 'disconnected')) not valid;
@@ -432,6 +443,11 @@ create index if not exists calendar_webhooks_recently_notified on public.calenda
 create index if not exists calendar_webhooks_duplicates on public.calendar_webhooks (duplicate_of)
   where duplicate_of is not null;
 
+-- connect_calendars, lose_connection, and the deletion of a user: duplicates too
+create index if not exists calendar_webhooks_of_user on public.calendar_webhooks (user_id);
+
+-- which calendars have a live channel: claims, renewals, and what may be stopped
+create index if not exists calendar_channels_live on public.calendar_channels (calendar_id) where state = 'live';
 create index if not exists calendar_channels_of_calendar on public.calendar_channels (calendar_id);
 create index if not exists calendar_channels_of_user on public.calendar_channels (user_id);
 -- claim_dead_channels: what is to be stopped, and openings that were never finished

@@ -76,7 +76,8 @@ create or replace function public.claim_due_calendars(
   notifications_seen bigint, notifications_synced bigint,
   last_webhook_received timestamptz, last_synced_at timestamptz,
   consecutive_failures integer, webhook_failures integer, has_live_channel boolean,
-  access_token text, access_token_expires_at timestamptz, refresh_token text
+  access_token text, access_token_expires_at timestamptz, refresh_token text,
+  connected_at timestamptz, refresh_token_expires_at timestamptz
 )
 language plpgsql security invoker set search_path = ''
 as $$
@@ -121,7 +122,11 @@ begin
       claimed_at = v_now,
       claimed_by = p_worker,
       lease_expires_at = v_now + make_interval(secs => p_lease_seconds),
-      due_at = v_now + make_interval(secs => p_lease_seconds)
+      due_at = v_now + make_interval(secs => p_lease_seconds),
+      -- A first sync that begins anew counts anew.
+      initial_sync = case when w.initial_sync = 'done' then 'done' else 'running' end,
+      initial_events = case when w.initial_sync = 'done' then w.initial_events else 0 end,
+      initial_meetings = case when w.initial_sync = 'done' then w.initial_meetings else 0 end
     where w.id = any (v_ids)
     returning w.*
   )
@@ -132,7 +137,7 @@ begin
       select 1 from public.calendar_channels c
       where c.calendar_id = w.id and c.state = 'live' and c.expires_at > v_now and c.opened_at < w.last_synced_at
     ),
-    g.access_token, g.access_token_expires_at, g.refresh_token
+    g.access_token, g.access_token_expires_at, g.refresh_token, g.status_at, g.refresh_token_expires_at
   from claimed w
   left join public.google_credentials g on g.user_id = w.user_id and g.status = 'connected'
   order by array_position(v_ids, w.id);
@@ -161,7 +166,8 @@ language sql security invoker set search_path = ''
 as $$
   with released as (
     update public.calendar_webhooks w set
-      lease_expires_at = null, due_at = greatest(clock_timestamp(), w.not_before), committed_fence = p_fence
+      lease_expires_at = null, due_at = greatest(clock_timestamp(), w.not_before), committed_fence = p_fence,
+      initial_sync = case when w.initial_sync = 'running' then 'pending' else w.initial_sync end
     where w.id = p_calendar_id and w.fence = p_fence and w.committed_fence < p_fence
     returning 1
   )
@@ -169,12 +175,13 @@ as $$
 $$;
 
 -- Ends a claim without a sync, for a reason: 'skipped' (the plan found no need) or 'failed'. Writes the log row. A failure
--- counts, sets the backoff that no notification shortens, and may pause the calendar.
+-- counts, sets the backoff that no notification shortens, and may pause the calendar. p_lost_message: Google refuses this
+-- calendar; what its user is told then.
 -- Guarantee: nothing of the calendar's events, meetings or token changes; a repeated call changes nothing.
 create or replace function public.end_claim(
   p_calendar_id uuid, p_fence bigint, p_status text, p_sync_type text, p_reason text, p_next_seconds double precision,
   p_error_code text default null, p_error_message text default null, p_pause_reason text default null,
-  p_google_calls integer default 0, p_duration_ms integer default null
+  p_google_calls integer default 0, p_duration_ms integer default null, p_lost_message text default null
 ) returns boolean
 language plpgsql security invoker set search_path = ''
 as $$
@@ -193,6 +200,9 @@ begin
     consecutive_failures = case when p_status = 'failed' then w.consecutive_failures + 1 else w.consecutive_failures end,
     last_error_code = case when p_status = 'failed' then p_error_code else w.last_error_code end,
     last_error_at = case when p_status = 'failed' then v_now else w.last_error_at end,
+    access_lost_at = case when p_lost_message is not null then coalesce(w.access_lost_at, v_now) else w.access_lost_at end,
+    initial_sync = case when w.initial_sync <> 'running' then w.initial_sync
+      when p_status = 'failed' then 'failed' else 'pending' end,
     paused_reason = coalesce(p_pause_reason, w.paused_reason),
     paused_at = case when p_pause_reason is not null then v_now else w.paused_at end,
     updated_at = v_now
@@ -200,6 +210,11 @@ begin
   returning w.* into v_calendar;
   if not found then
     return false;
+  end if;
+  -- Told at the second refusal: the first may be a passing fault of Google's.
+  if p_lost_message is not null and v_calendar.consecutive_failures >= 2 then
+    perform calendar_internal.tell_user(
+      v_calendar.user_id, 'calendar_lost', p_error_code, p_lost_message, v_calendar.id);
   end if;
   insert into public.calendar_sync_logs (
     user_id, calendar_id, fence, sync_type, status, reason, error_code, error_message, google_calls, duration_ms,

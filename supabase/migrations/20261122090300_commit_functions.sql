@@ -176,12 +176,18 @@ declare
   v_calendar public.calendar_webhooks;
   v_applied record;
   v_events integer;
+  v_is_repeated boolean;
 begin
   select * into v_calendar from public.calendar_webhooks w where w.id = p_calendar_id for update;
   if not found or v_calendar.fence <> p_fence or v_calendar.committed_fence >= p_fence then
     return query select false, 0, 0, 0, 0;
     return;
   end if;
+  -- A part that is staged twice (its answer was lost) is counted once in the progress of a first sync.
+  v_is_repeated := exists (
+    select 1 from public.calendar_events e
+    where e.calendar_id = p_calendar_id and e.google_event_id = p_part #>> '{events,0,google_event_id}'
+      and e.generation >= p_fence);
   v_events := calendar_internal.apply_events(
     v_calendar, p_sync_id, p_fence, p_part -> 'events', p_part -> 'forgotten');
   select * into v_applied from calendar_internal.apply_meetings(
@@ -189,7 +195,12 @@ begin
     (p_part ->> 'covered_from')::timestamptz);
   update public.calendar_webhooks w set
     lease_expires_at = clock_timestamp() + make_interval(secs => p_lease_seconds),
-    due_at = clock_timestamp() + make_interval(secs => p_lease_seconds)
+    due_at = clock_timestamp() + make_interval(secs => p_lease_seconds),
+    initial_events = case when w.initial_sync = 'done' or v_is_repeated then w.initial_events
+      else w.initial_events + jsonb_array_length(p_part -> 'events') end,
+    initial_meetings = case when w.initial_sync = 'done' or v_is_repeated then w.initial_meetings
+      else w.initial_meetings + (
+        select count(*) from jsonb_array_elements(p_part -> 'meetings') m where m ->> 'placement' = 'inside') end
   where w.id = p_calendar_id;
   return query select true, v_applied.created, v_applied.updated, v_applied.deleted, v_events;
 end
@@ -199,7 +210,7 @@ $$;
 -- p_sync: sync_id, sync_type, reason, is_full, sync_token, sync_format, time_zone, notifications_read, horizon_until,
 --   next_poll_seconds, next_reason, coalesce_seconds, missed_push, reopen_watch, events_processed, google_calls, duration_ms,
 --   staged {created, updated, deleted, events}, audited (meetings compared; for an audit only), and the part itself:
---   events, forgotten, families, meetings, withheld, covered_from.
+--   calendar_back_message, events, forgotten, families, meetings, withheld, covered_from.
 -- Guarantees: refused when the fence moved on (another worker has the calendar); a second call of the same fence changes
 -- nothing and gives the first one's answer; a notification that came since the claim leaves the calendar due.
 create or replace function public.commit_sync(p_calendar_id uuid, p_fence bigint, p_sync jsonb)
@@ -273,14 +284,24 @@ begin
       then least(extract(epoch from v_now - v_calendar.notified_since) * 1000, 2147483647)::integer end,
     (p_sync ->> 'duration_ms')::integer);
 
+  if v_calendar.access_lost_at is not null
+    and calendar_internal.resolve_told(v_calendar.user_id, 'calendar_lost', p_calendar_id)
+  then
+    perform calendar_internal.tell_user(
+      v_calendar.user_id, 'calendar_back', 'readable_again', p_sync ->> 'calendar_back_message', p_calendar_id);
+  end if;
+
   update public.calendar_webhooks w set
     committed_fence = p_fence,
     lease_expires_at = null,
     sync_token = p_sync ->> 'sync_token',
     sync_format = (p_sync ->> 'sync_format')::integer,
     time_zone = p_sync ->> 'time_zone',
+    -- A delta by a process whose horizon ends earlier (its clock is behind) leaves out what lies after it: then the
+    -- horizon falls back, and its next roll enters that.
     horizon_until = case when (p_sync ->> 'is_full')::boolean
-      then (p_sync ->> 'horizon_until')::timestamptz else w.horizon_until end,
+      then (p_sync ->> 'horizon_until')::timestamptz
+      else least(w.horizon_until, (p_sync ->> 'horizon_until')::timestamptz) end,
     notifications_synced = greatest(w.notifications_synced, (p_sync ->> 'notifications_read')::bigint),
     notified_since = case when v_notified then case when v_served > 0 then v_now else w.notified_since end end,
     last_synced_at = v_now,
@@ -294,6 +315,12 @@ begin
     watch_retry_at = case when (p_sync ->> 'reopen_watch')::boolean then null else w.watch_retry_at end,
     consecutive_failures = 0,
     last_error_code = null,
+    access_lost_at = null,
+    initial_sync = 'done',
+    initial_events = case when w.initial_sync = 'done' then w.initial_events else (
+      select count(*) from public.calendar_events e where e.calendar_id = p_calendar_id) end,
+    initial_meetings = case when w.initial_sync = 'done' then w.initial_meetings else (
+      select count(*) from public.meetings m where m.calendar_id = p_calendar_id and m.status <> 'cancelled') end,
     poll_interval_seconds = (p_sync ->> 'next_poll_seconds')::double precision,
     not_before = w.claimed_at + make_interval(secs => (p_sync ->> 'coalesce_seconds')::double precision),
     due_at = case

@@ -12,7 +12,8 @@ create or replace function public.claim_expiring_watches(
   p_limit integer, p_lead_seconds double precision, p_lease_seconds integer, p_calendar_ids uuid[] default null
 ) returns table (
   calendar_id uuid, user_id uuid, google_calendar_id text, watch_failures integer,
-  access_token text, access_token_expires_at timestamptz, refresh_token text
+  access_token text, access_token_expires_at timestamptz, refresh_token text,
+  connected_at timestamptz, refresh_token_expires_at timestamptz
 )
 language plpgsql security invoker set search_path = ''
 as $$
@@ -38,10 +39,23 @@ begin
     returning w.*
   )
   select w.id, w.user_id, w.google_calendar_id, w.watch_failures,
-    g.access_token, g.access_token_expires_at, g.refresh_token
+    g.access_token, g.access_token_expires_at, g.refresh_token, g.status_at, g.refresh_token_expires_at
   from claimed w
   left join public.google_credentials g on g.user_id = w.user_id and g.status = 'connected';
 end
+$$;
+
+-- How many watches claim_expiring_watches would find (counted to 1000): what a renewal leaves behind.
+create or replace function public.watches_due(p_lead_seconds double precision) returns bigint
+language sql security invoker set search_path = ''
+as $$
+  select count(*) from (
+    select 1 from public.calendar_webhooks c
+    where c.is_active and c.paused_reason is null and c.duplicate_of is null
+      and (c.expiration_time is null or c.expiration_time < clock_timestamp() + make_interval(secs => p_lead_seconds)
+        or not exists (select 1 from public.calendar_channels ch where ch.calendar_id = c.id and ch.state = 'live'))
+      and (c.watch_retry_at is null or c.watch_retry_at <= clock_timestamp())
+    limit 1000) due
 $$;
 
 -- Stores a channel before Google is asked for it, so that no notification can come from one we do not know.
@@ -55,7 +69,8 @@ as $$
 $$;
 
 -- Google opened the channel: it becomes the calendar's current one, all earlier ones are superseded and stoppable. If
--- there was no other live channel, changes may have gone unannounced: the calendar becomes due.
+-- there was no other live channel, changes may have gone unannounced: the calendar becomes due. A channel of a calendar that is
+-- watched no more never becomes live.
 -- Answers the channels to stop. A repeated call changes nothing.
 create or replace function public.activate_channel(p_channel_id text, p_resource_id text, p_expires_at timestamptz)
 returns table (channel_id text, resource_id text)
@@ -65,11 +80,21 @@ as $$
 declare
   v_now timestamptz := clock_timestamp();
   v_calendar_id uuid;
+  v_is_watched boolean;
   v_gap boolean;
 begin
   -- The calendar row is locked first, as every function does that locks both.
   select c.calendar_id into v_calendar_id from public.calendar_channels c where c.id = p_channel_id;
-  perform 1 from public.calendar_webhooks w where w.id = v_calendar_id for update;
+  select w.is_active is true into v_is_watched from public.calendar_webhooks w where w.id = v_calendar_id for update;
+  if not v_is_watched then
+    -- Its user left while Google opened it: it never becomes current, and is itself to be stopped.
+    update public.calendar_channels c set
+      state = 'superseded', resource_id = p_resource_id, expires_at = p_expires_at, stop_after = v_now, updated_at = v_now
+    where c.id = p_channel_id and c.state in ('opening', 'failed');
+    return query
+    select c.id, c.resource_id from public.calendar_channels c where c.id = p_channel_id and c.state = 'superseded';
+    return;
+  end if;
   update public.calendar_channels c set
     state = 'live', resource_id = p_resource_id, expires_at = p_expires_at, opened_at = v_now, error_code = null,
     -- It may have been given up too early, and be marked to be stopped.
@@ -154,26 +179,32 @@ begin
     where a.state = 'opening' and a.created_at < v_now - make_interval(secs => p_abandoned_seconds)
     for update skip locked);
   -- Also of users whose grant is lost, whose channels nobody can stop. No channel outlives 30 days at Google.
-  update public.calendar_channels c set state = 'expired', stop_after = null, updated_at = v_now
-  where c.id in (
+  with lapsed as materialized (
     select l.id from public.calendar_channels l
     where l.stop_after <= v_now and l.resource_id is not null
       and coalesce(l.expires_at, greatest(l.created_at, l.last_notification_at) + interval '30 days') <= v_now
-    for update skip locked);
+    order by l.stop_after limit 200
+    for update skip locked
+  )
+  update public.calendar_channels c set state = 'expired', stop_after = null, updated_at = v_now
+  from lapsed where c.id = lapsed.id;
   return query
   -- Materialized: inside a nested loop the limit would be counted anew for every row.
   with picked as materialized (
     select d.id from public.calendar_channels d
+    join public.calendar_webhooks w on w.id = d.calendar_id
+    -- Lateral, for "exists" inside "or" would be answered by reading all live channels.
+    left join lateral (
+      select true as is_there from public.calendar_channels l
+      where l.calendar_id = d.calendar_id and l.state = 'live' limit 1
+    ) live on true
     where d.stop_after <= v_now and d.resource_id is not null
       and (p_channel_ids is null or d.id = any (p_channel_ids))
       -- An old channel is stopped only once another one speaks for its calendar, or the calendar is watched no more.
-      and (d.state in ('failed', 'expired')
-        or (d.state = 'superseded' and exists (
-          select 1 from public.calendar_channels l where l.calendar_id = d.calendar_id and l.state = 'live'))
-        or exists (select 1 from public.calendar_webhooks w where w.id = d.calendar_id and w.is_active is not true))
+      and (d.state in ('failed', 'expired') or (d.state = 'superseded' and live.is_there) or w.is_active is not true)
     order by d.stop_after
     limit least(greatest(p_limit, 0), 200)
-    for update skip locked
+    for update of d skip locked
   ), claimed as (
     update public.calendar_channels c set
       stop_after = v_now + make_interval(secs => p_lease_seconds), stop_attempts = c.stop_attempts + 1
@@ -202,6 +233,7 @@ $$;
 -- For the service alone.
 revoke all on function
   public.claim_expiring_watches,
+  public.watches_due,
   public.begin_channel,
   public.activate_channel,
   public.fail_channel,
@@ -210,6 +242,7 @@ revoke all on function
 from public, anon, authenticated;
 grant execute on function
   public.claim_expiring_watches,
+  public.watches_due,
   public.begin_channel,
   public.activate_channel,
   public.fail_channel,

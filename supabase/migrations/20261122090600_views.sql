@@ -9,6 +9,7 @@ select
   case
     when w.is_active is not true then 'inactive'
     when w.paused_reason is not null then 'paused'
+    when w.access_lost_at is not null then 'paused'
     when w.last_synced_at is null and w.consecutive_failures = 0 then 'connecting'
     when w.consecutive_failures > 0 then 'retrying'
     when channel.id is null then 'polled_only'

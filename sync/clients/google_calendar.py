@@ -20,14 +20,14 @@ from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.http import HttpRequest
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
-from sync.clients.google_errors import SETUP_REASONS, AccessTokenRejected, failure_of
+from sync.clients.google_errors import AccessTokenRejected, failure_of
 from sync.clients.http_transport import ThreadHttp
 from sync.errors import (
+    BadRequest,
     CalendarLost,
     ChannelUnknown,
     OutcomeUnknown,
     PageTokenRejected,
-    RequestRejected,
     ResyncNeeded,
     RetryLater,
 )
@@ -80,9 +80,7 @@ class GoogleCalendar:
         )
         try:
             answer = self._execute(access, request)
-        except RequestRejected as rejected:
-            if rejected.code in SETUP_REASONS:
-                raise
+        except BadRequest as rejected:
             if page_token:
                 raise PageTokenRejected(rejected.code) from rejected
             if sync_token:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sync.errors import (
+    BadRequest,
     CalendarLost,
     ChannelIdTaken,
     GoogleFailure,
@@ -56,7 +57,7 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> GoogleFa
         return PushUnsupported(code)
     if reason == "channelIdNotUnique":
         return ChannelIdTaken(code)
-    return RequestRejected(code)
+    return BadRequest(code) if status == 400 else RequestRejected(code)
 
 
 def _forbidden(code: str) -> GoogleFailure:

@@ -1,67 +1,91 @@
 """Supabase users' JWTs: verified with the project's JWKS, or with the legacy shared secret. Called by `web/auth`.
 
 The algorithm is pinned by the kind of key: a token signed with HMAC is checked with the secret alone, one with a
-public key with the JWKS alone. PyJWT caches the key set; only an unknown key id asks for it again.
+public key with the key it names, for that key's own algorithm. What must hold beside the signature: issued by this
+project's Auth, for signed-in users, to somebody who is one (anonymous sign-ins have no Google account to connect), and
+not expired.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import jwt
 
+from sync.clients.user_keys import UserKeys
 from sync.errors import SyncError
 
 AUDIENCE = "authenticated"
-HMAC_ALGORITHMS = ["HS256"]
-PUBLIC_KEY_ALGORITHMS = ["ES256", "RS256", "EdDSA"]
+ROLE = "authenticated"
+HMAC_ALGORITHM = "HS256"
+PUBLIC_KEY_ALGORITHMS = frozenset({"ES256", "RS256", "EdDSA"})
+# Supabase's are below 2 KB, with large app_metadata; nothing longer is parsed.
+MAX_TOKEN_LENGTH = 8192
 # Clocks of two hosts may differ by this much.
 LEEWAY_SECONDS = 30
-KEY_SET_SECONDS = 600
 
 
 class UserTokenInvalid(SyncError):
     """The JWT is no valid sign-in of this project. `code` says why, in one word."""
 
 
+class UserTokenExpired(UserTokenInvalid):
+    """It was one: the signature is good, and its time is over."""
+
+
 class UserTokens:
     """Thread-safe; one per process."""
 
-    def __init__(self, supabase_url: str, jwt_secret: str | None) -> None:
+    def __init__(self, supabase_url: str, jwt_secret: str | None, keys: UserKeys | None = None) -> None:
         self._secret = jwt_secret
-        self._issuers = [f"{supabase_url}/auth/v1", "supabase"]
-        self._keys = jwt.PyJWKClient(
-            f"{supabase_url}/auth/v1/.well-known/jwks.json", lifespan=KEY_SET_SECONDS, timeout=5
-        )
+        self._issuer = f"{supabase_url}/auth/v1"
+        self._keys = keys or UserKeys(f"{self._issuer}/.well-known/jwks.json")
 
     def user_id(self, token: str) -> str:
-        """The id of the user who signed in. Raises UserTokenInvalid."""
+        """The id of the user who signed in. Raises UserTokenInvalid, KeysUnavailable."""
+        return self.signed_in(token)[0]
+
+    def signed_in(self, token: str) -> tuple[str, str | None]:
+        """The id, and the e-mail address if the token names one. Raises as above."""
         try:
-            algorithm = jwt.get_unverified_header(token).get("alg")
-            if algorithm in HMAC_ALGORITHMS:
-                claims = self._check(token, self._secret_key(), HMAC_ALGORITHMS)
-            elif algorithm in PUBLIC_KEY_ALGORITHMS:
-                claims = self._check(token, self._keys.get_signing_key_from_jwt(token).key, PUBLIC_KEY_ALGORITHMS)
-            else:
-                raise UserTokenInvalid("algorithm")
-        except jwt.PyJWTError as invalid:
+            claims = self._claims(token)
+        except jwt.ExpiredSignatureError:
+            raise UserTokenExpired("expired") from None
+        # ValueError: numbers and texts that PyJWT's own checks do not expect.
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as invalid:
             raise UserTokenInvalid(type(invalid).__name__) from None
-        issuer = claims.get("iss")
-        if issuer is not None and issuer not in self._issuers:
-            raise UserTokenInvalid("issuer")
-        if claims.get("role", AUDIENCE) != AUDIENCE:
+        if claims.get("role") != ROLE:
             raise UserTokenInvalid("role")
-        return str(claims["sub"])
+        if claims.get("is_anonymous"):
+            raise UserTokenInvalid("anonymous")
+        email = claims.get("email")
+        return str(claims["sub"]), email if isinstance(email, str) and email else None
 
-    def _secret_key(self) -> str:
-        if not self._secret:
-            raise UserTokenInvalid("no_shared_secret")
-        return self._secret
+    def _claims(self, token: str) -> dict[str, Any]:
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise UserTokenInvalid("length")
+        header = jwt.get_unverified_header(token)
+        algorithm = header.get("alg")
+        if algorithm == HMAC_ALGORITHM:
+            if not self._secret:
+                raise UserTokenInvalid("no_shared_secret")
+            return self._check(token, self._secret, HMAC_ALGORITHM)
+        key_id = header.get("kid")
+        if algorithm not in PUBLIC_KEY_ALGORITHMS or not isinstance(key_id, str):
+            raise UserTokenInvalid("algorithm")
+        key = self._keys.find(key_id)
+        if key is None:
+            raise UserTokenInvalid("unknown_key")
+        return self._check(token, key, key.algorithm_name)
 
-    def _check(self, token: str, key: object, algorithms: list[str]) -> dict[str, object]:
-        return jwt.decode(
+    def _check(self, token: str, key: jwt.PyJWK | str, algorithm: str) -> dict[str, Any]:
+        claims: dict[str, Any] = jwt.decode(
             token,
-            key,  # type: ignore[arg-type]
-            algorithms=algorithms,
+            key,
+            algorithms=[algorithm],
             audience=AUDIENCE,
+            issuer=self._issuer,
             leeway=LEEWAY_SECONDS,
-            options={"require": ["exp", "sub", "aud"]},
+            options={"require": ["exp", "sub", "aud", "iss", "role"]},
         )
+        return claims

@@ -51,23 +51,25 @@ def by_family(events: Iterable[Event]) -> dict[str, tuple[Event, ...]]:
 def merge(stored: Iterable[Event], delta: Sequence[Event], calendar_zone: str) -> Merged:
     """The touched families as they are now. `stored`: their mirror rows; `delta`: items in the order listed.
 
-    A series that ended takes its exceptions with it, and one that was shortened those behind its new end: Google may
-    list them as cancelled, or not at all.
+    A series that ended takes its exceptions with it, and one whose rule or start changed those it no longer makes:
+    Google may list them as cancelled, or not at all. An instance that was cancelled by itself stays so if its series
+    comes back.
     """
-    items = {event.id: event for event in stored}
+    before = {event.id: event for event in stored}
     latest = {event.id: event for event in delta}
-    ended = {event.id: event for event in latest.values() if event.kind != "exception" and not _is_series(event)}
     forgotten = {
         event.id
-        for event in items.values()
+        for event in before.values()
         if event.kind == "exception"
+        and event.is_live
         and event.id not in latest
-        and (event.series_id in ended or _is_behind(event, latest.get(event.series_id or ""), calendar_zone))
+        and _loses_its_place(event, before.get(event.series_id or ""), latest.get(event.series_id or ""), calendar_zone)
     }
+    ended = {event.id: event for event in latest.values() if event.kind != "exception" and not _is_series(event)}
     for event in latest.values():
         if event.kind == "exception" and event.series_id in ended and not _outlives(event, ended[event.series_id]):
             forgotten.add(event.id)
-    items.update(latest)
+    items = before | latest
     families = by_family(event for event_id, event in items.items() if event_id not in forgotten)
     for event in delta:
         families.setdefault(event.base_id, ())
@@ -79,17 +81,30 @@ def _is_series(event: Event) -> bool:
     return event.kind == "series" and event.is_live
 
 
-def _is_behind(exception: Event, series: Event | None, calendar_zone: str) -> bool:
-    """Whether the series, as it is now, ends before the occurrence this exception stands for."""
-    if series is None or not _is_series(series) or series.start is None or exception.original_start is None:
+def _loses_its_place(exception: Event, old: Event | None, new: Event | None, calendar_zone: str) -> bool:
+    """Whether a delta that has the exception's series (`old` before, `new` now) leaves no occurrence for it."""
+    if new is None or new.kind == "exception":
         return False
-    duration = _duration(series)
+    if not _is_series(new):
+        return True
+    # What the series never made (imported so, or the only instance one was invited to) does not depend on its rule.
+    if old is None or (old.start, old.recurrence) == (new.start, new.recurrence):
+        return False
     try:
-        last = last_possible_end(series.start, series.recurrence, duration, calendar_zone)
+        return _makes(old, exception, calendar_zone) and not _makes(new, exception, calendar_zone)
     except BadRecurrence:
         return False
-    original = exception.original_start
-    return last is not None and end_of(_shifted(original, duration), calendar_zone) > last
+
+
+def _makes(series: Event, exception: Event, calendar_zone: str) -> bool:
+    """Whether the occurrence that the exception stands for is one of the series. Raises BadRecurrence."""
+    if not _is_series(series) or series.start is None or exception.original_start is None:
+        return False
+    at = start_of(exception.original_start, calendar_zone)
+    moment = Window(at, at + dt.timedelta(seconds=1))
+    starts = occurrence_starts(series.start, series.recurrence, moment, dt.timedelta(0), calendar_zone)
+    wanted = instance_id(series.base_id, exception.original_start)
+    return any(instance_id(series.base_id, start) == wanted for start in starts)
 
 
 def _outlives(exception: Event, end_of_series: Event) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from sync.clients.google_oauth import GoogleOAuth
 from sync.clients.store import Store
 from sync.clients.vault import Vault
-from sync.errors import ReconnectNeeded, TokenUnreadable
+from sync.errors import ReconnectNeeded, SyncError, TokenUnreadable
 from sync.model import Grant, SealedTokens
 
 # A token this close to its end is not used any more: it must outlive the paged listing that begins with it.
@@ -22,6 +23,11 @@ SPARE_SECONDS = 120
 # Users whose token stays in memory. More than a process serves within a token's hour.
 REMEMBERED = 20_000
 LOCKS = 64
+# Leave to refresh, for one process at a time: longer than the token endpoint takes, and soon over if its holder dies.
+REFRESH_LEASE_SECONDS = 10
+# Past this the others refresh on their own: two refreshes do less harm than none.
+WAIT_FOR_REFRESH_SECONDS = 12.0
+WAIT_STEP_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,17 @@ class AccessTokens:
             access=self._vault.seal(user_id, "access", grant.access_token),
             access_expires_at=grant.expires_at,
             refresh=self._vault.seal(user_id, "refresh", grant.refresh_token or refresh_token),
+            refresh_expires_at=(
+                self._clock() + dt.timedelta(seconds=grant.refresh_token_expires_in)
+                if grant.refresh_token_expires_in
+                else None
+            ),
         )
+
+    def forget(self, user_id: str) -> None:
+        """This process remembers no token of the user any more."""
+        with self._memory_lock:
+            self._memory.pop(user_id, None)
 
     def grant_of(self, refresh_token: str) -> Grant:
         """Tries a refresh token that is not stored yet."""
@@ -68,7 +84,7 @@ class AccessTokens:
             known = self._remembered(user_id, sealed.refresh) or self._stored(user_id, sealed)
             if known and known.token != refused:
                 return known.token
-            return self._refresh(user_id, sealed.refresh)
+            return self._refresh_in_turn(user_id, sealed, sealed.refresh, refused)
 
     def _remembered(self, user_id: str, stored_refresh: str) -> _Remembered | None:
         with self._memory_lock:
@@ -91,6 +107,27 @@ class AccessTokens:
         found = _Remembered(token, sealed.access_expires_at, frozenset({sealed.refresh}))
         self._remember(user_id, found)
         return found
+
+    def _refresh_in_turn(self, user_id: str, sealed: SealedTokens, stored_refresh: str, refused: str | None) -> str:
+        """Refreshes unless another process has just done so, or is at it: then its token serves us too."""
+        seen, deadline = sealed.access, time.monotonic() + WAIT_FOR_REFRESH_SECONDS
+        while time.monotonic() < deadline:
+            may_refresh, brought = self._store.begin_refresh(user_id, stored_refresh, seen, REFRESH_LEASE_SECONDS)
+            if may_refresh:
+                # What the row holds now: another process may have been given a new refresh token meanwhile.
+                try:
+                    return self._refresh(user_id, brought.refresh or stored_refresh)
+                except SyncError:
+                    self._store.release_refresh(user_id)
+                    raise
+            if brought.access is None:
+                time.sleep(WAIT_STEP_SECONDS)
+                continue
+            known = self._stored(user_id, brought)
+            if known and known.token != refused:
+                return known.token
+            seen = brought.access
+        return self._refresh(user_id, stored_refresh)
 
     def _refresh(self, user_id: str, stored_refresh: str) -> str:
         plain = self._vault.open(user_id, "refresh", stored_refresh)

@@ -117,6 +117,16 @@ class SyncExecutor:
         """Stops a channel that spoke though it should be dead."""
         self._executor.submit(f"stop:{channel_id}", self._guarded(lambda: stop_channels(self._services, [channel_id])))
 
+    def run_later(self, key: str, task: Task, delay_seconds: float) -> bool:
+        """Runs something else after a delay, once per key; one that fails is logged and forgotten."""
+
+        def guarded() -> float | None:
+            again: list[float | None] = []
+            self._guarded(lambda: again.append(task()))()
+            return again[0] if again else None
+
+        return self._executor.submit(key, guarded, delay_seconds)
+
     def shut_down(self, timeout_seconds: float = 25.0) -> None:
         self._executor.stop(timeout_seconds)
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from sync.core.channel_token import channel_token
 from sync.core.failure_policy import react_to_watch_failure
-from sync.errors import ChannelIdTaken, ChannelUnknown, StoreFailure, SyncError
+from sync.errors import ChannelIdTaken, ChannelUnknown, ReconnectNeeded, StoreFailure, SyncError
+from sync.jobs.losing_access import record_loss
 from sync.jobs.services import Services
 from sync.model import DeadChannel, OpenChannel, WatchClaim
 
@@ -41,8 +42,11 @@ class WatchOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
+    """`stopped`: old channels; `remaining`: watches the budget did not reach, counted to 1000."""
+
     outcomes: tuple[WatchOutcome, ...]
     stopped: int
+    remaining: int
 
 
 def renew_watches(
@@ -68,10 +72,11 @@ def renew_watches(
                 break
         while may_go_on():
             dead = _claim_dead(services, None)
-            stopped += sum(pool.map(lambda channel: _stop(services, channel), dead))
+            stopped += sum(pool.map(lambda channel: stop_channel(services, channel), dead))
             if len(dead) < CLAIMED_AT_ONCE:
                 break
-    return Renewal(tuple(outcomes), stopped + sum(outcome.stopped for outcome in outcomes))
+    remaining = services.store.watches_due(services.settings.renew_lead_hours * 3600)
+    return Renewal(tuple(outcomes), stopped + sum(outcome.stopped for outcome in outcomes), remaining)
 
 
 def open_watches(services: Services, calendar_ids: Sequence[str]) -> list[WatchOutcome]:
@@ -105,8 +110,19 @@ def open_watch(services: Services, claim: WatchClaim) -> WatchOutcome:
         return WatchOutcome(claim, None, unreachable.code)
     except SyncError as failure:
         return _record_failure(services, claim, channel_id, failure)
+    if channel_id in superseded:
+        return _stop_unwanted(services, claim, channel)
     services.log.info("watch_opened", calendar_id=claim.calendar_id, channel_id=channel_id)
     return WatchOutcome(claim, channel, stopped=_stop_superseded(services, superseded) if superseded else 0)
+
+
+def _stop_unwanted(services: Services, claim: WatchClaim, channel: OpenChannel) -> WatchOutcome:
+    """The user left while Google opened it. The store may have given his tokens up; this claim's may still serve."""
+    try:
+        stop_channel(services, DeadChannel(channel.channel_id, channel.resource_id, claim.user_id, claim.tokens))
+    except StoreFailure as unreachable:
+        services.log.warning("channels_not_stopped", error_code=unreachable.code)
+    return WatchOutcome(claim, None, "calendar_left")
 
 
 def _stop_superseded(services: Services, channel_ids: Sequence[str]) -> int:
@@ -120,7 +136,7 @@ def _stop_superseded(services: Services, channel_ids: Sequence[str]) -> int:
 
 def stop_channels(services: Services, channel_ids: Sequence[str]) -> int:
     """Stops these channels if they should be dead. Never raises for Google."""
-    return sum(_stop(services, channel) for channel in _claim_dead(services, channel_ids))
+    return sum(stop_channel(services, channel) for channel in _claim_dead(services, channel_ids))
 
 
 def _claim_dead(services: Services, channel_ids: Sequence[str] | None) -> list[DeadChannel]:
@@ -132,7 +148,8 @@ def _claim_dead(services: Services, channel_ids: Sequence[str] | None) -> list[D
     )
 
 
-def _stop(services: Services, channel: DeadChannel) -> bool:
+def stop_channel(services: Services, channel: DeadChannel) -> bool:
+    """True if it is stopped, or was unknown to Google. Raises StoreFailure."""
     try:
         services.calendar.stop(
             services.tokens.of(channel.user_id, channel.tokens),
@@ -157,8 +174,8 @@ def _record_failure(services: Services, claim: WatchClaim, channel_id: str, fail
     reaction = react_to_watch_failure(failure, claim.watch_failures, services.jitter())
     services.log.warning("watch_failed", calendar_id=claim.calendar_id, error_code=failure.code)
     try:
-        if reaction.lose_connection:
-            services.store.lose_connection(claim.user_id, failure.code, claim.tokens.refresh)
+        if isinstance(failure, ReconnectNeeded):
+            record_loss(services, claim.user_id, claim.tokens, failure)
         services.store.fail_channel(channel_id, failure.code, reaction.retry_seconds)
     except StoreFailure as unreachable:
         services.log.warning("failure_not_recorded", calendar_id=claim.calendar_id, error_code=unreachable.code)

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from sync.core.parts import entering_part, horizon_at
 from sync.core.translate import event_from_google
-from sync.errors import LeaseLost, SyncError
+from sync.errors import LeaseLost, StoreFailure, SyncError
 from sync.jobs.fetch_changes import usable_zone
 from sync.jobs.services import LEASE_SECONDS, Services
 from sync.jobs.sync_calendar import sync_claim
-from sync.model import RollClaim
+from sync.model import Derived, RollClaim, SyncPart
 
 # A horizon lags by this much before it is moved: the far end of two months is nobody's hurry, and each calendar
 # costs two or three calls to the store per move.
@@ -32,7 +32,7 @@ FAMILIES_PER_PART = 200
 @dataclass(frozen=True, slots=True)
 class Roll:
     """`quiet`: moved in bulk; `rolled`: had something that might enter; `entered`: meetings written; `failed`: tried
-    later."""
+    again by a later run."""
 
     quiet: int = 0
     rolled: int = 0
@@ -43,31 +43,56 @@ class Roll:
 def roll_horizons(
     services: Services, *, budget_seconds: float, should_stop: Callable[[], bool] = lambda: False
 ) -> Roll:
-    """Moves every horizon that lags, within the budget."""
+    """Moves every horizon that lags, within the budget. Gives back whatever it claimed and did not finish."""
     deadline = time.monotonic() + budget_seconds
+
+    def may_go_on() -> bool:
+        return time.monotonic() < deadline and not should_stop()
+
     until = horizon_at(services.clock(), 0, services.settings.horizon_future_days).end
-    quiet = rolled = entered = failed = 0
+    quiet = rolled = entered = 0
     moved = QUIET_AT_ONCE
-    while moved == QUIET_AT_ONCE and time.monotonic() < deadline and not should_stop():
+    while moved == QUIET_AT_ONCE and may_go_on():
         moved = services.store.advance_quiet_horizons(until, LAG_SECONDS, QUIET_AT_ONCE)
         quiet += moved
+    failed: list[RollClaim] = []
+    waiting: list[RollClaim] = []
     claimed = CLAIMED_AT_ONCE
-    while claimed == CLAIMED_AT_ONCE and time.monotonic() < deadline and not should_stop():
-        claims = services.store.claim_rolling_calendars(
-            services.worker_name, until, LAG_SECONDS, CLAIMED_AT_ONCE, LEASE_SECONDS
-        )
-        claimed = len(claims)
-        for claim in claims:
-            came_in = _roll_guarded(services, claim, until)
-            rolled, failed = rolled + (came_in is not None), failed + (came_in is None)
-            entered += came_in or 0
-    return Roll(quiet, rolled, entered, failed)
-
-
-def _roll_guarded(services: Services, claim: RollClaim, until: dt.datetime) -> int | None:
-    """Meetings that entered; None if it failed (recorded in the log; the lease runs out and it is tried again)."""
     try:
-        entered = _roll(services, claim, until)
+        while claimed == CLAIMED_AT_ONCE and may_go_on():
+            waiting = services.store.claim_rolling_calendars(
+                services.worker_name, until, LAG_SECONDS, CLAIMED_AT_ONCE, LEASE_SECONDS
+            )
+            claimed = len(waiting)
+            while waiting and may_go_on():
+                claim = waiting.pop(0)
+                came_in = _roll_guarded(services, claim, until, should_stop)
+                if came_in is None:
+                    failed.append(claim)
+                else:
+                    rolled, entered = rolled + 1, entered + came_in
+    finally:
+        # Only now those that failed: given back earlier, the same ones would be claimed again and again in this run.
+        for claim in (*failed, *waiting):
+            _give_back(services, claim)
+    return Roll(quiet, rolled, entered, len(failed))
+
+
+def _give_back(services: Services, claim: RollClaim) -> None:
+    """Ends the lease: syncs of the calendar must not wait for a roll that does not come about."""
+    nothing = SyncPart((), (), (), Derived((), {}))
+    try:
+        services.store.commit_roll(claim, nothing, claim.horizon_until, True, LEASE_SECONDS)
+    except StoreFailure as unreachable:
+        services.log.warning("roll_not_given_back", calendar_id=claim.calendar_id, error_code=unreachable.code)
+
+
+def _roll_guarded(
+    services: Services, claim: RollClaim, until: dt.datetime, should_stop: Callable[[], bool]
+) -> int | None:
+    """Meetings that entered; None if it failed (recorded in the log, and tried again by a later run)."""
+    try:
+        entered = _roll(services, claim, until, should_stop)
     except SyncError as failure:
         services.log.warning("roll_failed", calendar_id=claim.calendar_id, error_code=failure.code)
         return None
@@ -78,7 +103,7 @@ def _roll_guarded(services: Services, claim: RollClaim, until: dt.datetime) -> i
     return entered
 
 
-def _roll(services: Services, claim: RollClaim, until: dt.datetime) -> int:
+def _roll(services: Services, claim: RollClaim, until: dt.datetime, should_stop: Callable[[], bool]) -> int:
     zone = usable_zone(claim.time_zone)
     entered, after = 0, ""
     while True:
@@ -93,13 +118,13 @@ def _roll(services: Services, claim: RollClaim, until: dt.datetime) -> int:
             break
         after = last
     if notified:
-        _sync_now(services, claim)
+        _sync_now(services, claim, should_stop)
     return entered
 
 
-def _sync_now(services: Services, claim: RollClaim) -> None:
+def _sync_now(services: Services, claim: RollClaim, should_stop: Callable[[], bool]) -> None:
     """A notification that came while we held the lease was told to wait for its end; we ended it early."""
     for owed in services.store.claim_due_calendars(
         services.worker_name, limit=1, lease_seconds=LEASE_SECONDS, calendar_ids=[claim.calendar_id]
     ):
-        sync_claim(services, owed)
+        sync_claim(services, owed, should_stop=should_stop)

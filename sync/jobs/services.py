@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import structlog
 
 from sync.clients.google_calendar import GoogleCalendar
+from sync.clients.google_consent import GoogleConsent
 from sync.clients.google_oauth import GoogleOAuth
 from sync.clients.store import Store
 from sync.clients.vault import Vault
@@ -29,7 +30,9 @@ class Services:
     settings: Settings
     store: Store
     calendar: GoogleCalendar
+    consent: GoogleConsent
     tokens: AccessTokens
+    vault: Vault
     clock: Callable[[], dt.datetime]
     jitter: Callable[[], float]
     worker_name: str
@@ -48,11 +51,20 @@ def build_services(settings: Settings, clock: Callable[[], dt.datetime] = utc_no
         client_secret=settings.google_client_secret,
         token_uri=settings.google_token_uri,
     )
+    consent = GoogleConsent(
+        client_id=settings.google_client_id,
+        client_secret=settings.google_client_secret,
+        token_uri=settings.google_token_uri,
+        revoke_uri=settings.google_revoke_uri,
+    )
+    vault = Vault(settings.token_encryption_keys)
     return Services(
         settings=settings,
         store=store,
         calendar=GoogleCalendar(settings.google_api_endpoint),
-        tokens=AccessTokens(oauth, Vault(settings.token_encryption_keys), store, clock),
+        consent=consent,
+        tokens=AccessTokens(oauth, vault, store, clock),
+        vault=vault,
         clock=clock,
         jitter=random.random,
         worker_name=f"{socket.gethostname()}:{os.getpid()}"[:120],

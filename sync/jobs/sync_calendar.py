@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
 from sync.clients.store import Committed, Staged
+from sync.core.connection_loss import CALENDAR_BACK, CALENDAR_LOST
 from sync.core.failure_policy import react_to_sync_failure
 from sync.core.parts import delta_part, full_parts, horizon_at
 from sync.core.plan import COALESCE_SECONDS, SyncPlan, plan_sync
@@ -21,9 +22,10 @@ from sync.core.poll_policy import next_poll
 from sync.core.privacy import sync_format
 from sync.core.push_health import judge_push
 from sync.core.translate import event_from_google
-from sync.errors import LeaseLost, Stopping, StoreFailure, SyncError
+from sync.errors import CalendarLost, LeaseLost, ReconnectNeeded, Stopping, StoreFailure, SyncError
 from sync.jobs.access_tokens import UserAccess
 from sync.jobs.fetch_changes import Keep, Listing, fetch_changes
+from sync.jobs.losing_access import record_loss
 from sync.jobs.services import LEASE_SECONDS, Services
 from sync.model import Claim, Window
 
@@ -210,6 +212,7 @@ def _facts(run: _Run, listing: Listing, horizon: Window) -> dict[str, object]:
         "horizon_until": horizon.end.isoformat(),
         "next_poll_seconds": poll.seconds,
         "next_reason": poll.reason,
+        "calendar_back_message": CALENDAR_BACK,
         "coalesce_seconds": COALESCE_SECONDS if claim.is_notified else 0.0,
         "missed_push": push.missed_push,
         "reopen_watch": push.reopen_watch,
@@ -235,8 +238,8 @@ def _record_failure(run: _Run, failure: SyncError) -> SyncOutcome:
     services, claim = run.services, run.claim
     reaction = react_to_sync_failure(failure, claim.consecutive_failures, services.jitter())
     try:
-        if reaction.lose_connection:
-            services.store.lose_connection(claim.user_id, failure.code, claim.tokens.refresh)
+        if isinstance(failure, ReconnectNeeded):
+            record_loss(services, claim.user_id, claim.tokens, failure)
         services.store.end_claim(
             claim,
             status="failed",
@@ -247,6 +250,7 @@ def _record_failure(run: _Run, failure: SyncError) -> SyncOutcome:
             error_message=str(failure),
             google_calls=run.access.requests,
             duration_ms=run.duration_ms,
+            lost_message=CALENDAR_LOST if isinstance(failure, CalendarLost) else None,
         )
     except StoreFailure as unreachable:
         # Nothing was written, so nothing is lost: the lease runs out and the next claim tries again.

@@ -16,6 +16,7 @@ import schedule
 
 from sync.errors import SyncError
 from sync.jobs.audit_drift import audit_drift
+from sync.jobs.disconnect import finish_disconnects
 from sync.jobs.poll_due import poll_due
 from sync.jobs.renew_watches import renew_watches
 from sync.jobs.roll_horizon import roll_horizons
@@ -70,9 +71,11 @@ def run(services: Services, stopping: threading.Event) -> None:
         "roll_horizons",
         lambda: roll_horizons(services, budget_seconds=SWEEP_BUDGET_SECONDS, should_stop=stopping.is_set),
     )
+    finish = guarded("finish_disconnects", lambda: finish_disconnects(services))
     audit = guarded("audit_drift", lambda: audit_drift(services, limit=1, should_stop=stopping.is_set))
     scheduler.every(SWEEP_SECONDS).seconds.do(sweep)
     scheduler.every(RENEW_SECONDS).seconds.do(renew)
+    scheduler.every(RENEW_SECONDS).seconds.do(finish)
     scheduler.every(ROLL_SECONDS).seconds.do(roll)
     scheduler.every(AUDIT_SECONDS).seconds.do(audit)
     services.log.info("worker_started", worker=services.worker_name)

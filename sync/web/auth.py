@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from flask import current_app, request
 from werkzeug.datastructures import Headers
 
-from sync.clients.user_tokens import UserTokenInvalid, UserTokens
+from sync.clients.user_keys import KeysUnavailable
+from sync.clients.user_tokens import UserTokenExpired, UserTokenInvalid, UserTokens
 from sync.settings import Settings
+from sync.web.guard import guard, mark_proven
 from sync.web.problems import Problem
 
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
@@ -22,9 +24,10 @@ _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`user_id` is set for a signed-in user only: the service acts for anybody."""
+    """`user_id` is set for a signed-in user only: the service acts for anybody. `email`: his, if his JWT names it."""
 
     user_id: str | None = None
+    email: str | None = None
 
     def acts_for(self, requested: object) -> str:
         """The user a call is about: the one the service names, or the signed-in one, who may name nobody else.
@@ -40,7 +43,7 @@ class Caller:
         except ValueError:
             raise Problem(400, "user_id_malformed", "userId must be the user's id, a UUID.") from None
         if self.user_id and self.user_id != user_id:
-            raise Problem(403, "not_your_account", "A signed-in user may act for himself only.")
+            raise Problem(403, "not_your_account", "A signed-in user may act for himself only.", suspicion="other_user")
         return user_id
 
 
@@ -61,33 +64,61 @@ class Doors:
         return any(matches)
 
     def caller(self, headers: Headers, *, or_scheduler: bool) -> Caller:
-        """The service or a user. Raises Problem 401."""
+        """The service or a user. Raises Problem 401, 503."""
         if self.is_service(headers, or_scheduler=or_scheduler):
             return Caller()
         bearer = _bearer(headers)
         if bearer is None:
-            raise Problem(401, "unauthorized", "Send Authorization: Bearer <service key or user JWT>.", _CHALLENGE)
+            raise _unauthorized("Send Authorization: Bearer <service key or user JWT>.", headers)
         try:
-            return Caller(user_id=_uuid(self._user_tokens.user_id(bearer)))
-        except (UserTokenInvalid, ValueError):
+            user_id, email = self._user_tokens.signed_in(bearer)
+            return Caller(user_id=_uuid(user_id), email=email)
+        except KeysUnavailable:
+            # No 401: a front end would sign its user out.
+            detail = "The project's signing keys cannot be had now; try again."
+            raise Problem(503, "keys_unavailable", detail, {"Retry-After": "30"}) from None
+        except UserTokenExpired:
+            # A good one once: an honest front end that did not refresh it.
             raise Problem(401, "unauthorized", "The credentials are not valid here.", _CHALLENGE) from None
+        except (UserTokenInvalid, ValueError):
+            raise _unauthorized("The credentials are not valid here.", headers) from None
+
+    def proves(self, headers: Headers) -> bool:
+        """Whether the service, a scheduler or a user is calling, for whatever."""
+        try:
+            self.caller(headers, or_scheduler=True)
+        except Problem:
+            return False
+        return True
 
 
 def require_service() -> None:
     """For routes of operators and schedulers. Raises Problem 401."""
     if not _doors().is_service(request.headers, or_scheduler=True):
-        raise Problem(401, "unauthorized", "Send Authorization: Bearer <service key or cron secret>.", _CHALLENGE)
+        raise _unauthorized("Send Authorization: Bearer <service key or cron secret>.", request.headers)
+    mark_proven()
 
 
 def who_calls(*, or_scheduler: bool = False) -> Caller:
     """For routes of users too: the service or a signed-in user. `or_scheduler`: the cron secret is taken for the
-    service here. Raises Problem 401."""
-    return _doors().caller(request.headers, or_scheduler=or_scheduler)
+    service here. Raises Problem 401, 429 (a user asks too much), 503."""
+    caller = _doors().caller(request.headers, or_scheduler=or_scheduler)
+    mark_proven()
+    if caller.user_id:
+        guard().count_user(caller.user_id)
+    return caller
 
 
 def _doors() -> Doors:
     doors: Doors = current_app.extensions["doors"]
     return doors
+
+
+def _unauthorized(detail: str, headers: Headers) -> Problem:
+    """Counted as what was tried."""
+    given = _credentials(headers)
+    kind = "bad_jwt" if any(one.count(".") == 2 for one in given) else "refused_key" if given else "no_key"
+    return Problem(401, "unauthorized", detail, _CHALLENGE, suspicion=kind)
 
 
 def _uuid(value: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import request
@@ -32,6 +33,24 @@ def flag(body: dict[str, Any], name: str) -> bool:
     if not isinstance(value, bool):
         raise Problem(400, f"{name}_malformed", f"{name} must be true or false.")
     return value
+
+
+def text(body: Mapping[str, Any], name: str, longest: int) -> str | None:
+    """An optional text; absent, null or empty: None."""
+    value = body.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or len(value) > longest or not value.isprintable():
+        raise Problem(400, f"{name}_malformed", f"{name} must be a text of up to {longest} characters.")
+    return value
+
+
+def meetings_choice(body: dict[str, Any]) -> str:
+    """What becomes of meetings: keep (the default) or delete."""
+    value = body.get("meetings", "keep")
+    if value not in ("keep", "delete"):
+        raise Problem(400, "meetings_malformed", 'meetings must be "keep" or "delete".')
+    return str(value)
 
 
 def token(body: dict[str, Any], name: str) -> str:

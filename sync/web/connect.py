@@ -6,7 +6,7 @@ from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 
 from sync.errors import ReconnectNeeded, RequestRejected
-from sync.jobs.connect_calendar import UnknownCalendars, UnknownUser, connect_calendars
+from sync.jobs.connect_calendar import Connected, ScopeMissing, UnknownCalendars, UnknownUser, connect_calendars
 from sync.jobs.executor import SyncExecutor
 from sync.jobs.services import Services
 from sync.web.auth import who_calls
@@ -27,6 +27,12 @@ def connect() -> ResponseReturnValue:
     executor: SyncExecutor = current_app.extensions["executor"]
     try:
         connected = connect_calendars(services, user_id, refresh_token, wanted)
+    except ScopeMissing:
+        raise Problem(
+            422,
+            "scope_missing",
+            "The sign-in did not grant calendar.events.readonly; sign in with Google again and leave the box ticked.",
+        ) from None
     except ReconnectNeeded as dead:
         raise Problem(
             422,
@@ -52,14 +58,16 @@ def connect() -> ResponseReturnValue:
     return jsonify(
         success=True,
         message=f"{len(connected)} calendars connected.",
-        calendars=[
-            {
-                "id": calendar.calendar_id,
-                "google_calendar_id": calendar.google_calendar_id,
-                "watch": calendar.watch,
-                "expires_at": calendar.expires_at,
-                "reason": calendar.reason,
-            }
-            for calendar in connected
-        ],
+        calendars=[connected_json(calendar) for calendar in connected],
     )
+
+
+def connected_json(calendar: Connected) -> dict[str, str | None]:
+    """How a calendar that was just taken into watching is shown."""
+    return {
+        "id": calendar.calendar_id,
+        "google_calendar_id": calendar.google_calendar_id,
+        "watch": calendar.watch,
+        "expires_at": calendar.expires_at,
+        "reason": calendar.reason,
+    }

@@ -41,7 +41,8 @@ def explain() -> ResponseReturnValue:
     except ValueError:
         raise Problem(400, "meeting_malformed", "meeting must be the id of a row of meetings, a UUID.") from None
     if explanation is None or caller.user_id not in (None, explanation.user_id):
-        raise Problem(404, "meeting_unknown", "There is no such meeting.")
+        tried = "other_user" if explanation else None
+        raise Problem(404, "meeting_unknown", "There is no such meeting.", suspicion=tried)
     return jsonify(success=True, explanations=[_shown(explanation)])
 
 

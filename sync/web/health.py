@@ -1,6 +1,12 @@
-"""GET /healthz: the process lives. GET /readyz: it can do its work (the store answers)."""
+"""GET /healthz: the process lives. GET /readyz: it can do its work (the store answers).
+
+Anybody may ask, and probes are never throttled; so the store is asked by one probe at a time, and once a second.
+"""
 
 from __future__ import annotations
+
+import threading
+import time
 
 from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
@@ -9,6 +15,28 @@ from sync.jobs.services import Services
 from sync.web.problems import Problem
 
 blueprint = Blueprint("health", __name__)
+
+# Below any platform's probe interval.
+READY_SECONDS = 1.0
+
+
+class _Readiness:
+    """The store's last answer to a probe. One per process."""
+
+    def __init__(self) -> None:
+        self._asking = threading.Lock()
+        self._is_ready = False
+        self._ready_until = 0.0
+
+    def is_ready(self, services: Services) -> bool:
+        if time.monotonic() < self._ready_until or not self._asking.acquire(blocking=False):
+            return self._is_ready
+        try:
+            self._is_ready = services.store.is_reachable()
+            self._ready_until = time.monotonic() + READY_SECONDS if self._is_ready else 0.0
+            return self._is_ready
+        finally:
+            self._asking.release()
 
 
 @blueprint.get("/healthz")
@@ -19,6 +47,7 @@ def alive() -> ResponseReturnValue:
 @blueprint.get("/readyz")
 def ready() -> ResponseReturnValue:
     services: Services = current_app.extensions["services"]
-    if not services.store.is_reachable():
+    readiness: _Readiness = current_app.extensions.setdefault("readiness", _Readiness())
+    if not readiness.is_ready(services):
         raise Problem(503, "store_unavailable", "The database does not answer.", {"Retry-After": "5"})
     return jsonify(status="ready")

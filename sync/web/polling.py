@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 
+from sync.core.poll_policy import vouched_until
 from sync.jobs.cron import polling_cron
 from sync.jobs.executor import SyncExecutor
 from sync.jobs.poll_user import UserPoll, poll_user
@@ -62,8 +63,9 @@ def poll_all_due() -> ResponseReturnValue:
         success=True,
         message=f"{len(sweep.outcomes)} calendars were due, {sweep.remaining} remain.",
         **{f"total_{name}": figure for name, figure in totals.items()},
-        total_skipped=len(skipped) + sweep.vouched_for,
+        total_skipped=max(len(skipped), sweep.vouched_for - _synced_though_vouched(services, sweep.outcomes)),
         total_failed=len(failed),
+        total_calendars=len(sweep.outcomes),
         remaining=sweep.remaining,
         results=[_result(outcome) for outcome in shown],
     )
@@ -78,6 +80,17 @@ def _follow_up(outcomes: tuple[SyncOutcome, ...]) -> None:
             executor.sync_soon(outcome.claim.calendar_id)
         elif outcome.again_in_seconds is not None:
             executor.sync_soon(outcome.claim.calendar_id, outcome.again_in_seconds)
+
+
+def _synced_though_vouched(services: Services, outcomes: tuple[SyncOutcome, ...]) -> int:
+    """Calendars this sweep synced (notified ones above all) that count as vouched for by now. The ones it skipped do
+    too, and are counted there."""
+    now, stale_hours = services.clock(), services.settings.poll_stale_hours
+    return sum(
+        outcome.status in {"completed", "failed"}
+        and vouched_until(outcome.claim.last_webhook_received, stale_hours, now) is not None
+        for outcome in outcomes
+    )
 
 
 def _totals(outcomes: tuple[SyncOutcome, ...]) -> dict[str, int]:

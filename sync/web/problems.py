@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http
 import json
+from collections.abc import Callable
 
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
@@ -12,14 +13,23 @@ from sync.errors import RetryLater, StoreUnavailable, SyncError
 
 
 class Problem(Exception):
-    """Raised anywhere under a route: becomes the answer."""
+    """Raised anywhere under a route: becomes the answer. `suspicion`: as what kind of attempt it is counted."""
 
-    def __init__(self, status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        headers: dict[str, str] | None = None,
+        *,
+        suspicion: str | None = None,
+    ) -> None:
         super().__init__(code)
         self.status = status
         self.code = code
         self.detail = detail
         self.headers = headers or {}
+        self.suspicion = suspicion
 
 
 def problem_response(problem: Problem) -> Response:
@@ -45,10 +55,12 @@ def _of_failure(failure: SyncError) -> Problem:
     return Problem(500, failure.code if failure.code.isidentifier() else "internal_error", "The service failed here.")
 
 
-def register_problems(app: Flask) -> None:
+def register_problems(app: Flask, judge: Callable[[Problem], Problem]) -> None:
+    """`judge` may answer a refusal with another problem."""
+
     @app.errorhandler(Problem)
     def of_problem(problem: Problem) -> Response:
-        return problem_response(problem)
+        return problem_response(judge(problem))
 
     @app.errorhandler(SyncError)
     def of_failure(failure: SyncError) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 
+from sync.jobs.disconnect import finish_disconnects
 from sync.jobs.renew_watches import renew_watches
 from sync.jobs.services import Services
 from sync.web.auth import require_service
@@ -18,6 +19,7 @@ MAX_RESULTS = 200
 def renew() -> ResponseReturnValue:
     require_service()
     services: Services = current_app.extensions["services"]
+    finish_disconnects(services)
     renewal = renew_watches(services, budget_seconds=services.settings.cron_budget_seconds)
     failed = [outcome for outcome in renewal.outcomes if outcome.channel is None]
     renewed = [outcome for outcome in renewal.outcomes if outcome.channel]
@@ -28,6 +30,7 @@ def renew() -> ResponseReturnValue:
         failed=len(failed),
         total=len(renewal.outcomes),
         stopped=renewal.stopped,
+        remaining=renewal.remaining,
         results=[
             {
                 "userId": outcome.claim.user_id,

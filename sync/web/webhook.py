@@ -11,6 +11,7 @@ from flask import Blueprint, Response, current_app, request
 from sync.core.channel_token import is_channel_token
 from sync.jobs.executor import SyncExecutor
 from sync.jobs.services import Services
+from sync.web.guard import guard, mark_proven
 from sync.web.problems import Problem
 
 blueprint = Blueprint("webhook", __name__)
@@ -26,25 +27,27 @@ def receive() -> Response:
     channel_id, token = _header("X-Goog-Channel-ID"), _header("X-Goog-Channel-Token")
     resource_id, state = _header("X-Goog-Resource-ID"), _header("X-Goog-Resource-State")
     if not channel_id or not is_channel_token(services.settings.channel_token_secrets, channel_id, token):
-        services.log.warning("notification_refused", why="token")
-        raise _refusal()
+        raise _refusal("forged_notification")
+    mark_proven()
     if not resource_id or state not in STATES:
         raise Problem(400, "notification_malformed", "X-Goog-Resource-ID and X-Goog-Resource-State are needed.")
 
     notified = services.store.record_notification(channel_id, resource_id, state, _number())
     if notified.outcome == "refused":
         services.log.warning("notification_refused", why="resource_id", channel_id=channel_id)
-        raise _refusal()
+        raise _refusal("wrong_resource")
     if notified.outcome == "due" and notified.calendar_id:
         executor.sync_soon(notified.calendar_id, notified.due_in_seconds)
     elif notified.outcome == "dead_channel":
         executor.stop_channel_soon(channel_id)
+    elif notified.outcome == "unknown_channel":
+        guard().note("unknown_channel")
     services.log.debug("notification", outcome=notified.outcome, channel_id=channel_id)
     return Response(status=204)
 
 
-def _refusal() -> Problem:
-    return Problem(401, "notification_refused", "This is no notification of a channel of ours.")
+def _refusal(suspicion: str) -> Problem:
+    return Problem(401, "notification_refused", "This is no notification of a channel of ours.", suspicion=suspicion)
 
 
 def _header(name: str) -> str:

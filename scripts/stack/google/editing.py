@@ -88,6 +88,8 @@ class Editor:
         checked = event_rules.check(wanted, calendar.time_zone)
         changed = self._invitations.as_attendee(calendar, current, event_rules.complete_changed(current, checked))
         stored = self._put(calendar, changed)
+        if current["status"] == "cancelled" and not is_instance:
+            self._list_again(calendar, stored)
         if not is_instance and (current.get("recurrence") or stored.get("recurrence")):
             self._drop_orphans(calendar, stored)
         return stored
@@ -113,6 +115,12 @@ class Editor:
                 self._put(calendar, exception | {"status": "cancelled"})
             else:
                 del calendar.records[exception["id"]]
+
+    def _list_again(self, calendar: Calendar, master: Resource) -> None:
+        # The cancelled instances of a deleted series are in no full listing. Once it is restored they count again, so
+        # whoever listed meanwhile must be told: a listing and the changes after it come to the calendar.
+        for record in calendar.exceptions_of(master["id"]):
+            self._put(calendar, record.resource)
 
     def move(self, source: Calendar, event_id: str, target: Calendar) -> Resource:
         """Move an event (with its exceptions) to another calendar; the source keeps an id-only cancelled stub."""

@@ -2,7 +2,9 @@
 
 Owns RRULE, RDATE, EXRULE and EXDATE as Google reads them: wall-clock time is kept in the event's own IANA zone, a time
 that a DST change skips moves forward, an ambiguous one is the first. Durations are exact (RFC 5545 section 3.8.5.3).
-Deliberately simple, and independent of the service: dateutil on naive local time, nothing from `sync`.
+A start that its rules do not match is an instance all the same, and not counted in COUNT, unless all rules ended before
+it (googleapis/google-api-nodejs-client#2214). Deliberately simple, and independent of the service: dateutil on naive
+local time, nothing from `sync`.
 Refuses (ValueError) lines Google would not store. Knows nothing of exceptions: listing.py applies them.
 """
 
@@ -69,7 +71,8 @@ def check(recurrence: list[str], start: dict[str, Any]) -> None:
         raise ValueError("recurrence is a list of lines")
     probe = {"start": start, "end": start, "recurrence": recurrence}
     series = Series(probe, UTC)
-    next(iter(series.local_starts(datetime.max.replace(tzinfo=UTC))), None)
+    # The bound keeps a rule of exceptions without an end from being expanded to the end of time.
+    next(series.local_starts(series.first.replace(tzinfo=UTC)), None)
 
 
 class Series:
@@ -95,11 +98,11 @@ class Series:
     def local_starts(self, until: datetime) -> Iterator[datetime]:
         included: list[Iterator[datetime]] = []
         excluded: set[datetime] = set()
-        rules = 0
+        rules: list[str] = []
         for line in self.lines:
             name, parameters, value = split_line(line)
             if name == "RRULE":
-                rules += 1
+                rules.append(value)
                 included.append(self.rule(value))
             elif name == "EXRULE":
                 limit = until.replace(tzinfo=None)
@@ -110,7 +113,7 @@ class Series:
                 included.append(iter(sorted(self.dates(parameters, value))))
             else:
                 excluded.update(self.dates(parameters, value))
-        if not rules:
+        if not rules or any(self._is_running(rule) for rule in rules):
             included.append(iter([self.first]))
         previous = None
         for local in heapq.merge(*included):
@@ -128,6 +131,10 @@ class Series:
             if until and self._is_past(local, until):
                 return
             yield local
+
+    def _is_running(self, rule: str) -> bool:
+        until = re.search(r"(?:^|;)UNTIL=([^;]+)", rule.upper())
+        return until is None or not self._is_past(self.first, until[1])
 
     def _is_past(self, local: datetime, until: str) -> bool:
         day = _parse(until[:8])

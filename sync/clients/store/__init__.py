@@ -6,16 +6,40 @@ by web routes for one call each.
 
 from __future__ import annotations
 
+from sync.clients.store.accounts import AccountCalls, Connection, Leaving, OwnCalendar
 from sync.clients.store.audits import AuditCalls
 from sync.clients.store.claims import ClaimCalls, Notified, UserCalendar
 from sync.clients.store.commits import CommitCalls, Committed, Staged
 from sync.clients.store.connections import ConnectionCalls
 from sync.clients.store.explain import ExplainCalls
+from sync.clients.store.flows import FlowCalls
 from sync.clients.store.horizon import HorizonCalls
+from sync.clients.store.security import SecurityAlert, SecurityCalls
 from sync.clients.store.watches import WatchCalls
 
-__all__ = ["Committed", "Notified", "Staged", "Store", "UserCalendar"]
+__all__ = [
+    "Committed",
+    "Connection",
+    "Leaving",
+    "Notified",
+    "OwnCalendar",
+    "SecurityAlert",
+    "Staged",
+    "Store",
+    "UserCalendar",
+]
 
 
-class Store(ClaimCalls, CommitCalls, HorizonCalls, WatchCalls, ConnectionCalls, ExplainCalls, AuditCalls):
+class Store(
+    ClaimCalls,
+    CommitCalls,
+    HorizonCalls,
+    WatchCalls,
+    ConnectionCalls,
+    FlowCalls,
+    AccountCalls,
+    ExplainCalls,
+    AuditCalls,
+    SecurityCalls,
+):
     """All calls to the store. Thread-safe; create one per process, after fork."""

@@ -79,6 +79,7 @@ class ClaimCalls(Rpc):
         pause_reason: str | None = None,
         google_calls: int = 0,
         duration_ms: int | None = None,
+        lost_message: str | None = None,
     ) -> bool:
         """Ends a claim without a sync: status skipped or failed."""
         return bool(
@@ -95,6 +96,7 @@ class ClaimCalls(Rpc):
                 p_pause_reason=pause_reason,
                 p_google_calls=google_calls,
                 p_duration_ms=duration_ms,
+                p_lost_message=lost_message,
             )
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sync.clients.store import rows
 from sync.clients.store.rpc import Rpc
 from sync.model import SealedTokens
 
@@ -16,8 +17,10 @@ class ConnectionCalls(Rpc):
         sealed: SealedTokens,
         scopes: Sequence[str],
         watch_seconds: int,
+        google_account: str | None = None,
     ) -> dict[str, str]:
-        """{Google's calendar id: our calendar id}. Raises StoreRejected 23503 for an unknown user."""
+        """{Google's calendar id: our calendar id}. `google_account`: its address, if known. Raises StoreRejected 23503
+        for an unknown user."""
         found = self._rows(
             "connect_calendars",
             p_user_id=user_id,
@@ -27,6 +30,8 @@ class ConnectionCalls(Rpc):
             p_access_token_expires_at=sealed.access_expires_at.isoformat() if sealed.access_expires_at else None,
             p_scopes=list(scopes),
             p_watch_seconds=watch_seconds,
+            p_refresh_token_expires_at=sealed.refresh_expires_at.isoformat() if sealed.refresh_expires_at else None,
+            p_google_account=google_account,
         )
         return {row["google_calendar_id"]: row["calendar_id"] for row in found}
 
@@ -42,8 +47,50 @@ class ConnectionCalls(Rpc):
             )
         )
 
-    def lose_connection(self, user_id: str, reason: str, used_refresh_token: str | None) -> bool:
-        """True the first time."""
+    def begin_refresh(
+        self, user_id: str, used_refresh_token: str, seen_access_token: str | None, lease_seconds: int
+    ) -> tuple[bool, SealedTokens]:
+        """(may refresh, the tokens another worker has brought): neither means that another worker is at it."""
+        row = self._rows(
+            "begin_refresh",
+            p_user_id=user_id,
+            p_used_refresh_token=used_refresh_token,
+            p_seen_access_token=seen_access_token,
+            p_lease_seconds=lease_seconds,
+        )[0]
+        return row["may_refresh"], rows.tokens(row)
+
+    def release_refresh(self, user_id: str) -> None:
+        self._call("release_refresh", p_user_id=user_id)
+
+    def read_tokens(self, after: str, limit: int) -> list[tuple[str, SealedTokens]]:
+        """(user id, ciphertexts) of the next users, in order."""
+        found = self._rows("read_tokens", p_after=after, p_limit=limit)
+        return [(row["user_id"], SealedTokens(row["access_token"], None, row["refresh_token"])) for row in found]
+
+    def replace_ciphertext(self, user_id: str, old: SealedTokens, new: SealedTokens) -> bool:
+        """False: somebody replaced the tokens meanwhile."""
         return bool(
-            self._call("lose_connection", p_user_id=user_id, p_reason=reason, p_used_refresh_token=used_refresh_token)
+            self._call(
+                "replace_ciphertext",
+                p_user_id=user_id,
+                p_old_access_token=old.access,
+                p_access_token=new.access,
+                p_old_refresh_token=old.refresh,
+                p_refresh_token=new.refresh,
+            )
+        )
+
+    def lose_connection(
+        self, user_id: str, reason: str, used_refresh_token: str | None, message: str | None = None
+    ) -> bool:
+        """True the first time; then the user is told, by `message`."""
+        return bool(
+            self._call(
+                "lose_connection",
+                p_user_id=user_id,
+                p_reason=reason,
+                p_used_refresh_token=used_refresh_token,
+                p_message=message,
+            )
         )

@@ -16,7 +16,13 @@ def instant(value: str | None) -> dt.datetime | None:
 
 
 def tokens(row: Mapping[str, Any]) -> SealedTokens:
-    return SealedTokens(row["access_token"], instant(row["access_token_expires_at"]), row["refresh_token"])
+    return SealedTokens(
+        row["access_token"],
+        instant(row["access_token_expires_at"]),
+        row["refresh_token"],
+        instant(row.get("connected_at")),
+        instant(row.get("refresh_token_expires_at")),
+    )
 
 
 def claim(row: Mapping[str, Any]) -> Claim:

@@ -23,6 +23,10 @@ class WatchCalls(Rpc):
         )
         return [rows.watch_claim(row) for row in claimed]
 
+    def watches_due(self, lead_seconds: float) -> int:
+        """Watches that still wait to be opened or renewed, counted to 1000."""
+        return int(self._call("watches_due", p_lead_seconds=lead_seconds))
+
     def begin_channel(self, channel_id: str, calendar_id: str, address: str) -> None:
         self._call("begin_channel", p_channel_id=channel_id, p_calendar_id=calendar_id, p_address=address)
 

@@ -1,0 +1,53 @@
+"""How much may be asked for: by an address that proves nothing, and by one signed-in user. Counted per process.
+
+The service's own calls and notifications with a valid token are not counted at all. Called by `guard` and `auth`.
+"""
+
+from __future__ import annotations
+
+import time
+
+from limits import RateLimitItem, RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+
+# Requests without a good credential: refused ones, unknown paths, public pages. Secrets here have 128 bits and more, so
+# this is not what keeps them from being guessed; it bounds the work and the log lines that a stranger can cause. Far
+# above what a person's browser or a misconfigured front end does.
+UNPROVEN_PER_MINUTE = 240
+# A front end that asks every second stays below; each poll may cost a call to Google.
+USER_PER_MINUTE = 120
+# Windows kept at once. Beyond that, addresses share the window of their surroundings, so memory stays bounded.
+MAX_WINDOWS = 10_000
+
+
+class Limits:
+    """Thread-safe; one per process, made after fork (its storage starts threads)."""
+
+    def __init__(self) -> None:
+        self._storage = MemoryStorage()
+        self._windows = FixedWindowRateLimiter(self._storage)
+        self._unproven = RateLimitItemPerMinute(UNPROVEN_PER_MINUTE, namespace="unproven")
+        self._user = RateLimitItemPerMinute(USER_PER_MINUTE, namespace="user")
+
+    def count_unproven(self, customer: str) -> None:
+        self._windows.hit(self._unproven, self._window(self._unproven, customer))
+
+    def closed_for(self, customer: str) -> int | None:
+        """Seconds until requests that prove nothing are heard again; None: they are now."""
+        window = self._window(self._unproven, customer)
+        return None if self._windows.test(self._unproven, window) else self._seconds_left(self._unproven, window)
+
+    def count_user(self, user_id: str) -> int | None:
+        """Seconds until this user is heard again; None: he is now."""
+        return None if self._windows.hit(self._user, user_id) else self._seconds_left(self._user, user_id)
+
+    def _seconds_left(self, item: RateLimitItem, window: str) -> int:
+        return max(1, round(self._windows.get_window_stats(item, window).reset_time - time.time()))
+
+    def _window(self, item: RateLimitItem, customer: str) -> str:
+        open_windows = self._storage.expirations
+        if len(open_windows) < MAX_WINDOWS or item.key_for(customer) in open_windows:
+            return customer
+        # 10.20.30.40 → 10.20.; 2001:db8:1:2::/64 → 2001
+        return ".".join(customer.split(".")[:2]) + "." if "." in customer else customer.partition(":")[0]
