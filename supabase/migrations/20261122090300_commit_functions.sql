@@ -149,19 +149,28 @@ begin
 end
 $$;
 
--- Whole families of the mirror, and the earliest start among their meetings: what a delta is merged into. One jsonb, for
+-- Whole families of the mirror, by their base ids and by the ids of members (a bare tombstone may not tell its family), and
+-- the earliest start among their meetings: what a delta is merged into. One jsonb, for
 -- PostgREST cuts row sets at 1000.
-create or replace function public.read_families(p_calendar_id uuid, p_base_event_ids text[]) returns jsonb
+create or replace function public.read_families(
+  p_calendar_id uuid, p_base_event_ids text[], p_event_ids text[] default '{}'
+) returns jsonb
 language sql stable security invoker set search_path = ''
 as $$
+  with families as (
+    select unnest(p_base_event_ids) as base_event_id
+    union
+    select e.base_event_id from public.calendar_events e
+    where e.calendar_id = p_calendar_id and e.google_event_id = any (p_event_ids)
+  )
   select jsonb_build_object(
     'events', coalesce((
       select jsonb_agg(jsonb_build_object('details', e.details))
       from public.calendar_events e
-      where e.calendar_id = p_calendar_id and e.base_event_id = any (p_base_event_ids)), '[]'),
+      where e.calendar_id = p_calendar_id and e.base_event_id in (select base_event_id from families)), '[]'),
     'earliest', (
       select min(m.start_time) from public.meetings m
-      where m.calendar_id = p_calendar_id and m.base_event_id = any (p_base_event_ids)))
+      where m.calendar_id = p_calendar_id and m.base_event_id in (select base_event_id from families)))
 $$;
 
 -- A part of a full sync that is too large for one payload: complete families, under the fence as generation. Idempotent.

@@ -114,6 +114,9 @@ begin
   update public.calendar_webhooks w set
     webhook_id = p_channel_id, resource_id = p_resource_id, expiration_time = p_expires_at,
     watch_retry_at = null, watch_failures = 0, watch_error_code = null,
+    -- A sync that runs now may have listed before the channel was open: one more is owed after it.
+    notifications_seen = case when v_gap and w.lease_expires_at > v_now then w.notifications_seen + 1
+      else w.notifications_seen end,
     due_at = case when v_gap and w.lease_expires_at is null then least(w.due_at, greatest(v_now, w.not_before))
       else w.due_at end,
     due_reason = case when v_gap and w.lease_expires_at is null then 'watch_opened' else w.due_reason end,

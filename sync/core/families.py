@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from sync.core.instance_ids import instance_id
@@ -56,7 +56,7 @@ def merge(stored: Iterable[Event], delta: Sequence[Event], calendar_zone: str) -
     comes back.
     """
     before = {event.id: event for event in stored}
-    latest = {event.id: event for event in delta}
+    latest = {event.id: _as_known(event, before.get(event.id)) for event in delta}
     forgotten = {
         event.id
         for event in before.values()
@@ -71,10 +71,26 @@ def merge(stored: Iterable[Event], delta: Sequence[Event], calendar_zone: str) -
             forgotten.add(event.id)
     items = before | latest
     families = by_family(event for event_id, event in items.items() if event_id not in forgotten)
-    for event in delta:
+    for event in latest.values():
         families.setdefault(event.base_id, ())
     changed = tuple(event for event in latest.values() if event.id not in forgotten)
     return Merged(families, changed, tuple(sorted(forgotten)))
+
+
+def _as_known(event: Event, known: Event | None) -> Event:
+    """A bare tombstone {id, status} of an exception whose id does not tell its series (Google calls ids opaque):
+    linked by what the mirror holds of it."""
+    if event.is_live or event.kind == "exception" or known is None or known.kind != "exception":
+        return event
+    link = {name: known.details[name] for name in ("recurringEventId", "originalStartTime") if name in known.details}
+    return replace(
+        event,
+        base_id=known.base_id,
+        kind=known.kind,
+        series_id=known.series_id,
+        original_start=known.original_start,
+        details={**event.details, **link},
+    )
 
 
 def _is_series(event: Event) -> bool:

@@ -151,9 +151,9 @@ def _finish(
         )
     except ReconnectNeeded:
         return "code_refused", ()
-    # RFC 6749 5.1: an answer that grants just what was asked for may leave the scopes out. What was granted in part is
-    # not revoked: that would end the grant of an earlier, good connection too.
-    if grant.scopes and not grants_all_asked(grant.scopes):
+    # Google always names the scopes of a code's tokens. What was granted in part is not revoked: that would end the
+    # grant of an earlier, good connection too.
+    if not grants_all_asked(grant.scopes):
         return "scope_missing", ()
     return _connect(services, state.user_id, grant)
 

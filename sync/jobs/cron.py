@@ -6,6 +6,7 @@ Called by the web.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sync.jobs.poll_due import Sweep, poll_due
@@ -19,9 +20,9 @@ class PollingCron:
     roll: Roll
 
 
-def polling_cron(services: Services) -> PollingCron:
+def polling_cron(services: Services, should_stop: Callable[[], bool] = lambda: False) -> PollingCron:
     """Horizons get what the sweep leaves of the budget: they can wait, a due calendar cannot."""
     deadline = time.monotonic() + services.settings.cron_budget_seconds
-    sweep = poll_due(services, budget_seconds=services.settings.cron_budget_seconds)
-    roll = roll_horizons(services, budget_seconds=max(0.0, deadline - time.monotonic()))
+    sweep = poll_due(services, budget_seconds=services.settings.cron_budget_seconds, should_stop=should_stop)
+    roll = roll_horizons(services, budget_seconds=max(0.0, deadline - time.monotonic()), should_stop=should_stop)
     return PollingCron(sweep, roll)

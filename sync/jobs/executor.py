@@ -58,6 +58,10 @@ class Executor:
             self._condition.notify()
         return True
 
+    def stop_soon(self) -> None:
+        """Only says so: a signal handler may interrupt a thread that holds the lock."""
+        self._stopping = True
+
     def stop(self, timeout_seconds: float) -> None:
         """Takes nothing new, lets running tasks end."""
         with self._condition:
@@ -126,6 +130,15 @@ class SyncExecutor:
             return again[0] if again else None
 
         return self._executor.submit(key, guarded, delay_seconds)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether this process is to end: sweeps in requests stop too."""
+        return self._executor.is_stopping
+
+    def stop_soon(self) -> None:
+        """Takes nothing new; what runs gives its claim back at the next page. Safe in a signal handler."""
+        self._executor.stop_soon()
 
     def shut_down(self, timeout_seconds: float = 25.0) -> None:
         self._executor.stop(timeout_seconds)

@@ -162,7 +162,11 @@ def _commit_delta(run: _Run, listing: Listing, horizon: Window) -> Committed:
     delta = list(listing.events.values())
     stored, earliest = [], None
     if delta:
-        details, earliest = run.services.store.read_families(run.claim.calendar_id, {e.base_id for e in delta})
+        details, earliest = run.services.store.read_families(
+            run.claim.calendar_id,
+            {event.base_id for event in delta},
+            {event.id for event in delta if not event.is_live},
+        )
         stored = [event_from_google(item) for item in details]
     came_to = delta_part(stored, delta, horizon, earliest, listing.time_zone)
     return run.services.store.commit_sync(run.claim, came_to.part, came_to.covered_from, _facts(run, listing, horizon))

@@ -1,7 +1,7 @@
 """gunicorn's threaded worker, whose patience ends: a client that sends its request byte by byte frees its thread.
 
-gunicorn's `timeout` watches the worker's main loop only; sixteen slow clients could hold all threads of a worker for ever
-where no platform's proxy stands in front. Named in `gunicorn.conf.py`.
+gunicorn's `timeout` watches the worker's main loop only; sixteen slow clients could hold all threads of a worker for
+ever where no platform's proxy stands in front. Named in `gunicorn.conf.py`.
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ def poll_one_user() -> ResponseReturnValue:
     body = json_object()
     user_id = caller.acts_for(body.get("userId"))
     services: Services = current_app.extensions["services"]
-    polled = poll_user(services, user_id, forced=flag(body, "force"))
+    executor: SyncExecutor = current_app.extensions["executor"]
+    polled = poll_user(services, user_id, forced=flag(body, "force"), should_stop=lambda: executor.is_stopping)
     _follow_up(polled.outcomes)
     if not polled.outcomes and not polled.left:
         raise Problem(404, "no_calendars", "This user has no connected calendar.")
@@ -53,7 +54,8 @@ def poll_one_user() -> ResponseReturnValue:
 def poll_all_due() -> ResponseReturnValue:
     require_service()
     services: Services = current_app.extensions["services"]
-    sweep = polling_cron(services).sweep
+    executor: SyncExecutor = current_app.extensions["executor"]
+    sweep = polling_cron(services, lambda: executor.is_stopping).sweep
     _follow_up(sweep.outcomes)
     totals = _totals(sweep.outcomes)
     failed = [outcome for outcome in sweep.outcomes if outcome.status == "failed"]

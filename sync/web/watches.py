@@ -6,6 +6,7 @@ from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 
 from sync.jobs.disconnect import finish_disconnects
+from sync.jobs.executor import SyncExecutor
 from sync.jobs.renew_watches import renew_watches
 from sync.jobs.services import Services
 from sync.web.auth import require_service
@@ -20,7 +21,12 @@ def renew() -> ResponseReturnValue:
     require_service()
     services: Services = current_app.extensions["services"]
     finish_disconnects(services)
-    renewal = renew_watches(services, budget_seconds=services.settings.cron_budget_seconds)
+    executor: SyncExecutor = current_app.extensions["executor"]
+    renewal = renew_watches(
+        services,
+        budget_seconds=services.settings.cron_budget_seconds,
+        should_stop=lambda: executor.is_stopping,
+    )
     failed = [outcome for outcome in renewal.outcomes if outcome.channel is None]
     renewed = [outcome for outcome in renewal.outcomes if outcome.channel]
     return jsonify(

@@ -16,7 +16,6 @@ from sync.web.problems import Problem
 
 blueprint = Blueprint("webhook", __name__)
 
-STATES = frozenset({"sync", "exists", "not_exists"})
 MAX_HEADER_LENGTH = 256
 
 
@@ -29,7 +28,8 @@ def receive() -> Response:
     if not channel_id or not is_channel_token(services.settings.channel_token_secrets, channel_id, token):
         raise _refusal("forged_notification")
     mark_proven()
-    if not resource_id or state not in STATES:
+    # A state that Google has not documented is still a hint: only the handshake ("sync") is told from the others.
+    if not resource_id or not state:
         raise Problem(400, "notification_malformed", "X-Goog-Resource-ID and X-Goog-Resource-State are needed.")
 
     notified = services.store.record_notification(channel_id, resource_id, state, _number())

@@ -280,3 +280,15 @@ def test_a_mirror_row_has_the_instants_that_queries_need(
     assert [row.starts_at, row.ends_at, row.recurs_until] == [
         at(text) if text else None for text in (starts_at, ends_at, recurs_until)
     ]
+
+
+def test_a_bare_tombstone_of_an_opaque_id_cancels_the_exception_the_mirror_knows_by_it() -> None:
+    opaque = {**MOVED, "id": "opaque0instance0id"}
+    gone = {"id": "opaque0instance0id", "status": "cancelled"}
+
+    state = merged([DAY, opaque], [gone])
+
+    assert starts(state) == ["10 09:00", "11 09:00", "12 09:00", "14 09:00"]
+    assert set(state.families) == {"day"}
+    # Read back from the mirror it is still linked.
+    assert starts(merged([DAY, opaque], [gone], [{**DAY, "summary": "renamed"}])) == starts(state)

@@ -97,6 +97,28 @@ def test_sigterm_lets_a_running_request_end(world: World) -> None:
     world.assert_equal(alice)
 
 
+def test_sigterm_during_a_crons_sweep_gives_every_claim_back(world: World) -> None:
+    people = [connected(world) for _ in range(6)]
+    for person in people:
+        world.google.insert_event(person.email, world.event("New"))
+    world.db.execute("update calendar_webhooks set due_at = now(), not_before = null")
+    world.google.add_fault("small_pages", size=1)
+    hold = world.google.add_fault("hold", method="events.list")
+    port = free_port()
+    with gunicorn(world, port, SYNC_THREADS="1") as process, ThreadPoolExecutor(1) as pool:
+        headers = {"Authorization": f"Bearer {world.supabase.service_key}"}
+        url = f"http://127.0.0.1:{port}/functions/v1/calendar-polling-cron"
+        sweeping = pool.submit(httpx.post, url, headers=headers, timeout=60)
+        assert world.google.wait_held(hold)
+        process.terminate()
+        wait_until(lambda: not _listens(port), "it takes no more requests")
+        world.google.release(hold)
+        assert sweeping.result().json()["remaining"] >= len(people) - 1
+        assert process.wait() == 0, process.log
+
+    assert world.rows("select 1 from calendar_webhooks where lease_expires_at is not null") == []
+
+
 def _listens(port: int) -> bool:
     try:
         httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=2)

@@ -44,10 +44,16 @@ class Staged:
 
 class CommitCalls(Rpc):
     def read_families(
-        self, calendar_id: str, base_event_ids: Iterable[str]
+        self, calendar_id: str, base_event_ids: Iterable[str], event_ids: Iterable[str]
     ) -> tuple[list[dict[str, Any]], dt.datetime | None]:
-        """Google's trimmed JSON of whole families, and the earliest start among their meetings."""
-        answer = self._call("read_families", p_calendar_id=calendar_id, p_base_event_ids=sorted(base_event_ids))
+        """Google's trimmed JSON of whole families, named by base ids and by members, and the earliest start among their
+        meetings."""
+        answer = self._call(
+            "read_families",
+            p_calendar_id=calendar_id,
+            p_base_event_ids=sorted(base_event_ids),
+            p_event_ids=sorted(event_ids),
+        )
         return [row["details"] for row in answer["events"]], rows.instant(answer["earliest"])
 
     def stage_sync(
