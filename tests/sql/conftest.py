@@ -30,7 +30,7 @@ class Scratch:
 def db(supabase: LocalSupabase) -> Iterator[Database]:
     """The migrated database that the API serves, without rows."""
     database = Database(supabase.db_url, supabase.postgres_url)
-    database.admin.execute("delete from auth.users")
+    database.admin.execute("delete from auth.users; delete from public.security_events")
     yield database
     database.close()
 
