@@ -1,0 +1,158 @@
+"""The horizon moves forward from the mirror alone: what enters it appears, what leaves it stays as history."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from sync.jobs.roll_horizon import LAG_SECONDS, Roll, roll_horizons
+from tests.situations.quiet import NEW_YORK, NOW, Quiet, all_day, connect, shifted, timed, written
+
+
+def roll(quiet: Quiet, **by: float) -> Roll:
+    """Time passes, and the cron rolls."""
+    quiet.world.travel_to(quiet.world.now + dt.timedelta(**by))
+    rolled = roll_horizons(quiet.world.services, budget_seconds=30)
+    assert rolled.failed == 0
+    return rolled
+
+
+def assert_equal_from(quiet: Quiet, start: dt.datetime) -> None:
+    """Equal from `start` to the horizon's end as it is stored, which may lag."""
+    until = quiet.world.calendar(quiet.alice)["horizon_until"]
+    lag = quiet.world.now + dt.timedelta(days=quiet.world.settings.horizon_future_days) - until
+    assert dt.timedelta(0) <= lag <= dt.timedelta(seconds=LAG_SECONDS)
+    found = quiet.world.differences_between(quiet.alice, start, until)
+    assert not found, "\n".join(found)
+
+
+def test_400_days_pass_and_every_meeting_enters_in_time_without_a_call_to_google(quiet: Quiet) -> None:
+    """A year of series with exceptions far ahead, singles, all-day events, and changes of time in three zones."""
+    weekly, daily, days, _ = quiet.insert(
+        timed("Weekly", "2028-02-08T09:00", "RRULE:FREQ=WEEKLY;COUNT=53"),
+        timed("Daily", "2028-02-11T17:00", "RRULE:FREQ=DAILY;UNTIL=20281231T230000Z", zone=NEW_YORK),
+        all_day("Month's end", "2028-02-29", "RRULE:FREQ=MONTHLY;BYMONTHDAY=-1", days=2),
+        timed("Extra", "2028-03-01T09:00", "RDATE:20280701T100000Z,20290301T100000Z", zone="Australia/Sydney"),
+    )
+    quiet.insert(
+        *(timed(f"Single {day}", f"2028-{day % 12 + 1:02}-{day % 28 + 1:02}T13:00") for day in range(0, 90, 5))
+    )
+    quiet.insert(all_day("Far away", "2029-02-01"), timed("No length", "2028-09-01T08:00", minutes=0))
+    for series in (weekly, daily, days):
+        ahead = quiet.instances(series, days=300)
+        quiet.patch(ahead[-1]["id"], summary="Renamed far ahead")
+        quiet.patch(ahead[-2]["id"], **shifted(ahead[-2], days=-100))
+        quiet.patch(ahead[len(ahead) // 2]["id"], **shifted(ahead[len(ahead) // 2], days=70))
+        quiet.delete(ahead[-3]["id"])
+    quiet.sync()
+    quiet.world.reset_counters()
+    begun, logs = quiet.world.now, len(quiet.world.logs(quiet.alice))
+
+    entered = 0
+    while quiet.world.now < NOW + dt.timedelta(days=400):
+        entered += roll(quiet, days=4, hours=7).entered
+        assert_equal_from(quiet, quiet.world.now)
+
+    assert_equal_from(quiet, begun - dt.timedelta(days=1))
+    assert quiet.world.google.counters()["calls"] == {}
+    assert len(quiet.world.logs(quiet.alice)) == logs
+    brought_in = quiet.world.rows("select 1 from meetings where entered_horizon_at is not null")
+    assert len(brought_in) == entered > 300
+    # Half a year without use ended the grant; nothing but the token was missed.
+    quiet.alice.refresh_token = quiet.world.google.grant(quiet.email)
+    connect(quiet.world, quiet.alice)
+    assert_equal_from(quiet, quiet.world.now)
+    assert written(quiet.sync()) == (0, 0, 0)
+
+
+def test_a_calendar_that_nothing_enters_moves_without_a_lease(quiet: Quiet) -> None:
+    quiet.insert(timed("Soon", "2028-02-12T09:00"), timed("Ending", "2028-02-12T09:00", "RRULE:FREQ=DAILY;COUNT=9"))
+    quiet.sync()
+    fence = quiet.world.calendar(quiet.alice)["fence"]
+    quiet.world.reset_counters()
+
+    assert roll(quiet, days=2) == Roll(quiet=1)
+    assert roll(quiet, hours=1) == Roll()
+
+    assert quiet.world.calendar(quiet.alice)["fence"] == fence
+    assert "commit_roll" not in quiet.world.rpcs()
+    assert_equal_from(quiet, quiet.world.now)
+
+
+def test_a_meeting_moved_beyond_the_horizon_is_withdrawn_and_comes_back_with_it(quiet: Quiet) -> None:
+    single, series = quiet.insert(
+        timed("One", "2028-02-20T09:00"), timed("Daily", "2028-02-11T17:00", "RRULE:FREQ=DAILY;COUNT=5")
+    )
+    quiet.sync()
+    instance = quiet.instances(series)[2]
+    quiet.patch(single, **shifted(quiet.world.google.get_event(quiet.email, single), days=80))
+    quiet.patch(instance["id"], **shifted(instance, days=80))
+    assert written(quiet.sync()) == (0, 0, 2)
+    assert {quiet.row(event_id)["status_reason"] for event_id in (single, instance["id"])} == {"beyond_horizon"}
+
+    assert roll(quiet, days=20).entered == 0
+    assert roll(quiet, days=20).entered == 2
+
+    for event_id in (single, instance["id"]):
+        row = quiet.row(event_id)
+        assert (row["status"], row["status_reason"]) == ("confirmed", None)
+        assert row["entered_horizon_at"] is not None
+    assert_equal_from(quiet, NOW)
+
+
+def test_rows_of_the_past_stay_as_they_were(quiet: Quiet) -> None:
+    (series,) = quiet.insert(timed("Weekly", "2028-02-11T09:00", "RRULE:FREQ=WEEKLY"))
+    quiet.sync()
+    past = quiet.live()
+
+    for _ in range(10):
+        roll(quiet, days=10)
+
+    assert past.items() <= quiet.live().items()
+    quiet.delete(series)
+    quiet.resync()
+    assert {row["start_time"] < quiet.world.now for row in quiet.live().values()} == {True}
+
+
+@pytest.mark.parametrize("minutes", [0, 60])
+def test_what_begins_exactly_where_the_horizon_ended_enters(quiet: Quiet, minutes: int) -> None:
+    edge = "2028-04-10T12:00"
+    single, _ = quiet.insert(
+        timed("One", edge, minutes=minutes, zone="UTC"),
+        timed("Last", "2028-03-11T12:00", "RRULE:FREQ=DAILY;INTERVAL=30;COUNT=2", minutes=minutes, zone="UTC"),
+    )
+    quiet.sync()
+    assert [row["title"] for row in quiet.live().values()] == ["Last"]
+
+    assert roll(quiet, days=1).entered == 2
+    assert single in quiet.live()
+    assert_equal_from(quiet, NOW)
+
+
+def test_a_bad_rule_in_the_mirror_stops_no_other_series(quiet: Quiet) -> None:
+    (broken,) = quiet.insert(timed("Broken", "2028-02-11T09:00", "RRULE:FREQ=WEEKLY"))
+    (good,) = quiet.insert(timed("Good", "2028-02-12T09:00", "RRULE:FREQ=WEEKLY"))
+    quiet.sync()
+    quiet.world.db.execute(
+        "update calendar_events set details = jsonb_set(details, '{recurrence}', '[\"RRULE:FREQ=NEVER\"]') "
+        "where google_event_id = %s",
+        (broken,),
+    )
+
+    assert roll(quiet, days=30).failed == 0
+
+    assert len([row for row in quiet.live().values() if row["title"] == "Good"]) == len(quiet.instances(good)) + 5
+
+
+def test_many_families_enter_in_parts_and_each_exactly_once(quiet: Quiet) -> None:
+    singles = [timed(f"M{n}", f"2028-04-{11 + n % 15}T{n % 24:02}:15") for n in range(400)]
+    quiet.world.google.bulk_insert(quiet.email, singles, notify=False)
+    quiet.sync()
+    assert not quiet.live()
+    quiet.world.reset_counters()
+
+    assert roll(quiet, days=30).entered == 400
+
+    assert quiet.world.rpcs()["commit_roll"] == 3
+    assert_equal_from(quiet, NOW)
