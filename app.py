@@ -12,8 +12,9 @@ from sync.jobs.security_events import SecurityEvents
 from sync.jobs.services import Services, build_services
 from sync.logs import configure_logs
 from sync.settings import Settings, load
-from sync.web import calendars, connect, connect_google, explain, health, polling, watches, webhook
+from sync.web import calendars, connect, connect_google, explain, health, openapi, polling, watches, webhook
 from sync.web.auth import Doors
+from sync.web.cors import register_cors
 from sync.web.guard import Guard
 from sync.web.problems import register_problems
 
@@ -40,7 +41,8 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     app.extensions["executor"] = executor
     app.extensions["doors"] = doors
     guard.register(app)
-    for blueprint in (webhook, polling, watches, connect, connect_google, calendars, explain, health):
+    register_cors(app, settings)
+    for blueprint in (webhook, polling, watches, connect, connect_google, calendars, explain, health, openapi):
         app.register_blueprint(blueprint.blueprint)
     register_problems(app, guard.judge)
     return app

@@ -109,6 +109,13 @@ BAD = [
     ("CHANNEL_TOKEN_SECRET", "hidden-value"),
     ("CHANNEL_TOKEN_SECRET", "channel-secret-0123456789,hidden-value"),
     ("CHANNEL_TOKEN_SECRET", ","),
+    ("CONNECT_REDIRECT_URLS", "app.example.com/hidden-value"),
+    ("CONNECT_REDIRECT_URLS", "http://app.example.com/hidden-value"),
+    ("CONNECT_REDIRECT_URLS", "https://app.example.com/, javascript:hidden-value"),
+    ("CONNECT_REDIRECT_URLS", "https://hidden-value@app.example.com/"),
+    ("CONNECT_REDIRECT_URLS", "https://app.example.com/hidden value"),
+    ("CONNECT_REDIRECT_URLS", "https://app.example.com/hidden-välue"),
+    ("CONNECT_REDIRECT_URLS", ","),
     ("CRON_SECRET", "hidden-value"),
     ("TOKEN_ENCRYPTION_KEYS", "hidden-value"),
     ("TOKEN_ENCRYPTION_KEYS", KEY_A[:-4]),
@@ -192,6 +199,15 @@ def test_the_webhook_url_is_one_or_one_for_each_region(value: str, urls: dict[st
     found = load({**GOOD, "WEBHOOK_BASE_URL": value}).webhook_base_urls
 
     assert list(found.items()) == list(urls.items())
+
+
+def test_pages_to_return_to_are_kept_to_the_letter() -> None:
+    value = " https://app.example.com/a/?x=1&y=%20#/b , http://localhost:3000/ ,"
+
+    found = load({**GOOD, "CONNECT_REDIRECT_URLS": value}).connect_redirect_urls
+
+    assert found == ("https://app.example.com/a/?x=1&y=%20#/b", "http://localhost:3000/")
+    assert load(GOOD).connect_redirect_urls is None
 
 
 def test_lists_of_secrets_keep_their_order_newest_first() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 
@@ -25,8 +28,22 @@ def connect() -> ResponseReturnValue:
     wanted = calendar_ids(body, "calendarIds")
     services: Services = current_app.extensions["services"]
     executor: SyncExecutor = current_app.extensions["executor"]
-    try:
+    with _refusals():
         connected = connect_calendars(services, user_id, refresh_token, wanted)
+    for calendar in connected:
+        executor.sync_soon(calendar.calendar_id)
+    return jsonify(
+        success=True,
+        message=f"{len(connected)} calendars connected.",
+        calendars=[connected_json(calendar) for calendar in connected],
+    )
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What connecting refuses, as problems with a mend."""
+    try:
+        yield
     except ScopeMissing:
         raise Problem(
             422,
@@ -53,13 +70,6 @@ def connect() -> ResponseReturnValue:
         ) from None
     except UnknownUser:
         raise Problem(404, "user_unknown", "userId is no user of this project.") from None
-    for calendar in connected:
-        executor.sync_soon(calendar.calendar_id)
-    return jsonify(
-        success=True,
-        message=f"{len(connected)} calendars connected.",
-        calendars=[connected_json(calendar) for calendar in connected],
-    )
 
 
 def connected_json(calendar: Connected) -> dict[str, str | None]:

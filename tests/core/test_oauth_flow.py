@@ -85,7 +85,9 @@ def test_a_state_ends_with_its_time(seconds: int, expired: bool) -> None:
 
 def test_the_challenge_is_the_rfcs() -> None:
     """RFC 7636, appendix B."""
-    assert code_challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk") == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+    assert (
+        code_challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk") == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+    )
 
 
 def test_a_stored_nonce_does_not_tell_the_nonce() -> None:

@@ -105,7 +105,10 @@ def test_a_user_adds_calendars_by_their_names(world: World, alice: Person) -> No
 
     added = add(world, alice, alice.email, TEAM)
 
-    assert {calendar["google_calendar_id"]: calendar["watch"] for calendar in added} == {"primary": "live", TEAM: "live"}
+    assert {calendar["google_calendar_id"]: calendar["watch"] for calendar in added} == {
+        "primary": "live",
+        TEAM: "live",
+    }
     world.await_equal(alice)
     world.google.insert_event(alice.email, world.event("Pushed", hours=8))
     wait_until(lambda: world.live_titles(alice) == ["Mine", "Ours", "Pushed"], "both calendars' meetings")
@@ -308,9 +311,10 @@ def test_a_grant_without_the_list_goes_on_reading_events(world: World, alice: Pe
     alice.refresh_token = world.google.grant(alice.email, scopes=[EVENTS])
     world.connect(alice)
 
-    assert LISTS.rsplit("/", 1)[1] in assert_problem(
-        call(world, CALENDARS, jwt(world, alice), method="GET"), 409, "scope_missing"
-    )["detail"]
+    assert (
+        LISTS.rsplit("/", 1)[1]
+        in assert_problem(call(world, CALENDARS, jwt(world, alice), method="GET"), 409, "scope_missing")["detail"]
+    )
 
     assert world.rows("select status from google_credentials") == [{"status": "connected"}]
     assert add(world, alice, "primary")[0]["watch"] == "live"

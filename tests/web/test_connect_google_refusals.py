@@ -51,7 +51,7 @@ def flow_state(world: World, url: str) -> FlowState:
 def signed(world: World, state: FlowState, **changes: object) -> str:
     """A state that only we could have made."""
     fields = {name: getattr(state, name) for name in ("nonce", "user_id", "redirect_to", "expires_at")}
-    return sign_state(world.settings.channel_token_secrets[0], FlowState(**{**fields, **changes}))  # type: ignore[arg-type]
+    return sign_state(world.settings.channel_token_secrets[0], FlowState(**{**fields, **changes}))
 
 
 def test_a_user_who_declines_is_told_and_nothing_is_stored(world: World) -> None:
@@ -269,7 +269,9 @@ def test_a_wrong_redirect_uri_is_the_services_own_fault(world: World) -> None:
     way_back = consent(begin(world, alice))
     world.restart_service(WEBHOOK_BASE_URL="https://elsewhere.example.com")
 
-    assert result_of(come_back(way_back.replace("https://elsewhere.example.com", world.service.url))) == "service_refused"
+    assert (
+        result_of(come_back(way_back.replace("https://elsewhere.example.com", world.service.url))) == "service_refused"
+    )
 
 
 @pytest.mark.parametrize("rpc", ["take_oauth_flow", "read_connection", "connect_calendars"])

@@ -13,6 +13,11 @@ from tests.web.calls import assert_no_secret, assert_problem, bearer, call
 from tests.web.consent import CALENDARS, DISCONNECT, HOME, begin, come_back, connect, consent, jwt, result_of, stored
 from tests.world import Person, World
 
+# Whatever table holds rows of users: a new one must cascade too.
+TABLES_OF_USERS = (
+    "select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid"
+    " where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attname = 'user_id' order by 1"
+)
 TEAM = "team@group.calendar.google.com"
 
 
@@ -50,7 +55,9 @@ def assert_gone(world: World, person: Person) -> None:
     kept = ("access_token", "refresh_token", "access_token_expires_at", "refresh_token_expires_at", "scopes")
     assert [row[name] for name in (*kept, "google_account")] == [None] * 6
     calendars = world.rows("select * from calendar_webhooks where user_id = %s", person.user_id)
-    assert {(row["is_active"], row["sync_token"], row["lease_expires_at"]) for row in calendars} == {(False, None, None)}
+    assert {(row["is_active"], row["sync_token"], row["lease_expires_at"]) for row in calendars} == {
+        (False, None, None)
+    }
     assert world.rows("select 1 from calendar_events where user_id = %s", person.user_id) == []
     assert world.rows("select 1 from calendar_channels where state in ('live', 'opening')") == []
 
@@ -95,7 +102,9 @@ def test_meetings_go_when_the_user_says_so(world: World, alice: Person) -> None:
     bob = world.person("bob")
     world.google.insert_event(bob.email, world.event("His"), notify=False)
     world.connect(bob)
-    world.db.execute("insert into meetings (user_id, title, start_time) values (%s, 'Original', now())", (alice.user_id,))
+    world.db.execute(
+        "insert into meetings (user_id, title, start_time) values (%s, 'Original', now())", (alice.user_id,)
+    )
 
     disconnect(world, alice, meetings="delete")
 
@@ -239,7 +248,11 @@ def test_who_left_may_come_back(world: World, alice: Person) -> None:
     assert connect(world, alice) == "connected"
 
     world.await_equal(alice)
-    assert {row["title"]: row["status"] for row in world.meetings(alice) if row["calendar_id"] == world.calendar(alice)["id"]} == {
+    assert {
+        row["title"]: row["status"]
+        for row in world.meetings(alice)
+        if row["calendar_id"] == world.calendar(alice)["id"]
+    } == {
         "Over": "confirmed",
         "Ahead": "confirmed",
         "Meanwhile": "confirmed",
@@ -318,11 +331,7 @@ def test_deleting_the_auth_user_leaves_no_row_of_his(world: World, alice: Person
         "insert into user_notifications (user_id, kind, reason, message) values (%s, 'reconnect_needed', 'x', 'x')",
         (alice.user_id,),
     )
-    tables = [row["table_name"] for row in world.rows(
-        "select c.table_name from information_schema.columns c join information_schema.tables t using (table_schema, table_name)"
-        " where c.table_schema = 'public' and c.column_name = 'user_id' and t.table_type = 'BASE TABLE'"
-    )]  # fmt: skip
-    of_hers = {table: f"select 1 from {table} where user_id = %s" for table in tables}
+    of_hers = {row["name"]: f"select 1 from {row['name']} where user_id = %s" for row in world.rows(TABLES_OF_USERS)}
     assert {table for table, query in of_hers.items() if not world.rows(query, alice.user_id)} == set()
 
     world.db.execute("delete from auth.users where id = %s", (alice.user_id,))
