@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sync.core.families import derive
+from sync.core.derive import derive
 from sync.core.meeting_rules import decide_meeting
 from sync.model import Event, Window
 

@@ -10,7 +10,8 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sync.core.families import by_family, derive, merge, mirror_row
+from sync.core.derive import derive
+from sync.core.families import by_family, merge, mirror_row
 from sync.model import Derived, Event, Meeting, MirrorRow, SyncPart, Window
 
 # Rows per part, and reasons why an occurrence has none. A thousand are a fraction of a second in Postgres; the platform

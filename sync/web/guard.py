@@ -92,7 +92,7 @@ class Guard:
         if "X-Forwarded-For" in request.headers and not self._proxies and not self._has_warned:
             self._has_warned = True
             _log.warning("proxy_not_trusted", mend="behind a proxy, set TRUSTED_PROXIES to the number of proxies")
-        if request.endpoint in PROBES or request.endpoint == WEBHOOK:
+        if _is_free() or request.endpoint == WEBHOOK:
             return
         seconds = self._limits.closed_for(customer(request.remote_addr))
         if seconds is not None and not self._proves(request.headers):
@@ -100,7 +100,7 @@ class Guard:
             raise _throttled(seconds)
 
     def _after(self, answer: Response) -> Response:
-        if not is_proven() and request.endpoint not in PROBES and answer.status_code != 429:
+        if not is_proven() and not _is_free() and answer.status_code != 429:
             self._limits.count_unproven(customer(request.remote_addr))
         for name, value in HEADERS.items():
             answer.headers.setdefault(name, value)
@@ -121,6 +121,11 @@ def mark_proven() -> None:
 
 def is_proven() -> bool:
     return bool(g.get("is_proven", False))
+
+
+def _is_free() -> bool:
+    """Probes, and browsers' preflights, which carry no credential and cost nothing."""
+    return request.endpoint in PROBES or request.method == "OPTIONS"
 
 
 def _throttled(seconds: int) -> Problem:

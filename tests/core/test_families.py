@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.core.families import Merged, can_still_matter, derive, merge, mirror_row
+from sync.core.derive import derive
+from sync.core.families import Merged, can_still_matter, merge, mirror_row
 from tests.core.items import (
     HORIZON,
     ZONE,

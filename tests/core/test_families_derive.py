@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from sync.core.families import by_family, derive
+from sync.core.derive import derive
+from sync.core.families import by_family
 from sync.model import Derived, Meeting
 from tests.core.items import HORIZON, LINK, ZONE, Item, at, daily, days, events, exception, single, tombstone
 

@@ -1,0 +1,126 @@
+"""Checks of environment values: text in, value out, or the mend as a BadValue. Pure. Called by `settings`."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+MIN_SECRET_LENGTH = 16
+
+
+class BadValue(ValueError):
+    """The check of one key failed; the message is the mend."""
+
+
+def text(value: str) -> str:
+    return value
+
+
+# Paths are put after it, so it can have neither query nor fragment.
+_URL_MEND = "must be a URL like https://host"
+
+
+def url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        # Its message quotes the value.
+        raise BadValue(_URL_MEND) from None
+    if not parts.hostname or parts.scheme not in {"https", "http"} or parts.query or parts.fragment:
+        raise BadValue(_URL_MEND)
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
+        raise BadValue("must be https (plain http is allowed on loopback only)")
+    return value.rstrip("/")
+
+
+def webhook_urls(value: str) -> dict[str, str]:
+    """One URL, or region=url pairs: {"default": url} or {region: url}, in the order given."""
+    urls: dict[str, str] = {}
+    for part in filter(None, (p.strip() for p in value.split(","))):
+        region, separator, address = part.partition("=")
+        if not separator or "/" in region:
+            region, address = "default", part
+        region = region.strip()
+        if not region or region in urls:
+            raise BadValue("has a region without a name, or one twice; give one URL, or region=url,region=url")
+        urls[region] = url(address.strip())
+    if not urls:
+        raise BadValue("must be one URL, or region=url,region=url")
+    return urls
+
+
+def redirect_urls(value: str) -> tuple[str, ...]:
+    """Exact URLs of the front end: compared as they are, so nothing is normalised."""
+    urls = tuple(filter(None, (part.strip() for part in value.split(","))))
+    for address in urls:
+        if not (address.isascii() and address.isprintable()) or " " in address:
+            raise BadValue("must hold URLs of ASCII characters, without spaces, separated by commas")
+        url(address.partition("#")[0].partition("?")[0])
+        if "@" in urlsplit(address).netloc:
+            raise BadValue("must hold URLs without a user name")
+    if not urls:
+        raise BadValue("must hold at least one URL like https://app.example.com/settings, separated by commas")
+    return urls
+
+
+def secret(value: str) -> str:
+    if len(value) < MIN_SECRET_LENGTH:
+        raise BadValue(
+            f"must have at least {MIN_SECRET_LENGTH} characters; make one with: "
+            "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+    return value
+
+
+def secrets(value: str) -> tuple[str, ...]:
+    found = tuple(secret(part) for part in (p.strip() for p in value.split(",")) if part)
+    if not found:
+        raise BadValue("must hold at least one secret, newest first, separated by commas")
+    return found
+
+
+def keys(value: str) -> tuple[bytes, ...]:
+    mend = (
+        "must hold 32-byte keys in URL-safe base64, newest first, separated by commas; make one with: "
+        "python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
+    )
+    try:
+        keys = tuple(
+            base64.b64decode(part, altchars=b"-_", validate=True)
+            for part in (p.strip() for p in value.split(","))
+            if part
+        )
+    except ValueError:  # binascii.Error, or text beyond ASCII
+        raise BadValue(mend) from None
+    if not keys or any(len(key) != 32 for key in keys):
+        raise BadValue(mend)
+    return keys
+
+
+def number(least: float, most: float, kind: type[int] | type[float]) -> Callable[[str], float]:
+    def check(value: str) -> float:
+        try:
+            number = kind(value)
+        except ValueError:
+            number = None
+        if number is None or not least <= number <= most:
+            words = "a whole number" if kind is int else "a number"
+            raise BadValue(f"must be {words} from {least:g} to {most:g}")
+        return number
+
+    return check
+
+
+def hides(value: str) -> bool:
+    if value.lower() not in {"show", "hide"}:
+        raise BadValue("must be show or hide")
+    return value.lower() == "hide"
+
+
+def log_level(value: str) -> str:
+    if value.lower() not in {"debug", "info", "warning", "error"}:
+        raise BadValue("must be debug, info, warning or error")
+    return value.lower()
