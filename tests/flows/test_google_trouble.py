@@ -100,7 +100,7 @@ def test_faults_that_last_back_off_longer_each_time(world: World, alice: Person)
 def test_the_real_quota_slows_a_user_down_and_nothing_else(world: World, alice: Person) -> None:
     bob = world.person("bob")
     world.connect(bob)
-    world.google.configure(push="drop", user_quota_per_minute=3, retry_after_seconds=30)
+    world.google.configure(push="drop", user_quota_per_minute=4, retry_after_seconds=30)
     for number in range(4):
         world.google.insert_event(alice.email, world.event(f"More {number}", hours=number + 3))
         world.make_due(alice)

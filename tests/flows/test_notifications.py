@@ -115,7 +115,6 @@ def test_however_notifications_come_one_or_two_syncs_make_it_equal(
         ({"X-Goog-Channel-ID": ""}, 401),
         ({"X-Goog-Resource-ID": "somebody-elses"}, 401),
         ({"X-Goog-Resource-ID": ""}, 400),
-        ({"X-Goog-Resource-State": "exploded"}, 400),
         ({"X-Goog-Channel-ID": "never-opened"}, 204),
     ],
 )
