@@ -39,14 +39,14 @@ def all_day(stage: Stage, title: str, *, day: int, days: int = 1, **more: Any) -
     }
 
 
-def fill(stage: Stage, person: Person) -> int:
-    """Puts a working life into a calendar, without any push; the number of events."""
-    google: GoogleControl = stage.google
-    bodies = [
+def working_life(stage: Stage, person: Person) -> list[JsonObject]:
+    """Calls, meetings that repeat, and entries that are no meetings."""
+    calls = [
         timed(stage, person, f"Call with customer {number}", day=number % 40, at=f"{9 + number % 8:02d}:15")
         for number in range(1, 41)
     ]
-    bodies += [
+    return [
+        *calls,
         timed(
             stage,
             person,
@@ -81,6 +81,12 @@ def fill(stage: Stage, person: Person) -> int:
             attendees=[{"email": person.email, "responseStatus": "needsAction"}, {"email": "carol@example.org"}],
         ),
     ]
+
+
+def fill(stage: Stage, person: Person) -> int:
+    """Puts a working life into a calendar, without any push; the number of events."""
+    google: GoogleControl = stage.google
+    bodies = working_life(stage, person)
     made = google.bulk_insert(person.email, bodies, notify=False)
     standup = next(event for event in made if event.get("summary") == "Standup")
     upcoming = google.instances(

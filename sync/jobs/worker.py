@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType
 
 import schedule
@@ -36,54 +37,65 @@ AUDIT_SECONDS = 600
 SWEEP_BUDGET_SECONDS = 300.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What the worker does every so often; `at_start`: also before anything else."""
+
+    name: str
+    every_seconds: int
+    work: Callable[[], object]
+    at_start: bool = False
+
+
+def _jobs(services: Services, should_stop: Callable[[], bool]) -> list[_Job]:
+    budget = SWEEP_BUDGET_SECONDS
+
+    def sweep() -> object:
+        return poll_due(
+            services, budget_seconds=budget, should_stop=should_stop, count=False, ask_again_seconds=SWEEP_SECONDS
+        )
+
+    return [
+        _Job("poll_due", SWEEP_SECONDS, sweep, at_start=True),
+        _Job(
+            "renew_watches",
+            RENEW_SECONDS,
+            lambda: renew_watches(services, budget_seconds=budget, should_stop=should_stop),
+            at_start=True,
+        ),
+        _Job("finish_disconnects", RENEW_SECONDS, lambda: finish_disconnects(services)),
+        _Job(
+            "roll_horizons",
+            ROLL_SECONDS,
+            lambda: roll_horizons(services, budget_seconds=budget, should_stop=should_stop),
+            at_start=True,
+        ),
+        _Job("audit_drift", AUDIT_SECONDS, lambda: audit_drift(services, limit=1, should_stop=should_stop)),
+    ]
+
+
 def run(services: Services, stopping: threading.Event) -> None:
     """Works until `stopping` is set."""
     scheduler = schedule.Scheduler()
-
-    def guarded(name: str, job: Callable[[], object]) -> Callable[[], None]:
-        def task() -> None:
-            if stopping.is_set():
-                return
-            try:
-                job()
-            except SyncError as failure:
-                services.log.warning("job_failed", job=name, error_code=failure.code)
-            except Exception as bug:
-                services.log.exception("job_bug", job=name, error=type(bug).__name__)
-
-        return task
-
-    sweep = guarded(
-        "poll_due",
-        lambda: poll_due(
-            services,
-            budget_seconds=SWEEP_BUDGET_SECONDS,
-            should_stop=stopping.is_set,
-            count=False,
-            ask_again_seconds=SWEEP_SECONDS,
-        ),
-    )
-    renew = guarded(
-        "renew_watches",
-        lambda: renew_watches(services, budget_seconds=SWEEP_BUDGET_SECONDS, should_stop=stopping.is_set),
-    )
-    roll = guarded(
-        "roll_horizons",
-        lambda: roll_horizons(services, budget_seconds=SWEEP_BUDGET_SECONDS, should_stop=stopping.is_set),
-    )
-    finish = guarded("finish_disconnects", lambda: finish_disconnects(services))
-    audit = guarded("audit_drift", lambda: audit_drift(services, limit=1, should_stop=stopping.is_set))
-    scheduler.every(SWEEP_SECONDS).seconds.do(sweep)
-    scheduler.every(RENEW_SECONDS).seconds.do(renew)
-    scheduler.every(RENEW_SECONDS).seconds.do(finish)
-    scheduler.every(ROLL_SECONDS).seconds.do(roll)
-    scheduler.every(AUDIT_SECONDS).seconds.do(audit)
     services.log.info("worker_started", worker=services.worker_name)
-    for job in (sweep, renew, roll):
-        job()
+    for job in _jobs(services, stopping.is_set):
+        scheduler.every(job.every_seconds).seconds.do(_guarded, services, job, stopping)
+        if job.at_start:
+            _guarded(services, job, stopping)
     while not stopping.wait(max(0.0, min(scheduler.idle_seconds or 0.0, 1.0))):
         scheduler.run_pending()
     services.log.info("worker_stopped", worker=services.worker_name)
+
+
+def _guarded(services: Services, job: _Job, stopping: threading.Event) -> None:
+    if stopping.is_set():
+        return
+    try:
+        job.work()
+    except SyncError as failure:
+        services.log.warning("job_failed", job=job.name, error_code=failure.code)
+    except Exception as bug:
+        services.log.exception("job_bug", job=job.name, error=type(bug).__name__)
 
 
 def main() -> int:
