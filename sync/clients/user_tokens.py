@@ -17,7 +17,9 @@ from sync.errors import SyncError
 
 AUDIENCE = "authenticated"
 ROLE = "authenticated"
+REQUIRED = ["exp", "sub", "aud", "role"]
 HMAC_ALGORITHM = "HS256"
+LEGACY_ISSUER = "supabase"
 PUBLIC_KEY_ALGORITHMS = frozenset({"ES256", "RS256", "EdDSA"})
 # Supabase's are below 2 KB, with large app_metadata; nothing longer is parsed.
 MAX_TOKEN_LENGTH = 8192
@@ -69,23 +71,29 @@ class UserTokens:
         if algorithm == HMAC_ALGORITHM:
             if not self._secret:
                 raise UserTokenInvalid("no_shared_secret")
-            return self._check(token, self._secret, HMAC_ALGORITHM)
+            claims = self._check(token, self._secret, HMAC_ALGORITHM, REQUIRED)
+            # Backends that mint tokens with the shared secret name no issuer, or the one of the legacy keys.
+            if claims.get("iss", self._issuer) not in (self._issuer, LEGACY_ISSUER):
+                raise UserTokenInvalid("InvalidIssuerError")
+            return claims
         key_id = header.get("kid")
         if algorithm not in PUBLIC_KEY_ALGORITHMS or not isinstance(key_id, str):
             raise UserTokenInvalid("algorithm")
         key = self._keys.find(key_id)
         if key is None:
             raise UserTokenInvalid("unknown_key")
-        return self._check(token, key, key.algorithm_name)
+        claims = self._check(token, key, key.algorithm_name, [*REQUIRED, "iss"])
+        if claims["iss"] != self._issuer:
+            raise UserTokenInvalid("InvalidIssuerError")
+        return claims
 
-    def _check(self, token: str, key: jwt.PyJWK | str, algorithm: str) -> dict[str, Any]:
+    def _check(self, token: str, key: jwt.PyJWK | str, algorithm: str, required: list[str]) -> dict[str, Any]:
         claims: dict[str, Any] = jwt.decode(
             token,
             key,
             algorithms=[algorithm],
             audience=AUDIENCE,
-            issuer=self._issuer,
             leeway=LEEWAY_SECONDS,
-            options={"require": ["exp", "sub", "aud", "iss", "role"]},
+            options={"require": required},
         )
         return claims
