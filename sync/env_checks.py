@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from sync.model import SmtpServer
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 MIN_SECRET_LENGTH = 16
@@ -112,6 +114,30 @@ def number(least: float, most: float, kind: type[int] | type[float]) -> Callable
         return number
 
     return check
+
+
+def smtp_server(value: str) -> SmtpServer:
+    mend = (
+        "must be like smtps://user:password@host:465?from=sender@example.com "
+        "(or smtp://…:587, which then uses STARTTLS)"
+    )
+    try:
+        parts = urlsplit(value)
+        sender = dict(parse_qsl(parts.query, strict_parsing=True)).get("from", "")
+        port = parts.port
+    except ValueError:
+        raise BadValue(mend) from None
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or "@" not in sender or not sender.isprintable():
+        raise BadValue(mend)
+    return SmtpServer(
+        host=parts.hostname,
+        port=port or (465 if parts.scheme == "smtps" else 587),
+        sender=sender,
+        implicit_tls=parts.scheme == "smtps",
+        is_loopback=parts.hostname in LOOPBACK_HOSTS,
+        user=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+    )
 
 
 def hides(value: str) -> bool:

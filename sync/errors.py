@@ -89,6 +89,10 @@ class StoreRejected(StoreFailure):
     """Supabase refused the call. `code` is PostgREST's or Postgres' own."""
 
 
+class MailFailure(SyncError):
+    """A mail was not taken by its server."""
+
+
 class LeaseLost(SyncError):
     """Another worker has this calendar now; what this one found is void."""
 

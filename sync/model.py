@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -233,6 +233,19 @@ class OpenChannel:
     channel_id: str
     resource_id: str
     expires_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpServer:
+    """Where mail is handed in. `implicit_tls`: from the first byte (smtps); else by STARTTLS."""
+
+    host: str
+    port: int
+    sender: str
+    implicit_tls: bool
+    is_loopback: bool
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any
 from dotenv import dotenv_values
 
 from sync import env_checks
+from sync.model import SmtpServer
 
 
 class SettingsError(Exception):
@@ -51,6 +52,7 @@ class Settings:
     sync_threads: int
     cron_budget_seconds: float
     trusted_proxies: int
+    smtp_server: SmtpServer | None
     log_level: str
 
 
@@ -188,6 +190,13 @@ KEYS: tuple[Key, ...] = (
         env_checks.number(0, 10, int),
         "proxies in front of this service that append X-Forwarded-For; 0: the connection's own address counts",
         default="0",
+    ),
+    Key(
+        "SMTP_URL",
+        "smtp_server",
+        env_checks.smtp_server,
+        "mail server for telling users that a connection is lost: smtps://user:password@host:465?from=sender@example.com",
+        optional=True,
     ),
     Key("LOG_LEVEL", "log_level", env_checks.log_level, "debug, info, warning or error", default="info"),
 )

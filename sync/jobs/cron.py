@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sync.jobs.mail_users import mail_users
 from sync.jobs.poll_due import Sweep, poll_due
 from sync.jobs.roll_horizon import Roll, roll_horizons
 from sync.jobs.services import Services
@@ -25,4 +26,5 @@ def polling_cron(services: Services, should_stop: Callable[[], bool] = lambda: F
     deadline = time.monotonic() + services.settings.cron_budget_seconds
     sweep = poll_due(services, budget_seconds=services.settings.cron_budget_seconds, should_stop=should_stop)
     roll = roll_horizons(services, budget_seconds=max(0.0, deadline - time.monotonic()), should_stop=should_stop)
+    mail_users(services)
     return PollingCron(sweep, roll)

@@ -15,6 +15,7 @@ import structlog
 from sync.clients.google_calendar import GoogleCalendar
 from sync.clients.google_consent import GoogleConsent
 from sync.clients.google_oauth import GoogleOAuth
+from sync.clients.mail import Mailer
 from sync.clients.store import Store
 from sync.clients.vault import Vault
 from sync.jobs.access_tokens import AccessTokens
@@ -33,6 +34,7 @@ class Services:
     consent: GoogleConsent
     tokens: AccessTokens
     vault: Vault
+    mailer: Mailer | None
     clock: Callable[[], dt.datetime]
     jitter: Callable[[], float]
     worker_name: str
@@ -65,6 +67,7 @@ def build_services(settings: Settings, clock: Callable[[], dt.datetime] = utc_no
         consent=consent,
         tokens=AccessTokens(oauth, vault, store, clock),
         vault=vault,
+        mailer=Mailer(settings.smtp_server) if settings.smtp_server else None,
         clock=clock,
         jitter=random.random,
         worker_name=f"{socket.gethostname()}:{os.getpid()}"[:120],

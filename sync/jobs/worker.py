@@ -18,6 +18,7 @@ import schedule
 from sync.errors import SyncError
 from sync.jobs.audit_drift import audit_drift
 from sync.jobs.disconnect import finish_disconnects
+from sync.jobs.mail_users import mail_users
 from sync.jobs.poll_due import poll_due
 from sync.jobs.renew_watches import renew_watches
 from sync.jobs.roll_horizon import roll_horizons
@@ -63,6 +64,7 @@ def _jobs(services: Services, should_stop: Callable[[], bool]) -> list[_Job]:
             lambda: renew_watches(services, budget_seconds=budget, should_stop=should_stop),
             at_start=True,
         ),
+        _Job("mail_users", RENEW_SECONDS, lambda: mail_users(services)),
         _Job("finish_disconnects", RENEW_SECONDS, lambda: finish_disconnects(services)),
         _Job(
             "roll_horizons",

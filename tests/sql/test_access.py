@@ -101,6 +101,8 @@ FUNCTIONS = {
     "public.read_families",
     "public.read_tokens",
     "public.record_notification",
+    "public.claim_unmailed_notifications",
+    "public.mark_mailed",
     "public.record_security_events",
     "public.release_calendar",
     "public.release_refresh",

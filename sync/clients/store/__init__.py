@@ -14,6 +14,7 @@ from sync.clients.store.connections import ConnectionCalls
 from sync.clients.store.explain import ExplainCalls
 from sync.clients.store.flows import FlowCalls
 from sync.clients.store.horizon import HorizonCalls
+from sync.clients.store.mails import MailCalls
 from sync.clients.store.security import SecurityAlert, SecurityCalls
 from sync.clients.store.watches import WatchCalls
 
@@ -41,5 +42,6 @@ class Store(
     ExplainCalls,
     AuditCalls,
     SecurityCalls,
+    MailCalls,
 ):
     """All calls to the store. Thread-safe; create one per process, after fork."""

@@ -1,0 +1,34 @@
+"""Mails users what they must act on, if mail is configured. Called by the worker and the polling cron.
+
+The row in `user_notifications` is what a user is told; the mail only carries it to where he looks. A failed mail is
+tried again while the row still holds.
+"""
+
+from __future__ import annotations
+
+from sync.errors import MailFailure
+from sync.jobs.services import Services
+
+SUBJECT = "Your calendar connection needs you"
+AT_ONCE = 20
+# Also the pause after a failure: a mail server that refuses is asked again, but not in a hurry.
+LEASE_SECONDS = 900
+OLDEST_SECONDS = 3 * 86400
+
+
+def mail_users(services: Services) -> int:
+    """Mails sent. None are, and nothing is asked of the store, without SMTP_URL. Raises StoreFailure."""
+    if services.mailer is None:
+        return 0
+    sent = 0
+    for notification_id, address, message in services.store.claim_unmailed_notifications(
+        AT_ONCE, LEASE_SECONDS, OLDEST_SECONDS
+    ):
+        try:
+            services.mailer.send(address, SUBJECT, message)
+        except MailFailure as failure:
+            services.log.warning("mail_not_sent", notification_id=notification_id, error_code=failure.code)
+            continue
+        services.store.mark_mailed(notification_id)
+        sent += 1
+    return sent
