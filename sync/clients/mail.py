@@ -23,7 +23,11 @@ class Mailer:
     def send(self, address: str, subject: str, text: str) -> None:
         """Raises MailFailure: it was not, or may not have been, taken."""
         message = EmailMessage()
-        message["From"], message["To"], message["Subject"] = self._server.sender, address, subject
+        try:
+            message["From"], message["To"], message["Subject"] = self._server.sender, address, subject
+        except ValueError:
+            # A line break in an address would be another header.
+            raise MailFailure("address_malformed") from None
         # Tells out-of-office programs not to answer (RFC 3834).
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(text)
@@ -32,7 +36,7 @@ class Mailer:
                 if self._server.user:
                     connection.login(self._server.user, self._server.password or "")
                 connection.send_message(message)
-        except (smtplib.SMTPException, OSError) as refused:
+        except (smtplib.SMTPException, OSError, UnicodeError) as refused:
             raise MailFailure("mail_not_sent", type(refused).__name__) from None
 
     def _connect(self) -> smtplib.SMTP:

@@ -26,5 +26,5 @@ def polling_cron(services: Services, should_stop: Callable[[], bool] = lambda: F
     deadline = time.monotonic() + services.settings.cron_budget_seconds
     sweep = poll_due(services, budget_seconds=services.settings.cron_budget_seconds, should_stop=should_stop)
     roll = roll_horizons(services, budget_seconds=max(0.0, deadline - time.monotonic()), should_stop=should_stop)
-    mail_users(services)
+    mail_users(services, lambda: should_stop() or time.monotonic() > deadline)
     return PollingCron(sweep, roll)

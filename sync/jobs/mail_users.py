@@ -6,6 +6,8 @@ tried again while the row still holds.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sync.errors import MailFailure
 from sync.jobs.services import Services
 
@@ -16,14 +18,19 @@ LEASE_SECONDS = 900
 OLDEST_SECONDS = 3 * 86400
 
 
-def mail_users(services: Services) -> int:
-    """Mails sent. None are, and nothing is asked of the store, without SMTP_URL. Raises StoreFailure."""
-    if services.mailer is None:
+def mail_users(services: Services, should_stop: Callable[[], bool] = lambda: False) -> int:
+    """Mails sent. None are, and nothing is asked of the store, without SMTP_URL. Raises StoreFailure.
+
+    `should_stop` is asked before each mail: a slow server costs a cron call one mail's time-out at the most.
+    """
+    if services.mailer is None or should_stop():
         return 0
     sent = 0
     for notification_id, address, message in services.store.claim_unmailed_notifications(
         AT_ONCE, LEASE_SECONDS, OLDEST_SECONDS
     ):
+        if should_stop():
+            break
         try:
             services.mailer.send(address, SUBJECT, message)
         except MailFailure as failure:

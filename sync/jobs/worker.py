@@ -64,7 +64,7 @@ def _jobs(services: Services, should_stop: Callable[[], bool]) -> list[_Job]:
             lambda: renew_watches(services, budget_seconds=budget, should_stop=should_stop),
             at_start=True,
         ),
-        _Job("mail_users", RENEW_SECONDS, lambda: mail_users(services)),
+        _Job("mail_users", RENEW_SECONDS, lambda: mail_users(services, should_stop)),
         _Job("finish_disconnects", RENEW_SECONDS, lambda: finish_disconnects(services)),
         _Job(
             "roll_horizons",

@@ -135,6 +135,31 @@ def test_a_mail_server_out_of_reach_stops_nothing(world: World, office: PostOffi
     assert world.rows("select mailed_at from user_notifications") == [{"mailed_at": None}]
 
 
+def test_a_used_up_budget_ends_between_two_mails(world: World, office: PostOffice) -> None:
+    lost(world)
+    lost(world)
+
+    assert mail_users(mailing(world, office), lambda: bool(office.mails)) == 1
+    assert len(office.mails) == 1
+    assert len(world.rows("select 1 from user_notifications where mailed_at is null")) == 1
+
+
+def test_a_cron_whose_budget_is_used_up_begins_no_mail(world: World, office: PostOffice) -> None:
+    lost(world)
+
+    assert mail_users(mailing(world, office), lambda: True) == 0
+    assert office.mails == []
+
+
+@pytest.mark.parametrize("address", ["alice@example.com\r\nBcc: eve@example.com", "ålice@exämple.com"])
+def test_an_address_that_cannot_be_written_to_stops_nothing(world: World, office: PostOffice, address: str) -> None:
+    lost(world)
+    world.db.execute("update google_credentials set google_account = %s", (address,))
+
+    assert mail_users(mailing(world, office)) == 0
+    assert office.mails == []
+
+
 def test_without_a_mail_server_the_store_is_not_asked(world: World) -> None:
     lost(world)
     world.supabase.reset_counters()
