@@ -55,7 +55,7 @@ def poll_all_due() -> ResponseReturnValue:
     require_service()
     services: Services = current_app.extensions["services"]
     executor: SyncExecutor = current_app.extensions["executor"]
-    sweep = polling_cron(services, lambda: executor.is_stopping).sweep
+    sweep = polling_cron(services, lambda: executor.is_stopping)
     _follow_up(sweep.outcomes)
     totals = _totals(sweep.outcomes)
     failed = [outcome for outcome in sweep.outcomes if outcome.status == "failed"]

@@ -206,3 +206,17 @@ def test_the_store_away_makes_the_cron_red(world: World, alice: Person) -> None:
     answer = world.post(CRON)
 
     assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
+
+
+def test_a_horizon_that_cannot_be_moved_does_not_hide_what_the_sweep_did(world: World) -> None:
+    alice = world.person()
+    world.connect(alice)
+    world.google.configure(push="drop")
+    world.google.insert_event(alice.email, world.event("New"))
+    world.make_due(alice)
+    world.supabase.fault("advance_quiet_horizons", "http_500", times=100)
+
+    answer = world.post("/functions/v1/calendar-polling-cron")
+
+    assert answer.status_code == 200
+    assert answer.json()["total_created"] == 1
