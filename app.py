@@ -7,16 +7,19 @@ import atexit
 from flask import Flask
 
 from sync.clients.user_tokens import UserTokens
-from sync.jobs.executor import SyncExecutor
-from sync.jobs.security_events import SecurityEvents
+from sync.jobs.driving.executor import SyncExecutor
+from sync.jobs.operations.security_events import SecurityEvents
 from sync.jobs.services import Services, build_services
 from sync.logs import configure_logs
 from sync.settings import Settings, load
-from sync.web import calendars, connect, connect_google, explain, health, openapi, polling, watches, webhook
-from sync.web.auth import Doors
-from sync.web.cors import register_cors
-from sync.web.guard import Guard
-from sync.web.problems import register_problems
+from sync.web import health
+from sync.web.accounts import calendars, connect, connect_google
+from sync.web.doors.auth import Doors
+from sync.web.doors.cors import register_cors
+from sync.web.doors.guard import Guard
+from sync.web.doors.problems import register_problems
+from sync.web.functions import explain, polling, watches, webhook
+from sync.web.openapi import document as openapi
 
 # Every body this service reads is a few hundred bytes; Google's notifications have none.
 MAX_BODY_BYTES = 64 * 1024

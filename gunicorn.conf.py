@@ -7,7 +7,7 @@ from typing import Any
 bind = f"0.0.0.0:{os.environ.get('PORT', '8080')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 # gthread, with an end to slow clients.
-worker_class = "sync.web.patient_worker.PatientWorker"
+worker_class = "sync.web.doors.patient_worker.PatientWorker"
 # A cron call and a slow poll each hold a thread for up to a minute; notifications must still find one.
 threads = 16
 # Never preload: clients and threads must be made after the fork.

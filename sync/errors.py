@@ -1,8 +1,8 @@
 """The failure vocabulary: everything that can go wrong with Google or the store, as types.
 
-`clients` raise these, at the one place that reads status codes; `core/failure_policy` decides what follows; `jobs`
-record
-it. `code` is stable and safe to store, log and show. No message carries a token, a header or an event's content.
+`clients` raise these, at the one place that reads status codes; `core/polling/failure_policy` decides what
+follows; `jobs` record it. `code` is stable and safe to store, log and show. No message carries a token, a header or an
+event's content.
 """
 
 from __future__ import annotations

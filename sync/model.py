@@ -1,7 +1,7 @@
 """The types that cross floors: what `core` decides on, what `clients` carry, what `jobs` pass between them.
 
-Owns no behaviour beyond tiny derivations of its own fields. Knows nothing of Google's JSON (see `core/translate`)
-nor of table columns (see `clients/store`). Every datetime is aware UTC.
+Owns no behaviour beyond tiny derivations of its own fields. Knows nothing of Google's JSON (see
+`core/meetings/translate`) nor of table columns (see `clients/store`). Every datetime is aware UTC.
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ class MeetingLink:
 class Event:
     """One item of a calendar as the mirror holds it: a single event, a series master or an exception.
 
-    `base_id` names its family: all that shares a namespace of instance ids (see `core/recurrence.base_event_id`).
-    `details` is Google's own JSON, trimmed to what can matter; every other field is read from it.
+    `base_id` names its family: all that shares a namespace of instance ids (`base_event_id` of
+    `core/series/recurrence`). `details` is Google's own JSON, trimmed to what can matter; every other field is read
+    from it.
     """
 
     id: str

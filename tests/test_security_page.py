@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from sync.jobs.security_events import ALERT_AT, KEEP_DAYS
+from sync.jobs.operations.security_events import ALERT_AT, KEEP_DAYS
 from sync.settings import KEYS, Settings
-from sync.web.limits import UNPROVEN_PER_MINUTE, USER_PER_MINUTE
-from sync.web.openapi import PATHS
-from sync.web.patient_worker import REQUEST_SECONDS
+from sync.web.doors.limits import UNPROVEN_PER_MINUTE, USER_PER_MINUTE
+from sync.web.doors.patient_worker import REQUEST_SECONDS
+from sync.web.openapi.document import PATHS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "SECURITY.md").read_text()
@@ -32,7 +32,7 @@ def test_there_are_secrets_to_rotate() -> None:
 
 
 def test_every_kind_of_suspicion_is_named() -> None:
-    code = "\n".join(path.read_text() for path in (ROOT / "sync" / "web").glob("*.py"))
+    code = "\n".join(path.read_text() for path in (ROOT / "sync" / "web").rglob("*.py"))
     kinds = set(re.findall(r'suspicion="(\w+)"|note\("(\w+)"\)|_refusal\("(\w+)"\)', code))
     named = {kind for found in kinds for kind in found if kind}
     assert {"forged_notification", "unknown_channel", "other_user", "throttled"} <= named

@@ -24,9 +24,9 @@ from app import create_app
 from scripts.stack.google.control import GoogleControl
 from scripts.stack.supabase import LocalSupabase
 from scripts.stack.truth import differences, expected_meetings, stored_meetings
-from sync.jobs.poll_due import Sweep, poll_due
-from sync.jobs.renew_watches import Renewal, renew_watches
+from sync.jobs.driving.poll_due import Sweep, poll_due
 from sync.jobs.services import Services, build_services, utc_now
+from sync.jobs.watching.renew_watches import Renewal, renew_watches
 from sync.settings import Settings, load
 
 JsonObject = dict[str, Any]

@@ -1,4 +1,4 @@
-"""Mail by SMTP: one plain text to one person. Called by `jobs/mail_users`.
+"""Mail by SMTP: one plain text to one person. Called by `jobs/accounts/mail_users`.
 
 The server's certificate is checked; on a plain connection STARTTLS is demanded before anything is said, except on
 loopback.

@@ -1,4 +1,4 @@
-"""Supabase users' JWTs: verified with the project's JWKS, or with the legacy shared secret. Called by `web/auth`.
+"""Supabase users' JWTs: verified with the project's JWKS, or with the legacy shared secret. Called by `web/doors/auth`.
 
 The algorithm is pinned by the kind of key: a token signed with HMAC is checked with the secret alone, one with a
 public key with the key it names, for that key's own algorithm. What must hold beside the signature: issued by this

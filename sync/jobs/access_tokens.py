@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sync.clients.google_oauth import GoogleOAuth
+from sync.clients.google.oauth import GoogleOAuth
 from sync.clients.store import Store
 from sync.clients.vault import Vault
 from sync.errors import ReconnectNeeded, SyncError, TokenUnreadable
@@ -159,7 +159,7 @@ class AccessTokens:
 
 
 class UserAccess:
-    """`clients.google_calendar.Access` for one user. `requests` counts what was sent with its tokens: each asks for
+    """`clients.google.calendar.Access` for one user. `requests` counts what was sent with its tokens: each asks for
     one."""
 
     def __init__(self, tokens: AccessTokens, user_id: str, sealed: SealedTokens) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sync.core.connection_loss import name_loss
+from sync.core.accounts.connection_loss import name_loss
 from sync.errors import ReconnectNeeded
 from sync.jobs.services import Services
 from sync.model import SealedTokens

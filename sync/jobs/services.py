@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from sync.clients.google_calendar import GoogleCalendar
-from sync.clients.google_consent import GoogleConsent
-from sync.clients.google_oauth import GoogleOAuth
+from sync.clients.google.calendar import GoogleCalendar
+from sync.clients.google.consent import GoogleConsent
+from sync.clients.google.oauth import GoogleOAuth
 from sync.clients.mail import Mailer
 from sync.clients.store import Store
 from sync.clients.vault import Vault

@@ -16,13 +16,13 @@ from types import FrameType
 import schedule
 
 from sync.errors import SyncError
-from sync.jobs.audit_drift import audit_drift
-from sync.jobs.disconnect import finish_disconnects
-from sync.jobs.mail_users import mail_users
-from sync.jobs.poll_due import poll_due
-from sync.jobs.renew_watches import renew_watches
-from sync.jobs.roll_horizon import roll_horizons
+from sync.jobs.accounts.disconnect import finish_disconnects
+from sync.jobs.accounts.mail_users import mail_users
+from sync.jobs.driving.poll_due import poll_due
 from sync.jobs.services import Services, build_services
+from sync.jobs.syncing.audit_drift import audit_drift
+from sync.jobs.syncing.roll_horizon import roll_horizons
+from sync.jobs.watching.renew_watches import renew_watches
 from sync.logs import configure_logs
 from sync.settings import SettingsError, load
 

@@ -12,7 +12,7 @@ from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 
 from sync.jobs.services import Services
-from sync.web.problems import Problem
+from sync.web.doors.problems import Problem
 
 blueprint = Blueprint("health", __name__)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sync.clients.user_keys import FRESH_SECONDS, PAUSE_SECONDS, TRUSTED_SECONDS, KeysUnavailable, UserKeys
-from tests.clients.answering import Answers, answering
+from tests.clients.google.answering import Answers, answering
 from tests.clients.sign_ins import key_set, signing_key
 
 FIRST, SECOND = signing_key("ES256", "first"), signing_key("ES256", "second")

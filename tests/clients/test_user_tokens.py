@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sync.clients.user_keys import KeysUnavailable, UserKeys
 from sync.clients.user_tokens import UserTokenExpired, UserTokenInvalid, UserTokens
-from tests.clients.answering import Answers, answering
+from tests.clients.google.answering import Answers, answering
 from tests.clients.sign_ins import SECRET, USER, SigningKey, key_set, sign_in, signing_key
 
 # A project whose published keys cannot be reached.

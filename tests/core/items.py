@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from sync.core.translate import event_from_google
+from sync.core.meetings.translate import event_from_google
 from sync.model import Event, Window
 
 Item = dict[str, Any]

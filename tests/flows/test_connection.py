@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sync.jobs.sync_calendar import sync_claim
+from sync.jobs.syncing.sync_calendar import sync_claim
 from tests.world import Person, World, wait_until
 
 

@@ -40,7 +40,7 @@ def assert_recovers(world: World, alice: Person) -> None:
     assert world.calendar(alice)["consecutive_failures"] == 0
 
 
-# One of each sort; which answer is which failure is a table in tests/clients/test_google_errors.py.
+# One of each sort; which answer is which failure is a table in tests/clients/google/test_errors.py.
 PASSING = ["backend_503", "reset_after", "truncated_body", "malformed_json", "quota_exceeded"]
 
 

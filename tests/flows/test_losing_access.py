@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from sync.core.connection_loss import TESTING_REASON
-from sync.jobs.poll_user import poll_user
+from sync.core.accounts.connection_loss import TESTING_REASON
+from sync.jobs.driving.poll_user import poll_user
 from sync.jobs.services import build_services
 from tests.world import Person, World
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 
 from scripts.stack.ports import free_port
-from sync.core.channel_token import channel_token
+from sync.core.accounts.channel_token import channel_token
 from tests.flows.processes import gunicorn, worker
 from tests.world import Person, World, wait_until
 

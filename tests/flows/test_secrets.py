@@ -8,7 +8,7 @@ import httpx
 import jwt
 import pytest
 
-from sync.core.channel_token import channel_token
+from sync.core.accounts.channel_token import channel_token
 from tests.flows.processes import Process, gunicorn, worker
 from tests.flows.watcher import Watcher
 from tests.web.consent import query_of

@@ -162,7 +162,7 @@ def test_no_token_is_logged_at_any_level(world: World, alice: Person) -> None:
     world.make_due(alice)
     code = (
         "from sync.settings import load; from sync.logs import configure_logs; from sync.jobs.services import *;"
-        "from sync.jobs.poll_due import poll_due; configure_logs('debug');"
+        "from sync.jobs.driving.poll_due import poll_due; configure_logs('debug');"
         "print(poll_due(build_services(load()), budget_seconds=20))"
     )
     done = subprocess.run(

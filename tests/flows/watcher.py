@@ -12,7 +12,7 @@ import httpx
 from psycopg import sql
 
 from sync.clients.vault import Vault
-from sync.core.channel_token import channel_token
+from sync.core.accounts.channel_token import channel_token
 from tests.world import Person, World
 
 

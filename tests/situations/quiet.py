@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sync.jobs.connect_calendar import connect_calendars
-from sync.jobs.poll_user import poll_user
-from sync.jobs.sync_calendar import SyncOutcome
+from sync.jobs.accounts.connect_calendar import connect_calendars
+from sync.jobs.driving.poll_user import poll_user
+from sync.jobs.syncing.sync_calendar import SyncOutcome
 from tests.world import JsonObject, Person, World
 
 NOW = dt.datetime(2028, 2, 10, 12, tzinfo=dt.UTC)

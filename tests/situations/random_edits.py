@@ -15,8 +15,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from scripts.stack.google.errors import ControlError
-from sync.jobs.roll_horizon import roll_horizons
 from sync.jobs.services import LEASE_SECONDS
+from sync.jobs.syncing.roll_horizon import roll_horizons
 from tests.situations.quiet import NEW_YORK, Quiet, all_day, row_versions, shifted, sync_all, timed, written
 from tests.world import JsonObject
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sync.jobs.sync_calendar import SyncOutcome
+from sync.jobs.syncing.sync_calendar import SyncOutcome
 from tests.situations.quiet import Quiet, RowVersions, all_day, row_versions, shifted, timed, written
 
 

@@ -7,7 +7,7 @@ import datetime as dt
 import httpx
 import pytest
 
-from sync.core.channel_token import channel_token
+from sync.core.accounts.channel_token import channel_token
 from tests.world import JsonObject, Person, World, wait_until
 
 WEBHOOK = "/functions/v1/google-calendar-webhook"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from scripts.stack.google.errors import ControlError
-from sync.core.derive import derive
-from sync.core.families import merge
+from sync.core.meetings.derive import derive
+from sync.core.meetings.families import merge
 from tests.core import items
 from tests.situations.quiet import Quiet, all_day, shifted, timed, written
 from tests.world import World

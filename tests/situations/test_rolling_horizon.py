@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from sync.jobs.roll_horizon import LAG_SECONDS, Roll, roll_horizons
+from sync.jobs.syncing.roll_horizon import LAG_SECONDS, Roll, roll_horizons
 from tests.situations.quiet import NEW_YORK, NOW, Quiet, all_day, connect, shifted, timed, written
 
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sync.jobs.roll_horizon import Roll, roll_horizons
 from sync.jobs.services import LEASE_SECONDS
+from sync.jobs.syncing.roll_horizon import Roll, roll_horizons
 from tests.flows.processes import worker
 from tests.situations.quiet import NOW, Quiet, beside, shifted, timed, written
 from tests.world import World, wait_until

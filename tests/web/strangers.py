@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from sync.core.channel_token import channel_token
-from sync.web.limits import UNPROVEN_PER_MINUTE
+from sync.core.accounts.channel_token import channel_token
+from sync.web.doors.limits import UNPROVEN_PER_MINUTE
 from tests.web.calls import WEBHOOK
 from tests.world import World
 

@@ -6,17 +6,17 @@ by web routes for one call each.
 
 from __future__ import annotations
 
-from sync.clients.store.accounts import AccountCalls, Connection, Leaving, OwnCalendar
-from sync.clients.store.audits import AuditCalls
-from sync.clients.store.claims import ClaimCalls, Notified, UserCalendar
-from sync.clients.store.commits import CommitCalls, Committed, Staged
-from sync.clients.store.connections import ConnectionCalls
-from sync.clients.store.explain import ExplainCalls
-from sync.clients.store.flows import FlowCalls
-from sync.clients.store.horizon import HorizonCalls
-from sync.clients.store.mails import MailCalls
-from sync.clients.store.security import SecurityAlert, SecurityCalls
-from sync.clients.store.watches import WatchCalls
+from sync.clients.store.accounts.connections import ConnectionCalls
+from sync.clients.store.accounts.flows import FlowCalls
+from sync.clients.store.accounts.leaving import AccountCalls, Connection, Leaving, OwnCalendar
+from sync.clients.store.accounts.mails import MailCalls
+from sync.clients.store.operations.security import SecurityAlert, SecurityCalls
+from sync.clients.store.syncing.audits import AuditCalls
+from sync.clients.store.syncing.claims import ClaimCalls, Notified, UserCalendar
+from sync.clients.store.syncing.commits import CommitCalls, Committed, Staged
+from sync.clients.store.syncing.explain import ExplainCalls
+from sync.clients.store.syncing.horizon import HorizonCalls
+from sync.clients.store.watching.watches import WatchCalls
 
 __all__ = [
     "Committed",

@@ -1,0 +1,115 @@
+"""Why a meeting stands as it does, or why an event has none. Pure: facts in, sentences with codes out, in order.
+
+Called by `jobs/syncing/explain_meeting`, which gathers the facts. Says nothing of an event's content.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sync.core.meetings.derive import derive
+from sync.core.meetings.meeting_rules import decide_meeting
+from sync.model import Event, Window
+
+_WHY_CANCELLED = {
+    "deleted": "The calendar does not have it any more.",
+    "beyond_horizon": "It was moved beyond the horizon and returns when the horizon reaches it.",
+    "calendar_removed": "Its user has this calendar watched no more.",
+    "account_changed": "Its user connected another Google account.",
+    "disconnected": "Its user disconnected his Google account.",
+    "no_link": "It has no join link any more.",
+    "event_type": "Its event type is not one that people meet in.",
+    "no_time": "Google gives it no readable time.",
+    "bad_recurrence": "Its recurrence rule cannot be read.",
+}
+_WHY_SYNCED = {
+    "webhook": "A notification from Google asked for a sync.",
+    "incremental": "A poll was due.",
+    "full": "The whole calendar was listed.",
+    "initial": "The calendar was synced for the first time.",
+    "manual": "Somebody asked for a poll.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One link of the chain. `code` is stable; `text` is for people."""
+
+    at: dt.datetime | None
+    code: str
+    text: str
+
+
+def explain_row(meeting: Mapping[str, Any], log: Mapping[str, Any] | None, item: Event | None) -> list[Step]:
+    """The chain behind a row of `meetings`. `log`: the sync that wrote it last; `item`: the mirror's event it comes
+    from."""
+    return [*_what_asked(meeting, log), *_what_rule(item), _what_state(meeting)]
+
+
+def _what_asked(meeting: Mapping[str, Any], log: Mapping[str, Any] | None) -> list[Step]:
+    if meeting["entered_horizon_at"] and not meeting["sync_id"]:
+        return [
+            Step(
+                meeting["entered_horizon_at"],
+                "entered_horizon",
+                "The rolling horizon reached it; the calendar did not change.",
+            )
+        ]
+    if log is None:
+        if meeting["sync_id"]:
+            return [Step(None, "log_gone", "The log of the sync that wrote it has been removed.")]
+        return [Step(meeting["created_at"], "before_this_service", "It was written by the original system.")]
+    asked = _WHY_SYNCED.get(log["sync_type"], "A sync ran.")
+    if log["notifications"]:
+        asked += f" It answers {log['notifications']} notifications."
+    text = f"That sync ({'full' if log['is_full'] else 'incremental'}, reason {log['reason']}) committed."
+    return [Step(log["asked_at"], f"asked_by_{log['sync_type']}", asked), Step(log["created_at"], "committed", text)]
+
+
+def _what_rule(item: Event | None) -> list[Step]:
+    if item is None:
+        return []
+    if item.kind == "exception":
+        shape = "an exception of a series"
+    elif item.kind == "series":
+        shape = "an occurrence of a series"
+    else:
+        shape = "a single event"
+    steps = [Step(item.updated_at, f"from_{item.kind}", f"It is {shape}, last changed in the calendar then.")]
+    link = decide_meeting(item).link
+    if link:
+        steps.append(Step(None, "link_found", f"Its join link ({link.provider}) was found in: {link.found_in}."))
+    return steps
+
+
+def _what_state(meeting: Mapping[str, Any]) -> Step:
+    if meeting["status"] != "cancelled":
+        return Step(meeting["updated_at"], meeting["status"], f"So it stands as {meeting['status']}.")
+    reason = meeting["status_reason"] or "deleted"
+    return Step(meeting["updated_at"], f"cancelled_{reason}", _WHY_CANCELLED.get(reason, "It was cancelled."))
+
+
+def explain_missing(event_id: str, members: Sequence[Event], horizon: Window, calendar_zone: str) -> Step:
+    """Why a Google event has no live row in a calendar whose mirror holds `members` of its family."""
+    if not members:
+        return Step(None, "not_in_calendar", "No watched calendar lists it, or it was over before the first sync.")
+    named = next((event for event in members if event.id == event_id), None)
+    if named is not None and not named.is_live:
+        return Step(named.updated_at, "deleted", "It was deleted in the calendar.")
+    derived = derive(members, horizon, horizon.start, calendar_zone)
+    withheld = derived.withheld.get(event_id) or next(
+        (reason for occurrence, reason in derived.withheld.items() if occurrence.startswith(f"{event_id}_")), None
+    )
+    if withheld:
+        return Step(None, withheld, _WHY_CANCELLED.get(withheld, "It is no meeting.").replace(" any more", ""))
+    placed = [m for m in derived.meetings if event_id in {m.google_calendar_event_id, m.base_event_id}]
+    if any(meeting.placement == "inside" for meeting in placed):
+        return Step(None, "has_meetings", "It has rows in meetings, under the ids of its occurrences.")
+    if any(meeting.placement == "beyond" for meeting in placed):
+        return Step(None, "beyond_horizon", "It lies beyond the horizon and gets its row when the horizon reaches it.")
+    if placed:
+        return Step(None, "before_horizon", "It was over before the horizon.")
+    return Step(None, "no_occurrence", "It has no occurrence inside the horizon.")

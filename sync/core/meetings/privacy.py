@@ -1,0 +1,37 @@
+"""What is kept of private events when the operator says so: the time and the way in, nothing else. Pure.
+
+Applied to each listed item before anything is stored, so that neither the mirror nor a log ever holds the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sync.core.links.meeting_url import find_meeting_link
+from sync.core.meetings.meeting_rules import link_sources
+from sync.core.meetings.translate import SYNC_FORMAT, event_from_google
+
+PRIVATE_TITLE = "Private"
+# "confidential" is Google's older word for private.
+_PRIVATE = frozenset({"private", "confidential"})
+# Beyond any SYNC_FORMAT.
+_HIDING = 1000
+_CONTENT = ("summary", "description", "location", "hangoutLink", "conferenceData")
+
+
+def without_private_content(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Google's item; of a private one only its time, state, own answer and join link."""
+    if item.get("visibility") not in _PRIVATE:
+        return item
+    link = find_meeting_link(link_sources(event_from_google(item)))
+    kept = {name: value for name, value in item.items() if name not in _CONTENT}
+    kept["summary"] = PRIVATE_TITLE
+    if link:
+        kept["conferenceData"] = {"entryPoints": [{"entryPointType": "video", "uri": link.url}]}
+    return kept
+
+
+def sync_format(*, hide_private: bool) -> int:
+    """The format a sync token is stored under: changing the setting has every calendar listed anew."""
+    return SYNC_FORMAT + _HIDING * hide_private

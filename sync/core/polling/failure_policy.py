@@ -1,0 +1,70 @@
+"""What follows from a failure: when to try again, and who must act. Pure. Called where a job ends in a typed error.
+
+Only `ReconnectNeeded` stops a user's syncing. Everything else is tried again, sooner or later, on its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sync.core.polling.backoff import backoff_seconds
+from sync.errors import (
+    CalendarLost,
+    PushUnsupported,
+    ReconnectNeeded,
+    RequestRejected,
+    RetryLater,
+    SyncError,
+    TokenUnreadable,
+)
+
+_MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
+# A lost connection pauses the calendar, and then nothing is tried. But a user who reconnected while the old grant was
+# being refused is not paused: he must not wait for the old grant's failure.
+UNLESS_PAUSED_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """`retry_seconds` until the next try. `lose_connection`: the user must grant access again."""
+
+    retry_seconds: float
+    lose_connection: bool = False
+
+
+def react_to_sync_failure(error: SyncError, failures_before: int, jitter: float) -> Reaction:
+    """For a sync that ended in `error`, after `failures_before` failures in a row."""
+    failures = failures_before + 1
+    if isinstance(error, ReconnectNeeded):
+        return Reaction(UNLESS_PAUSED_SECONDS, lose_connection=True)
+    if isinstance(error, CalendarLost):
+        # May be back soon (a sharing mistake undone) or never: from a quarter of an hour to once a day, for ever.
+        return Reaction(backoff_seconds(failures, jitter, first_seconds=15 * _MINUTE, most_seconds=_DAY))
+    if isinstance(error, RequestRejected | TokenUnreadable):
+        # Only a person can mend these; a try an hour finds out when one has.
+        return Reaction(backoff_seconds(failures, jitter, first_seconds=5 * _MINUTE, most_seconds=_HOUR))
+    at_least = error.retry_after_seconds or 0.0 if isinstance(error, RetryLater) else 0.0
+    return Reaction(
+        backoff_seconds(
+            failures, jitter, first_seconds=5.0, most_seconds=30 * _MINUTE, at_least_seconds=min(at_least, _DAY)
+        )
+    )
+
+
+def react_to_watch_failure(error: SyncError, failures_before: int, jitter: float) -> Reaction:
+    """For a watch that could not be opened. The calendar is polled meanwhile, so nothing here is urgent."""
+    if isinstance(error, ReconnectNeeded):
+        return Reaction(UNLESS_PAUSED_SECONDS, lose_connection=True)
+    if isinstance(error, PushUnsupported):
+        # A fact about the calendar, not a fault: ask again once a week, in case Google learns.
+        return Reaction(7 * _DAY)
+    at_least = error.retry_after_seconds or 0.0 if isinstance(error, RetryLater) else 0.0
+    return Reaction(
+        backoff_seconds(
+            failures_before + 1,
+            jitter,
+            first_seconds=_MINUTE,
+            most_seconds=6 * _HOUR,
+            at_least_seconds=min(at_least, _DAY),
+        )
+    )

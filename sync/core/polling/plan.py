@@ -1,0 +1,81 @@
+"""What a claimed calendar gets: a full sync, an incremental one, or nothing. Pure; every answer carries its reason.
+
+Called by `jobs/syncing/sync_calendar` after each claim, and by `jobs/driving/poll_user` before it claims at all.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from sync.core.meetings.translate import SYNC_FORMAT
+from sync.core.polling.poll_policy import vouched_until
+from sync.model import Claim
+
+# Between two syncs that notifications ask for. A burst of changes costs one sync at its start and one after it;
+# longer than a burst of pushes (2 s), short enough that nobody waits. Other syncs do not make the next notification
+# wait.
+COALESCE_SECONDS = 2.5
+# Due because there was a time without a channel: changes in it were announced by nobody, whatever came before.
+UNANNOUNCED_REASONS = frozenset({"connected", "reconnected", "watch_opened"})
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPlan:
+    """`action`: full | incremental | skip. `sync_type` as in the log. `skip_seconds`: until the next look, if
+    skipped."""
+
+    action: str
+    sync_type: str
+    reason: str
+    skip_seconds: float = 0.0
+    is_audit: bool = False
+
+
+def plan_sync(
+    claim: Claim,
+    *,
+    stale_hours: float,
+    asked: bool,
+    forced: bool,
+    now: dt.datetime,
+    expected_format: int = SYNC_FORMAT,
+) -> SyncPlan:
+    """The documented rule over the facts of the claim.
+
+    `asked`: an operator or the user asked for this poll. `forced`: he asked for it whatever push says.
+    `expected_format`: the format of sync tokens now; one of another format is of no use.
+    """
+    why_full = _why_full(claim, expected_format)
+    action = "full" if why_full else "incremental"
+    if claim.last_synced_at is None:
+        return SyncPlan("full", "initial", "first_sync")
+    if claim.is_notified:
+        return SyncPlan(action, "webhook", why_full or "notified")
+    # A missed push since the last notification takes back what that one vouched for.
+    owed = claim.consecutive_failures > 0 or claim.webhook_failures > 0 or claim.due_reason in UNANNOUNCED_REASONS
+    vouched = vouched_until(claim.last_webhook_received, stale_hours, now)
+    if vouched and not owed and not why_full and not forced:
+        seconds = (vouched - now).total_seconds()
+        return SyncPlan("skip", "manual" if asked else "incremental", "recent_notification", seconds)
+    if asked:
+        return SyncPlan(action, "manual", why_full or ("forced" if forced else "asked"))
+    reason = why_full or ("retry" if claim.consecutive_failures else claim.due_reason)
+    return SyncPlan(action, action, reason)
+
+
+def plan_catch_up(claim: Claim, expected_format: int) -> SyncPlan:
+    """The sync before an audit: after it the calendar and the meetings should be equal."""
+    why_full = _why_full(claim, expected_format)
+    return SyncPlan("full" if why_full else "incremental", "incremental", why_full or "before_audit")
+
+
+def plan_audit() -> SyncPlan:
+    """The whole calendar once more."""
+    return SyncPlan("full", "full", "audit", is_audit=True)
+
+
+def _why_full(claim: Claim, expected_format: int) -> str | None:
+    if not claim.sync_token:
+        return "no_sync_token"
+    return "sync_format_changed" if claim.sync_format != expected_format else None

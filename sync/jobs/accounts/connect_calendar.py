@@ -1,0 +1,142 @@
+"""Connects a user: tries the grant, stores it encrypted, watches his calendars, and asks for the first sync.
+
+Nothing is stored before Google has accepted the refresh token and the calendars are known to be his. Watch first,
+then list: a change between the two would otherwise be announced by nobody. Called by the web, `connect_google` and
+`choose_calendars`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sync.core.accounts.oauth_flow import reads_events
+from sync.errors import CalendarLost, GoogleFailure, ReconnectNeeded, StoreRejected, SyncError
+from sync.jobs.services import Services
+from sync.jobs.watching.renew_watches import WatchOutcome, open_watches
+from sync.model import Grant
+
+PRIMARY = "primary"
+# Until the watch is opened (or has failed) nobody lists the calendar; if this process dies in between, it is listed
+# then.
+WATCH_FIRST_SECONDS = 60
+FOREIGN_KEY_VIOLATION = "23503"
+
+
+class UnknownUser(SyncError):
+    """No such user in auth.users."""
+
+
+class UnknownCalendars(SyncError):
+    """Calendars that are not in the user's list; `ids` names them."""
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        super().__init__("unknown_calendars", ", ".join(ids))
+        self.ids = tuple(ids)
+
+
+class ScopeMissing(ReconnectNeeded):
+    """The user granted something, but not what lets us read events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """One connected calendar. `watch`: live | polled (and why it is not watched)."""
+
+    calendar_id: str
+    google_calendar_id: str
+    watch: str
+    expires_at: str | None
+    reason: str | None
+
+
+class FreshGrant:
+    """`Access` with a grant that is not stored yet."""
+
+    def __init__(self, grant: Grant) -> None:
+        self._grant = grant
+
+    def token(self, *, fresh: bool = False) -> str:
+        if fresh:
+            raise ReconnectNeeded("access_token_refused")
+        return self._grant.access_token
+
+
+def connect_calendars(
+    services: Services, user_id: str, refresh_token: str, google_calendar_ids: Sequence[str]
+) -> list[Connected]:
+    """Raises ReconnectNeeded (the grant is dead), ScopeMissing, UnknownCalendars, UnknownUser, and what passes
+    (RetryLater, StoreFailure)."""
+    grant = services.tokens.grant_of(refresh_token)
+    if grant.scopes and not reads_events(grant.scopes):
+        raise ScopeMissing("scope_missing")
+    return connect_grant(services, user_id, refresh_token, grant, google_calendar_ids)
+
+
+def connect_grant(
+    services: Services, user_id: str, refresh_token: str, grant: Grant, google_calendar_ids: Sequence[str]
+) -> list[Connected]:
+    """The same with a grant that Google has just given for the refresh token, and whose scopes are known to do."""
+    wanted = list(dict.fromkeys(google_calendar_ids)) or [PRIMARY]
+    listed = _listed(services, grant, needed=wanted != [PRIMARY])
+    # Where the grant does not let us read the user's list, ids are taken as they are.
+    wanted = wanted if listed is None else canonical_ids(listed, wanted)
+    try:
+        ids = services.store.connect_calendars(
+            user_id,
+            wanted,
+            services.tokens.seal(user_id, refresh_token, grant),
+            grant.scopes,
+            WATCH_FIRST_SECONDS,
+            account_of(listed or ()),
+        )
+    except StoreRejected as refused:
+        if refused.code == FOREIGN_KEY_VIOLATION:
+            raise UnknownUser("unknown_user") from refused
+        raise
+    return watch_connected(services, ids)
+
+
+def watch_connected(services: Services, ids: Mapping[str, str]) -> list[Connected]:
+    """Opens the watches of calendars ({Google's id: ours}) that were just taken into watching."""
+    watches = {outcome.claim.calendar_id: outcome for outcome in open_watches(services, list(ids.values()))}
+    return [_connected(google_id, calendar_id, watches.get(calendar_id)) for google_id, calendar_id in ids.items()]
+
+
+def _listed(services: Services, grant: Grant, *, needed: bool) -> list[dict[str, Any]] | None:
+    """The user's list, if his grant lets us read it. Not `needed`: nor if Google does not answer now."""
+    try:
+        return services.calendar.list_calendars(FreshGrant(grant))
+    except (ReconnectNeeded, CalendarLost):
+        return None
+    except GoogleFailure:
+        if needed:
+            raise
+        return None
+
+
+def account_of(listed: Sequence[Mapping[str, Any]]) -> str | None:
+    """The address of the account whose list this is: its primary calendar's id."""
+    return next((str(entry["id"]) for entry in listed if entry.get("primary")), None)
+
+
+def canonical_ids(listed: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> list[str]:
+    """Google's ids with the primary calendar under its alias: under two names it would be two calendars.
+
+    Other calendars must be in the user's list. Raises UnknownCalendars.
+    """
+    aliases = {entry["id"]: PRIMARY if entry.get("primary") else entry["id"] for entry in listed}
+    unknown = [calendar for calendar in wanted if calendar != PRIMARY and calendar not in aliases]
+    if unknown:
+        raise UnknownCalendars(unknown)
+    return list(dict.fromkeys(aliases.get(calendar, calendar) for calendar in wanted))
+
+
+def _connected(google_id: str, calendar_id: str, watch: WatchOutcome | None) -> Connected:
+    if watch is None:
+        # Nothing to open: its channel is live and far from lapsing.
+        return Connected(calendar_id, google_id, "live", None, None)
+    if watch.channel is None:
+        return Connected(calendar_id, google_id, "polled", None, watch.error_code)
+    return Connected(calendar_id, google_id, "live", watch.channel.expires_at.isoformat(), None)

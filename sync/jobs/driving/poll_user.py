@@ -1,0 +1,65 @@
+"""One user's poll, because an operator or the user asked: the documented rule, or past it with `force`. Called by
+the web."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sync.clients.store import UserCalendar
+from sync.jobs.services import LEASE_SECONDS, Services
+from sync.jobs.syncing.sync_calendar import SyncOutcome, sync_claim
+
+# Another worker may be syncing the calendar right now; what it listed may be older than the question, so we wait our
+# turn.
+WAIT_FOR_LEASE_SECONDS = 20.0
+WAIT_STEP_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class UserPoll:
+    """`outcomes` of the calendars that were synced; `left` maps the others (Google's id) to why not."""
+
+    outcomes: tuple[SyncOutcome, ...]
+    left: dict[str, str]
+
+
+def poll_user(
+    services: Services, user_id: str, *, forced: bool, should_stop: Callable[[], bool] = lambda: False
+) -> UserPoll:
+    """Polls all calendars of a user. `left` reasons: recent_notification, sync_in_progress, or why a calendar is
+    paused."""
+    outcomes: list[SyncOutcome] = []
+    left: dict[str, str] = {}
+    for calendar in services.store.calendars_of_user(user_id):
+        if calendar.paused_reason:
+            left[calendar.google_calendar_id] = calendar.paused_reason
+            continue
+        outcome = _poll(services, calendar, forced, should_stop)
+        if outcome is None:
+            left[calendar.google_calendar_id] = "sync_in_progress"
+        elif outcome.status == "skipped":
+            left[calendar.google_calendar_id] = outcome.reason
+        else:
+            outcomes.append(outcome)
+    return UserPoll(tuple(outcomes), left)
+
+
+def _poll(
+    services: Services, calendar: UserCalendar, forced: bool, should_stop: Callable[[], bool]
+) -> SyncOutcome | None:
+    deadline = time.monotonic() + WAIT_FOR_LEASE_SECONDS
+    while True:
+        claimed = services.store.claim_due_calendars(
+            services.worker_name,
+            limit=1,
+            lease_seconds=LEASE_SECONDS,
+            calendar_ids=[calendar.calendar_id],
+            even_if_not_due=True,
+        )
+        if claimed:
+            return sync_claim(services, claimed[0], asked=True, forced=forced, should_stop=should_stop)
+        if time.monotonic() > deadline or should_stop():
+            return None
+        time.sleep(WAIT_STEP_SECONDS)

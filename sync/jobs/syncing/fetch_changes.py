@@ -1,0 +1,131 @@
+"""Lists what changed in a calendar, page after page, and recovers from tokens that Google no longer takes. Bounded.
+
+A token is handed on only with the last page. Nothing is written here, so a listing that breaks off leaves nothing
+half-done. Called by `jobs/syncing/sync_calendar`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sync.clients.google.calendar import Access, GoogleCalendar
+from sync.core.meetings.families import can_still_matter
+from sync.core.meetings.privacy import without_private_content
+from sync.core.meetings.translate import event_from_google
+from sync.errors import PageTokenRejected, RequestRejected, ResyncNeeded, RetryLater
+from sync.model import Event, EventsPage
+
+# Listings begun in one sync: the planned one, one after a rejected page token, one after an expired sync token, and
+# one more.
+MAX_LISTINGS = 4
+FALLBACK_ZONE = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """What is kept of a listing: of a full one only what is not over by `horizon_start`; of private events no
+    content, if
+    `hide_private`."""
+
+    horizon_start: dt.datetime
+    hide_private: bool
+
+
+@dataclass(slots=True)
+class Listing:
+    """The progress and result of listing. `why_full`: set when a planned incremental listing had to become full."""
+
+    events: dict[str, Event]
+    items: int = 0
+    sync_token: str = ""
+    time_zone: str = FALLBACK_ZONE
+    is_full: bool = False
+    why_full: str | None = None
+
+
+def fetch_changes(
+    calendar: GoogleCalendar,
+    access: Access,
+    google_calendar_id: str,
+    *,
+    sync_token: str | None,
+    known_zone: str | None,
+    keep: Keep,
+    between_pages: Callable[[], None],
+) -> Listing:
+    """All changes since `sync_token` (None: everything that can still matter), with the token that follows them.
+
+    `between_pages` may raise to break off. Raises the typed failures of `GoogleCalendar.list_events`.
+    """
+    why_full = None
+    for _ in range(MAX_LISTINGS):
+        try:
+            listing = _list_all(
+                calendar, access, google_calendar_id, sync_token, keep=keep, between_pages=between_pages
+            )
+            if sync_token and known_zone and listing.time_zone != known_zone:
+                # All-day events stand at midnight of the calendar's zone: all of them move.
+                raise ResyncNeeded("time_zone_changed")
+        except PageTokenRejected:
+            between_pages()
+            continue
+        except ResyncNeeded as expired:
+            if sync_token is None:
+                # A full listing has no token that could be expired: Google is not itself.
+                raise RetryLater(f"full_listing_{expired.code}") from expired
+            between_pages()
+            sync_token, why_full = None, expired.code
+            continue
+        listing.why_full = why_full
+        return listing
+    raise RetryLater("listing_keeps_breaking")
+
+
+def _list_all(
+    calendar: GoogleCalendar,
+    access: Access,
+    google_calendar_id: str,
+    sync_token: str | None,
+    *,
+    keep: Keep,
+    between_pages: Callable[[], None],
+) -> Listing:
+    listing = Listing(events={}, is_full=sync_token is None)
+    page_token = None
+    while True:
+        page = calendar.list_events(access, google_calendar_id, sync_token=sync_token, page_token=page_token)
+        _take(page, listing, keep)
+        # An empty page may have a successor; only the token says where the listing ends.
+        if page.next_page_token is None:
+            break
+        page_token = page.next_page_token
+        between_pages()
+    if not page.next_sync_token:
+        raise RequestRejected("no_sync_token", "Google ended the listing without a sync token")
+    listing.sync_token = page.next_sync_token
+    return listing
+
+
+def _take(page: EventsPage, listing: Listing, keep: Keep) -> None:
+    listing.time_zone = usable_zone(page.time_zone)
+    listing.items += len(page.items)
+    for item in page.items:
+        if not item.get("id"):
+            continue
+        event = event_from_google(without_private_content(item) if keep.hide_private else item)
+        if listing.is_full and not can_still_matter(event, keep.horizon_start, listing.time_zone):
+            listing.events.pop(event.id, None)
+            continue
+        listing.events[event.id] = event
+
+
+def usable_zone(name: str) -> str:
+    """The zone's name if this machine knows it, else UTC."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return FALLBACK_ZONE
+    return name

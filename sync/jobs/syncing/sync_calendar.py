@@ -1,0 +1,179 @@
+"""One sync of one claimed calendar: plan, fetch, derive, commit; every ending is recorded.
+
+Holds the lease it was given: asks for more time between pages, stops when it is lost or when the process is to stop.
+This is the jobs' boundary for broad exceptions: whatever breaks, the claim is ended with a reason. Called by the
+sweep, the user's poll and the in-process executor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sync.core.accounts.connection_loss import CALENDAR_LOST
+from sync.core.meetings.parts import horizon_at
+from sync.core.meetings.privacy import sync_format
+from sync.core.polling.failure_policy import react_to_sync_failure
+from sync.core.polling.plan import SyncPlan, plan_sync
+from sync.errors import CalendarLost, LeaseLost, ReconnectNeeded, Stopping, StoreFailure, SyncError
+from sync.jobs.losing_access import record_loss
+from sync.jobs.services import Services
+from sync.jobs.syncing.commit_changes import commit_delta, commit_full, logged_type
+from sync.jobs.syncing.fetch_changes import Keep, fetch_changes
+from sync.jobs.syncing.sync_run import SyncRun
+from sync.model import Claim
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOutcome:
+    """What came of a claim. `status`: completed | skipped | failed | released | lost.
+
+    `again_in_seconds`: set when one more sync is owed: a notification came meanwhile, or this one failed.
+    """
+
+    claim: Claim
+    status: str
+    sync_type: str
+    reason: str
+    processed: int = 0
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    error_code: str | None = None
+    again_in_seconds: float | None = None
+
+
+def sync_claim(
+    services: Services,
+    claim: Claim,
+    *,
+    asked: bool = False,
+    forced: bool = False,
+    plan: SyncPlan | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> SyncOutcome:
+    """Syncs a claimed calendar and ends the claim, by `plan` if the caller has one. Never raises for what can go wrong
+    with a calendar."""
+    now = services.clock()
+    plan = plan or plan_sync(
+        claim,
+        stale_hours=services.settings.poll_stale_hours,
+        asked=asked,
+        forced=forced,
+        now=now,
+        expected_format=sync_format(hide_private=services.settings.hide_private_events),
+    )
+    run = SyncRun(services, claim, plan, now, should_stop)
+    try:
+        outcome = _skip(run) if plan.action == "skip" else _sync(run)
+    except LeaseLost:
+        outcome = SyncOutcome(claim, "lost", plan.sync_type, "lease_lost")
+    except Stopping:
+        _give_back(run)
+        outcome = SyncOutcome(claim, "released", plan.sync_type, "stopping")
+    except SyncError as failure:
+        outcome = _record_failure(run, failure)
+    except Exception as bug:
+        services.log.exception("sync_bug", calendar_id=claim.calendar_id, error=type(bug).__name__)
+        outcome = _record_failure(run, SyncError("internal_error", type(bug).__name__))
+    _log(run, outcome)
+    return outcome
+
+
+def _skip(run: SyncRun) -> SyncOutcome:
+    plan = run.plan
+    run.services.store.end_claim(
+        run.claim,
+        status="skipped",
+        sync_type=plan.sync_type,
+        reason=plan.reason,
+        next_seconds=plan.skip_seconds,
+        duration_ms=run.duration_ms,
+    )
+    return SyncOutcome(run.claim, "skipped", plan.sync_type, plan.reason)
+
+
+def _sync(run: SyncRun) -> SyncOutcome:
+    services, claim, settings = run.services, run.claim, run.services.settings
+    horizon = horizon_at(run.now, settings.horizon_past_days, settings.horizon_future_days)
+    listing = fetch_changes(
+        services.calendar,
+        run.access,
+        claim.google_calendar_id,
+        sync_token=claim.sync_token if run.plan.action == "incremental" else None,
+        known_zone=claim.time_zone,
+        keep=Keep(horizon.start, settings.hide_private_events),
+        between_pages=run.between_pages,
+    )
+    committed = commit_full(run, listing, horizon) if listing.is_full else commit_delta(run, listing, horizon)
+    if not committed.committed:
+        raise LeaseLost("fence_moved_on")
+    return SyncOutcome(
+        claim,
+        "completed",
+        logged_type(run.plan, listing),
+        listing.why_full or run.plan.reason,
+        processed=listing.items,
+        created=committed.created,
+        updated=committed.updated,
+        deleted=committed.deleted,
+        again_in_seconds=committed.due_in_seconds if committed.notified else None,
+    )
+
+
+def _give_back(run: SyncRun) -> None:
+    try:
+        run.services.store.release_calendar(run.claim)
+    except StoreFailure as unreachable:
+        run.services.log.warning("claim_not_released", calendar_id=run.claim.calendar_id, error=unreachable.code)
+
+
+def _record_failure(run: SyncRun, failure: SyncError) -> SyncOutcome:
+    services, claim = run.services, run.claim
+    reaction = react_to_sync_failure(failure, claim.consecutive_failures, services.jitter())
+    try:
+        if isinstance(failure, ReconnectNeeded):
+            record_loss(services, claim.user_id, claim.tokens, failure)
+        services.store.end_claim(
+            claim,
+            status="failed",
+            sync_type=run.plan.sync_type,
+            reason=run.plan.reason,
+            next_seconds=reaction.retry_seconds,
+            error_code=failure.code,
+            error_message=str(failure),
+            google_calls=run.access.requests,
+            duration_ms=run.duration_ms,
+            lost_message=CALENDAR_LOST if isinstance(failure, CalendarLost) else None,
+        )
+    except StoreFailure as unreachable:
+        # Nothing was written, so nothing is lost: the lease runs out and the next claim tries again.
+        services.log.warning("failure_not_recorded", calendar_id=claim.calendar_id, error=unreachable.code)
+    return SyncOutcome(
+        claim,
+        "failed",
+        run.plan.sync_type,
+        run.plan.reason,
+        error_code=failure.code,
+        again_in_seconds=None if reaction.lose_connection else reaction.retry_seconds,
+    )
+
+
+def _log(run: SyncRun, outcome: SyncOutcome) -> None:
+    emit = run.services.log.warning if outcome.status == "failed" else run.services.log.info
+    emit(
+        "sync",
+        calendar_id=run.claim.calendar_id,
+        fence=run.claim.fence,
+        sync_id=run.sync_id,
+        status=outcome.status,
+        sync_type=outcome.sync_type,
+        reason=outcome.reason,
+        error_code=outcome.error_code,
+        processed=outcome.processed,
+        created=outcome.created,
+        updated=outcome.updated,
+        deleted=outcome.deleted,
+        google_calls=run.access.requests,
+        duration_ms=run.duration_ms,
+    )

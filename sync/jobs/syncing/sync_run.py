@@ -1,0 +1,47 @@
+"""One sync's circumstances: its claim and plan, its lease, its figures. Made by `sync_calendar`, passed through its
+steps."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sync.core.polling.plan import SyncPlan
+from sync.errors import LeaseLost, Stopping
+from sync.jobs.access_tokens import UserAccess
+from sync.jobs.services import LEASE_SECONDS, Services
+from sync.model import Claim
+
+
+@dataclass(slots=True)
+class SyncRun:
+    """One sync's circumstances and running figures."""
+
+    services: Services
+    claim: Claim
+    plan: SyncPlan
+    now: dt.datetime
+    should_stop: Callable[[], bool]
+    sync_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    started: float = field(default_factory=time.monotonic)
+    lease_until: float = field(default_factory=lambda: time.monotonic() + LEASE_SECONDS)
+    access: UserAccess = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.access = self.services.tokens.of(self.claim.user_id, self.claim.tokens)
+
+    @property
+    def duration_ms(self) -> int:
+        return round((time.monotonic() - self.started) * 1000)
+
+    def between_pages(self) -> None:
+        """Raises Stopping or LeaseLost; keeps the lease when half of it is used."""
+        if self.should_stop():
+            raise Stopping("stopping")
+        if time.monotonic() > self.lease_until - LEASE_SECONDS / 2:
+            if not self.services.store.extend_lease(self.claim, LEASE_SECONDS):
+                raise LeaseLost("lease_lost")
+            self.lease_until = time.monotonic() + LEASE_SECONDS

@@ -1,0 +1,188 @@
+"""Watches: opened before they are needed, renewed with overlap, stopped with their own resource id.
+
+Store the new channel, open it, make it current, then stop the old ones. A failed watch leaves everything as it was,
+polling
+included. Called by the cron endpoint, the worker, connecting, and the webhook when a channel speaks that should be
+dead.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from sync.core.accounts.channel_token import channel_token
+from sync.core.polling.failure_policy import react_to_watch_failure
+from sync.errors import ChannelIdTaken, ChannelUnknown, ReconnectNeeded, StoreFailure, SyncError
+from sync.jobs.losing_access import record_loss
+from sync.jobs.services import Services
+from sync.model import DeadChannel, OpenChannel, WatchClaim
+
+WEBHOOK_PATH = "/functions/v1/google-calendar-webhook"
+CLAIMED_AT_ONCE = 50
+WATCH_LEASE_SECONDS = 120
+# An opening whose process died: longer than a watch call with its time-out, shorter than anybody misses the channel.
+ABANDONED_SECONDS = 300
+# Stopping is tidiness (Google lets a channel lapse by itself within a week), so a failed stop is in no hurry.
+STOP_RETRY_SECONDS = 6 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOutcome:
+    """`channel` if the watch is open; else why not. `stopped`: earlier channels that were stopped then."""
+
+    claim: WatchClaim
+    channel: OpenChannel | None
+    error_code: str | None = None
+    stopped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """`stopped`: old channels; `remaining`: watches the budget did not reach, counted to 1000."""
+
+    outcomes: tuple[WatchOutcome, ...]
+    stopped: int
+    remaining: int
+
+
+def renew_watches(
+    services: Services, *, budget_seconds: float, should_stop: Callable[[], bool] = lambda: False
+) -> Renewal:
+    """Renews what lapses within the lead, opens what has no watch, stops what should be dead; within the budget."""
+    deadline = time.monotonic() + budget_seconds
+
+    def may_go_on() -> bool:
+        return not should_stop() and time.monotonic() < deadline
+
+    outcomes: list[WatchOutcome] = []
+    stopped = 0
+    with ThreadPoolExecutor(services.settings.sync_threads, thread_name_prefix="watch") as pool:
+        while may_go_on():
+            claims = services.store.claim_expiring_watches(
+                limit=CLAIMED_AT_ONCE,
+                lead_seconds=services.settings.renew_lead_hours * 3600,
+                lease_seconds=WATCH_LEASE_SECONDS,
+            )
+            outcomes.extend(pool.map(lambda claim: open_watch(services, claim), claims))
+            if len(claims) < CLAIMED_AT_ONCE:
+                break
+        while may_go_on():
+            dead = _claim_dead(services, None)
+            stopped += sum(pool.map(lambda channel: stop_channel(services, channel), dead))
+            if len(dead) < CLAIMED_AT_ONCE:
+                break
+    remaining = services.store.watches_due(services.settings.renew_lead_hours * 3600)
+    return Renewal(tuple(outcomes), stopped + sum(outcome.stopped for outcome in outcomes), remaining)
+
+
+def open_watches(services: Services, calendar_ids: Sequence[str]) -> list[WatchOutcome]:
+    """Opens the watches of calendars that were just connected."""
+    claims = services.store.claim_expiring_watches(
+        limit=len(calendar_ids),
+        lead_seconds=services.settings.renew_lead_hours * 3600,
+        lease_seconds=WATCH_LEASE_SECONDS,
+        calendar_ids=calendar_ids,
+    )
+    return [open_watch(services, claim) for claim in claims]
+
+
+def open_watch(services: Services, claim: WatchClaim) -> WatchOutcome:
+    """Opens a new channel for a calendar and makes it current; then stops the earlier ones. Never raises for Google."""
+    channel_id = str(uuid.uuid4())
+    address = _address(services, claim.calendar_id)
+    try:
+        services.store.begin_channel(channel_id, claim.calendar_id, address)
+        channel = services.calendar.watch(
+            services.tokens.of(claim.user_id, claim.tokens),
+            claim.google_calendar_id,
+            channel_id=channel_id,
+            token=channel_token(services.settings.channel_token_secrets[0], channel_id),
+            address=address,
+            now=services.clock(),
+        )
+        superseded = services.store.activate_channel(channel_id, channel.resource_id, channel.expires_at)
+    except StoreFailure as unreachable:
+        services.log.warning("watch_not_recorded", calendar_id=claim.calendar_id, error_code=unreachable.code)
+        return WatchOutcome(claim, None, unreachable.code)
+    except SyncError as failure:
+        return _record_failure(services, claim, channel_id, failure)
+    if channel_id in superseded:
+        return _stop_unwanted(services, claim, channel)
+    services.log.info("watch_opened", calendar_id=claim.calendar_id, channel_id=channel_id)
+    return WatchOutcome(claim, channel, stopped=_stop_superseded(services, superseded) if superseded else 0)
+
+
+def _stop_unwanted(services: Services, claim: WatchClaim, channel: OpenChannel) -> WatchOutcome:
+    """The user left while Google opened it. The store may have given his tokens up; this claim's may still serve."""
+    try:
+        stop_channel(services, DeadChannel(channel.channel_id, channel.resource_id, claim.user_id, claim.tokens))
+    except StoreFailure as unreachable:
+        services.log.warning("channels_not_stopped", error_code=unreachable.code)
+    return WatchOutcome(claim, None, "calendar_left")
+
+
+def _stop_superseded(services: Services, channel_ids: Sequence[str]) -> int:
+    try:
+        return stop_channels(services, channel_ids)
+    except StoreFailure as unreachable:
+        # The new channel is open and recorded; the next renewal stops the old ones.
+        services.log.warning("channels_not_stopped", error_code=unreachable.code)
+        return 0
+
+
+def stop_channels(services: Services, channel_ids: Sequence[str]) -> int:
+    """Stops these channels if they should be dead. Never raises for Google."""
+    return sum(stop_channel(services, channel) for channel in _claim_dead(services, channel_ids))
+
+
+def _claim_dead(services: Services, channel_ids: Sequence[str] | None) -> list[DeadChannel]:
+    return services.store.claim_dead_channels(
+        limit=CLAIMED_AT_ONCE,
+        lease_seconds=WATCH_LEASE_SECONDS,
+        abandoned_seconds=ABANDONED_SECONDS,
+        channel_ids=channel_ids,
+    )
+
+
+def stop_channel(services: Services, channel: DeadChannel) -> bool:
+    """True if it is stopped, or was unknown to Google. Raises StoreFailure."""
+    try:
+        services.calendar.stop(
+            services.tokens.of(channel.user_id, channel.tokens),
+            channel_id=channel.channel_id,
+            resource_id=channel.resource_id,
+        )
+    except ChannelUnknown:
+        pass
+    except SyncError as failure:
+        services.log.warning("channel_not_stopped", channel_id=channel.channel_id, error_code=failure.code)
+        services.store.end_channel(channel.channel_id, retry_seconds=STOP_RETRY_SECONDS)
+        return False
+    services.store.end_channel(channel.channel_id)
+    return True
+
+
+def _record_failure(services: Services, claim: WatchClaim, channel_id: str, failure: SyncError) -> WatchOutcome:
+    if isinstance(failure, ChannelIdTaken):
+        # An id is random and used once: so this request was delivered twice and the first one opened the channel,
+        # unheard.
+        failure = ChannelIdTaken("answer_lost")
+    reaction = react_to_watch_failure(failure, claim.watch_failures, services.jitter())
+    services.log.warning("watch_failed", calendar_id=claim.calendar_id, error_code=failure.code)
+    try:
+        if isinstance(failure, ReconnectNeeded):
+            record_loss(services, claim.user_id, claim.tokens, failure)
+        services.store.fail_channel(channel_id, failure.code, reaction.retry_seconds)
+    except StoreFailure as unreachable:
+        services.log.warning("failure_not_recorded", calendar_id=claim.calendar_id, error_code=unreachable.code)
+    return WatchOutcome(claim, None, failure.code)
+
+
+def _address(services: Services, calendar_id: str) -> str:
+    """This calendar's webhook URL; with several regions, calendars are spread over them."""
+    urls = list(services.settings.webhook_base_urls.values())
+    return urls[uuid.UUID(calendar_id).int % len(urls)] + WEBHOOK_PATH

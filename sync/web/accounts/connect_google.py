@@ -1,0 +1,120 @@
+"""/connect/google: to Google's consent page, back from it, and out again.
+
+A browser's navigation carries no Authorization header, so a front end POSTs with the user's JWT and navigates to the
+`url` it gets; whoever can send the header with a GET is redirected. Google's callback carries no JWT: there the state
+says who it is. `guard` sees to it that nothing here is cached or passed on as a referrer.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, current_app, jsonify, redirect, request
+from flask.typing import ResponseReturnValue
+
+from sync.jobs.accounts.connect_calendar import UnknownUser
+from sync.jobs.accounts.connect_google import (
+    ConnectNotConfigured,
+    RedirectNotAllowed,
+    StateInvalid,
+    begin_flow,
+    finish_flow,
+)
+from sync.jobs.accounts.disconnect import disconnect
+from sync.jobs.driving.executor import SyncExecutor
+from sync.jobs.services import Services
+from sync.web.doors.auth import who_calls
+from sync.web.doors.body import json_object, meetings_choice, text
+from sync.web.doors.guard import mark_proven
+from sync.web.doors.problems import Problem
+
+blueprint = Blueprint("connect_google", __name__)
+
+MAX_URL_LENGTH = 2048
+MAX_EMAIL_LENGTH = 320
+# Of a signed state and of a code; Google's codes have at most 256 bytes.
+MAX_STATE_LENGTH = 4096
+MAX_CODE_LENGTH = 1024
+
+
+@blueprint.get("/connect/google")
+def go() -> ResponseReturnValue:
+    return redirect(_consent_url(dict(request.args.items())), 303)
+
+
+@blueprint.post("/connect/google")
+def tell_where_to_go() -> ResponseReturnValue:
+    return jsonify(success=True, url=_consent_url(None))
+
+
+def _consent_url(asked: dict[str, str] | None) -> str:
+    """`asked`: of the query; None: of the JSON body, which is read once the caller is known."""
+    caller = who_calls()
+    if caller.user_id is None:
+        raise Problem(403, "user_needed", "Send the user's own JWT: only he can connect his Google account here.")
+    fields = json_object() if asked is None else asked
+    prompt = text(fields, "prompt", 20)
+    if prompt not in (None, "consent"):
+        raise Problem(400, "prompt_malformed", 'prompt must be "consent", or left out.')
+    services: Services = current_app.extensions["services"]
+    try:
+        return begin_flow(
+            services,
+            caller.user_id,
+            text(fields, "redirect_to", MAX_URL_LENGTH),
+            login_hint=text(fields, "login_hint", MAX_EMAIL_LENGTH),
+            email=caller.email,
+            force_consent=prompt is not None,
+        )
+    except ConnectNotConfigured:
+        raise Problem(
+            501, "connect_not_configured", "Set CONNECT_REDIRECT_URLS to the pages users may return to."
+        ) from None
+    except RedirectNotAllowed:
+        raise Problem(
+            400, "redirect_not_allowed", "redirect_to must be one of CONNECT_REDIRECT_URLS, to the letter."
+        ) from None
+    except UnknownUser:
+        raise Problem(404, "user_unknown", "The signed-in user does not exist any more.") from None
+
+
+@blueprint.get("/connect/google/callback")
+def come_back() -> ResponseReturnValue:
+    services: Services = current_app.extensions["services"]
+    executor: SyncExecutor = current_app.extensions["executor"]
+    state, code = request.args.get("state", ""), request.args.get("code", "")
+    try:
+        if len(state) > MAX_STATE_LENGTH:
+            raise StateInvalid("state_invalid")
+        good_code = code if len(code) <= MAX_CODE_LENGTH and code.isascii() and code.isprintable() else ""
+        end = finish_flow(services, state, good_code or None, request.args.get("error"))
+    except StateInvalid:
+        raise Problem(
+            400,
+            "state_invalid",
+            "This is no return from a connection that began here; begin again in the app.",
+            suspicion="bad_state",
+        ) from None
+    mark_proven()
+    for calendar in end.connected:
+        executor.sync_soon(calendar.calendar_id)
+    return redirect(end.redirect_to, 303)
+
+
+@blueprint.post("/connect/google/disconnect")
+def leave() -> ResponseReturnValue:
+    caller = who_calls()
+    body = json_object()
+    user_id = caller.acts_for(body.get("userId"))
+    meetings = meetings_choice(body)
+    services: Services = current_app.extensions["services"]
+    left = disconnect(services, user_id, meetings)
+    return jsonify(
+        success=True,
+        message=f"{left.calendars} calendars are watched no more; no token is kept.",
+        status="disconnected",
+        calendars=left.calendars,
+        meetings=meetings,
+        channels_stopped=left.stopped,
+        channels_left=left.left,
+        revoked=left.revoked,
+        revoke_error=left.revoke_error,
+    )

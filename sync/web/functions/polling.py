@@ -1,0 +1,132 @@
+"""The polling endpoints: one user's poll, and the cron's sweep. Answers keep the original edge functions' keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, current_app, jsonify
+from flask.typing import ResponseReturnValue
+
+from sync.core.polling.poll_policy import vouched_until
+from sync.jobs.driving.cron import polling_cron
+from sync.jobs.driving.executor import SyncExecutor
+from sync.jobs.driving.poll_user import UserPoll, poll_user
+from sync.jobs.services import Services
+from sync.jobs.syncing.sync_calendar import SyncOutcome
+from sync.web.doors.auth import require_service, who_calls
+from sync.web.doors.body import flag, json_object
+from sync.web.doors.problems import Problem
+
+blueprint = Blueprint("polling", __name__)
+
+# A sweep may cover thousands of calendars; the answer names failures first, then as many others as fit.
+MAX_RESULTS = 200
+
+
+@blueprint.post("/functions/v1/calendar-polling-service")
+def poll_one_user() -> ResponseReturnValue:
+    caller = who_calls(or_scheduler=True)
+    body = json_object()
+    user_id = caller.acts_for(body.get("userId"))
+    services: Services = current_app.extensions["services"]
+    executor: SyncExecutor = current_app.extensions["executor"]
+    polled = poll_user(services, user_id, forced=flag(body, "force"), should_stop=lambda: executor.is_stopping)
+    _follow_up(polled.outcomes)
+    if not polled.outcomes and not polled.left:
+        raise Problem(404, "no_calendars", "This user has no connected calendar.")
+    failed = [outcome for outcome in polled.outcomes if outcome.status != "completed"]
+    if failed and len(failed) == len(polled.outcomes):
+        # Nothing could be polled: an operator's curl -f must see it.
+        code = failed[0].error_code or failed[0].status
+        raise Problem(502, code, "The poll failed; it is tried again by itself. calendar_sync_logs has the reason.")
+    return jsonify(
+        success=not failed,
+        message=_message(polled, len(failed)),
+        **_totals(polled.outcomes),
+        skipped=not polled.outcomes,
+        reason=_reason(polled),
+        results=[_result(outcome) for outcome in polled.outcomes],
+        left=polled.left,
+    )
+
+
+@blueprint.post("/functions/v1/calendar-polling-cron")
+def poll_all_due() -> ResponseReturnValue:
+    require_service()
+    services: Services = current_app.extensions["services"]
+    executor: SyncExecutor = current_app.extensions["executor"]
+    sweep = polling_cron(services, lambda: executor.is_stopping)
+    _follow_up(sweep.outcomes)
+    totals = _totals(sweep.outcomes)
+    failed = [outcome for outcome in sweep.outcomes if outcome.status == "failed"]
+    skipped = [outcome for outcome in sweep.outcomes if outcome.status == "skipped"]
+    shown = [*failed, *(outcome for outcome in sweep.outcomes if outcome.status != "failed")][:MAX_RESULTS]
+    return jsonify(
+        success=True,
+        message=f"{len(sweep.outcomes)} calendars were due, {sweep.remaining} remain.",
+        **{f"total_{name}": figure for name, figure in totals.items()},
+        total_skipped=max(len(skipped), sweep.vouched_for - _synced_though_vouched(services, sweep.outcomes)),
+        total_failed=len(failed),
+        total_calendars=len(sweep.outcomes),
+        remaining=sweep.remaining,
+        results=[_result(outcome) for outcome in shown],
+    )
+
+
+def _follow_up(outcomes: tuple[SyncOutcome, ...]) -> None:
+    """What these syncs leave owing is done after the answer, without the next cron: a notification that came meanwhile,
+    a failure's retry, and a listing that is longer than a request's time."""
+    executor: SyncExecutor = current_app.extensions["executor"]
+    for outcome in outcomes:
+        if outcome.status == "released":
+            executor.sync_soon(outcome.claim.calendar_id)
+        elif outcome.again_in_seconds is not None:
+            executor.sync_soon(outcome.claim.calendar_id, outcome.again_in_seconds)
+
+
+def _synced_though_vouched(services: Services, outcomes: tuple[SyncOutcome, ...]) -> int:
+    """Calendars this sweep synced (notified ones above all) that count as vouched for by now. The ones it skipped do
+    too, and are counted there."""
+    now, stale_hours = services.clock(), services.settings.poll_stale_hours
+    return sum(
+        outcome.status in {"completed", "failed"}
+        and vouched_until(outcome.claim.last_webhook_received, stale_hours, now) is not None
+        for outcome in outcomes
+    )
+
+
+def _totals(outcomes: tuple[SyncOutcome, ...]) -> dict[str, int]:
+    return {name: sum(getattr(o, name) for o in outcomes) for name in ("processed", "created", "updated", "deleted")}
+
+
+def _result(outcome: SyncOutcome) -> dict[str, Any]:
+    return {
+        "userId": outcome.claim.user_id,
+        "calendarId": outcome.claim.google_calendar_id,
+        "status": outcome.status,
+        "sync_type": outcome.sync_type,
+        "reason": outcome.reason,
+        "processed": outcome.processed,
+        "created": outcome.created,
+        "updated": outcome.updated,
+        "deleted": outcome.deleted,
+        "error": outcome.error_code,
+    }
+
+
+def _reason(polled: UserPoll) -> str | None:
+    """Why nothing was polled, or why the calendars that were polled were."""
+    if not polled.outcomes:
+        return next(iter(polled.left.values()))
+    return polled.outcomes[0].reason
+
+
+def _message(polled: UserPoll, failed: int) -> str:
+    if not polled.outcomes:
+        return f"Nothing was polled: {_reason(polled)}."
+    parts = [f"{len(polled.outcomes)} calendars polled"]
+    if failed:
+        parts.append(f"{failed} failed")
+    if polled.left:
+        parts.append(f"{len(polled.left)} left alone")
+    return ", ".join(parts) + "."

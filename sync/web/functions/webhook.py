@@ -1,0 +1,61 @@
+"""POST /functions/v1/google-calendar-webhook: Google's notifications. One store call, then 2xx.
+
+A forged token is refused before the store is asked. A refusal never says which part was wrong. What a notification asks
+for is done after the answer, by the in-process executor or by whoever claims the calendar first.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, current_app, request
+
+from sync.core.accounts.channel_token import is_channel_token
+from sync.jobs.driving.executor import SyncExecutor
+from sync.jobs.services import Services
+from sync.web.doors.guard import guard, mark_proven
+from sync.web.doors.problems import Problem
+
+blueprint = Blueprint("webhook", __name__)
+
+MAX_HEADER_LENGTH = 256
+
+
+@blueprint.post("/functions/v1/google-calendar-webhook")
+def receive() -> Response:
+    services: Services = current_app.extensions["services"]
+    executor: SyncExecutor = current_app.extensions["executor"]
+    channel_id, token = _header("X-Goog-Channel-ID"), _header("X-Goog-Channel-Token")
+    resource_id, state = _header("X-Goog-Resource-ID"), _header("X-Goog-Resource-State")
+    if not channel_id or not is_channel_token(services.settings.channel_token_secrets, channel_id, token):
+        raise _refusal("forged_notification")
+    mark_proven()
+    # A state that Google has not documented is still a hint: only the handshake ("sync") is told from the others.
+    if not resource_id or not state:
+        raise Problem(400, "notification_malformed", "X-Goog-Resource-ID and X-Goog-Resource-State are needed.")
+
+    notified = services.store.record_notification(channel_id, resource_id, state, _number())
+    if notified.outcome == "refused":
+        services.log.warning("notification_refused", why="resource_id", channel_id=channel_id)
+        raise _refusal("wrong_resource")
+    if notified.outcome == "due" and notified.calendar_id:
+        executor.sync_soon(notified.calendar_id, notified.due_in_seconds)
+    elif notified.outcome == "dead_channel":
+        executor.stop_channel_soon(channel_id)
+    elif notified.outcome == "unknown_channel":
+        guard().note("unknown_channel")
+    services.log.debug("notification", outcome=notified.outcome, channel_id=channel_id)
+    return Response(status=204)
+
+
+def _refusal(suspicion: str) -> Problem:
+    return Problem(401, "notification_refused", "This is no notification of a channel of ours.", suspicion=suspicion)
+
+
+def _header(name: str) -> str:
+    value = request.headers.get(name, "")
+    return value if len(value) <= MAX_HEADER_LENGTH and "\x00" not in value else ""
+
+
+def _number() -> int | None:
+    """Message numbers grow, but not by one; they are kept as evidence only."""
+    value = _header("X-Goog-Message-Number")
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else None

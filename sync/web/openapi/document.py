@@ -1,0 +1,183 @@
+"""GET /openapi.json: what may be asked, how, and every answer. Written by hand, held true by tests/web/openapi.
+
+A new route has its entry in PATHS.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, jsonify
+from flask.typing import ResponseReturnValue
+
+from sync.web.openapi.operations import (
+    ANYBODY,
+    FIELDS,
+    REFUSED,
+    SERVICE,
+    SERVICE_OR_USER,
+    USER,
+    USER_ID,
+    WITH_BODY,
+    body_of,
+    header,
+    ok,
+    operation,
+    query,
+)
+from sync.web.openapi.schemas import SCHEMAS, TEXT, UUID, Schema, one_of
+
+blueprint = Blueprint("openapi", __name__)
+
+_REDIRECT: Schema = {
+    "303": {
+        "description": "On to Google, or back to the app with the outcome in the query.",
+        "headers": {"Location": {"schema": TEXT, "required": True}},
+    }
+}
+_REMOVE = operation(
+    "Watch calendars no more.",
+    SERVICE_OR_USER,
+    ok("Removed"),
+    (*REFUSED, *WITH_BODY, 403, 409, 422, 502),
+    body=body_of("calendarIds", optional=("userId", "meetings")),
+)
+_CONSENT = ("redirect_to", "login_hint", "prompt")
+
+PATHS: dict[str, dict[str, Schema]] = {
+    "/functions/v1/google-calendar-webhook": {
+        "post": operation(
+            "Google's notification. The channel token is the credential.",
+            ANYBODY,
+            {"204": {"description": "Noted; the work follows."}},
+            (*REFUSED, 400),
+            parameters=(
+                header("X-Goog-Channel-ID"),
+                header("X-Goog-Channel-Token"),
+                header("X-Goog-Resource-ID"),
+                header("X-Goog-Resource-State", one_of("sync", "exists", "not_exists")),
+                header("X-Goog-Message-Number", required=False),
+            ),
+        )
+    },
+    "/functions/v1/calendar-polling-service": {
+        "post": operation(
+            "Poll one user's calendars now.",
+            SERVICE_OR_USER,
+            ok("Poll"),
+            (*REFUSED, *WITH_BODY, 403, 404, 502),
+            body=body_of(optional=("userId", "force")),
+        )
+    },
+    "/functions/v1/calendar-polling-cron": {
+        "post": operation("Sync what is due, within a time budget.", SERVICE, ok("Sweep"), REFUSED)
+    },
+    "/functions/v1/renew-calendar-watches": {
+        "post": operation("Open and renew push channels.", SERVICE, ok("Renewal"), REFUSED)
+    },
+    "/functions/v1/connect-calendar": {
+        "post": operation(
+            "A user's grant arrives.",
+            SERVICE_OR_USER,
+            ok("Watched"),
+            (*REFUSED, *WITH_BODY, 403, 404, 422, 502),
+            body=body_of("provider_refresh_token", optional=("userId", "provider_token", "calendarIds")),
+        )
+    },
+    "/functions/v1/calendars": {
+        "get": operation(
+            "The user's Google calendars, and which are watched.",
+            SERVICE_OR_USER,
+            ok("Choices"),
+            (*REFUSED, 400, 403, 409, 502),
+            parameters=(query("userId", USER_ID),),
+        ),
+        "post": operation(
+            "Watch more calendars.",
+            SERVICE_OR_USER,
+            ok("Watched"),
+            (*REFUSED, *WITH_BODY, 403, 409, 422, 502),
+            body=body_of("calendarIds", optional=("userId",)),
+        ),
+        "delete": _REMOVE,
+    },
+    "/functions/v1/calendars/remove": {"post": _REMOVE},
+    "/functions/v1/explain": {
+        "get": operation(
+            "Why a meeting stands as it does, or why an event has none. Ask with one of the two.",
+            SERVICE_OR_USER,
+            ok("Explanations"),
+            (*REFUSED, 400, 404),
+            parameters=(query("meeting", UUID), query("event", {**TEXT, "maxLength": 1100})),
+        )
+    },
+    "/connect/google": {
+        "get": operation(
+            "To Google's consent page.",
+            USER,
+            _REDIRECT,
+            (*REFUSED, 400, 403, 404, 501),
+            parameters=tuple(query(name, FIELDS[name]) for name in _CONSENT),
+        ),
+        "post": operation(
+            "The consent page's address, for a front end to go to.",
+            USER,
+            ok("Consent"),
+            (*REFUSED, *WITH_BODY, 403, 404, 501),
+            body=body_of(optional=_CONSENT),
+        ),
+    },
+    "/connect/google/callback": {
+        "get": operation(
+            "Back from Google. The state is the credential.",
+            ANYBODY,
+            _REDIRECT,
+            (400, 503),
+            parameters=tuple(query(name, TEXT) for name in ("state", "code", "error")),
+        )
+    },
+    "/connect/google/disconnect": {
+        "post": operation(
+            "Stop everything for a user and give his grant back.",
+            SERVICE_OR_USER,
+            ok("Disconnected"),
+            (*REFUSED, *WITH_BODY, 403),
+            body=body_of(optional=("userId", "meetings")),
+        )
+    },
+    "/healthz": {"get": operation("The process lives.", ANYBODY, ok("Health"), ())},
+    "/readyz": {"get": operation("It can do its work.", ANYBODY, ok("Health"), (503,))},
+    "/openapi.json": {
+        "get": operation(
+            "This document.",
+            ANYBODY,
+            {"200": {"description": "OpenAPI 3.1.", "content": {"application/json": {"schema": {"type": "object"}}}}},
+            (),
+        )
+    },
+}
+
+
+def document() -> dict[str, Any]:
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Hybrid calendar monitor",
+            "version": "1",
+            "description": "Keeps `meetings` true to Google Calendar. Every refusal is application/problem+json.",
+        },
+        "paths": PATHS,
+        "components": {
+            "schemas": SCHEMAS,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "description": "Service key, or cron secret."},
+                "apikey": {"type": "apiKey", "in": "header", "name": "apikey", "description": "The same."},
+                "userJwt": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            },
+        },
+    }
+
+
+@blueprint.get("/openapi.json")
+def show() -> ResponseReturnValue:
+    return jsonify(document())

@@ -1,0 +1,386 @@
+"""Where a join link is looked for, how it is read out of text and HTML, and what rewriters hide it."""
+
+from __future__ import annotations
+
+import base64
+import sys
+from urllib.parse import quote
+
+import pytest
+
+from sync.core.links import meeting_url
+from sync.core.links.meeting_url import find_meeting_link
+from sync.core.links.url_unwrap import MAX_UNWRAPS, MAX_URL_CHARS
+from sync.model import LinkSources, MeetingLink
+
+ZOOM = "https://zoom.us/j/123456789?pwd=abc"
+MEET = "https://meet.google.com/abc-defg-hij"
+TEAMS_ROUTE = "/l/meetup-join/19%3ameeting_Zm%40thread.v2/0?context=%7b%22Tid%22%3a%22x%22%7d"
+TEAMS = "https://teams.microsoft.com" + TEAMS_ROUTE
+SAFE = "https://nam11.safelinks.protection.outlook.com/?url={}&data=05%7C02%7C%7C&sdata=x%2B&reserved=0"
+
+
+def in_description(text: str) -> str | None:
+    link = find_meeting_link(LinkSources(description=text))
+    return link.url if link else None
+
+
+def in_conference(*uris: str, kind: str = "video") -> MeetingLink | None:
+    return find_meeting_link(LinkSources(entry_points=tuple((kind, uri) for uri in uris)))
+
+
+# --- order of sources --------------------------------------------------------------------------------------------
+
+
+def test_conference_comes_before_hangout_link_location_and_description() -> None:
+    everything = LinkSources((("video", ZOOM),), MEET, "https://whereby.com/a-room", "https://8x8.vc/a/b")
+    assert find_meeting_link(everything) == MeetingLink("zoom", ZOOM, "zoom:123456789", "conference")
+
+    without_conference = LinkSources((), MEET, ZOOM, ZOOM)
+    assert find_meeting_link(without_conference) == MeetingLink(
+        "google_meet", MEET, "google_meet:abc-defg-hij", "hangout_link"
+    )
+
+    in_both = find_meeting_link(LinkSources(location=ZOOM, description=MEET))
+    assert in_both is not None
+    assert (in_both.provider, in_both.found_in) == ("zoom", "location")
+
+
+def test_empty_event_has_no_link() -> None:
+    assert find_meeting_link(LinkSources()) is None
+    assert find_meeting_link(LinkSources((("video", ""),), "", "", "")) is None
+
+
+@pytest.mark.parametrize("kind", ["phone", "sip", "more", ""])
+def test_only_video_entry_points_are_links(kind: str) -> None:
+    assert in_conference(ZOOM, kind=kind) is None
+
+
+def test_known_service_in_conference_comes_before_unknown_host() -> None:
+    link = in_conference("https://vc.example.com/room/42", MEET)
+    assert link is not None
+    assert link.provider == "google_meet"
+
+
+def test_unknown_host_is_believed_only_in_conference() -> None:
+    uri = "https://vc.example.com/room/42?key=a#b"
+    assert in_conference(uri) == MeetingLink("other", uri, "other:vc.example.com/room/42?key=a#b", "conference")
+    assert find_meeting_link(LinkSources(hangout_link=uri, location=uri, description=uri)) is None
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://vc.example.com/room",
+        "tel:+4930123456",
+        "javascript:alert(1)",
+        "javascript://vc.example.com/%0aalert(1)",
+        "data:text/html,https://vc.example.com/",
+        "https://vc.example.com@evil.com/",
+        "https://evil.com\\@vc.example.com/",
+        "https://127.0.0.1/room",
+        "https://0x7f.1/room",
+        "https://2130706433/room",
+        "https://[::1]/room",
+        "https://localhost/room",
+        "https://vault.internal/room",
+        "https://printer.local/room",
+        "https://vc.example.com:99999/room",
+        "https://[/room",
+        "https://tel.meet/abc-defg-hij?pin=1",
+        "https://zoom.us/u/abc",
+        "https://support.zoom.us/hc",
+        "https://dialin.teams.microsoft.com/x?id=1",
+        "https://aka.ms/JoinTeamsMeeting",
+        "https://acme.webex.com/acme/globalcallin.php?MTID=1",
+        "https://vc.example.com/\ud800",
+    ],
+)
+def test_conference_uri_nobody_should_open_is_refused(uri: str) -> None:
+    assert in_conference(uri) is None
+
+
+def test_vague_self_hosted_forms_are_believed_in_conference_only() -> None:
+    link = in_conference("https://bbb.example.org/b/alice")
+    assert link is not None
+    assert link.provider == "bigbluebutton"
+    assert in_description("https://bbb.example.org/b/alice") is None
+
+
+def test_rewritten_unknown_host_in_conference_is_unwrapped() -> None:
+    link = in_conference(SAFE.format(quote("https://vc.example.com/room/42", safe="")))
+    assert link is not None
+    assert link.url == "https://vc.example.com/room/42"
+
+
+# --- reading text ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "zoom.us/j/123456789?pwd=abc",
+        "Zoom:zoom.us/j/123456789?pwd=abc",
+        "HTTPS://ZOOM.US/j/123456789?pwd=abc",
+        "https://zoom.us./j/123456789?pwd=abc",
+        "https://zoom.us:443/j/123456789?pwd=abc",
+        "https://zoom.us//j/123456789?pwd=abc",
+        "//zoom.us/j/123456789?pwd=abc",
+        "(https://zoom.us/j/123456789?pwd=abc)",
+        "<https://zoom.us/j/123456789?pwd=abc>.",
+        "[https://zoom.us/j/123456789?pwd=abc](https://zoom.us/j/123456789?pwd=abc)",
+        "**https://zoom.us/j/123456789?pwd=abc**",
+        "“https://zoom.us/j/123456789?pwd=abc”",
+        "https://zoom.us/j/123456789?pwd=abc,https://zoom.us/j/987654321",
+        "https://zoom.us/j/123456789?pwd=abchttps://zoom.us/j/123456789?pwd=abc",
+        "zoom.us/j/123456789?pwd=abc,https://zoom.us/j/987654321",
+        "https://example.com/r/https://zoom.us/j/123456789?pwd=abc",
+        "https://zoom.us/j/123456789?pwd=abc;",
+        "Click here to joinhttps://zoom.us/j/123456789?pwd=abc",
+        "会议链接：https://zoom.us/j/123456789?pwd=abc。点击加入",
+        "https://zoom.us/j/123456789?pwd=abc点击加入",
+        "https://zoom.us/j/123456789?pwd=abc&amp;uname=x",
+        "https://zoom.us/j/123456789?x=1&amp;amp;pwd=abc",
+        "https://zoom.us/j/123456789?pwd=abc&copy=1",
+        "https://zoom.us/j/123456789?pwd&#61;abc",
+        "https:&#x2F;&#x2F;zoom.us&#x2F;j&#x2F;123456789?pwd&#x3D;abc",
+        "&lt;https://zoom.us/j/123456789?pwd=abc&gt;",
+        "https:\\/\\/zoom.us\\/j\\/123456789?pwd=abc",
+        "https://zoom.us/j/123456789?pwd=abc\\nMeeting ID: 123",
+        "https://zoom\u200b.us/j/1234\u00ad56789?pwd=abc",
+        "https://zoom&#8203;.us/j/123456789?pwd=abc",
+        '<a href="https://zoom.us/j/123456789?pwd=abc&amp;x=1">join</a>',
+        "<a href='https://zoom.us/j/123456789?pwd=abc'>join</a>",
+        "<a href=https://zoom.us/j/123456789?pwd=abc>join</a>",
+        '<A HREF=\\"https://zoom.us/j/123456789?pwd=abc\\">join</A>',
+        '<a href="//zoom.us/j/123456789?pwd=abc">join</a>',
+        "https://zoom.us/<wbr>j/123456789<wbr/>?pwd=abc",
+        "<https://zoom.us/j/1234\r\n56789?pwd=abc>",
+        "https%3A%2F%2Fzoom.us%2Fj%2F123456789%3Fpwd%3Dabc",
+        "https://aka.ms/JoinTeamsMeeting https://zoom.us/u/x https://zoom.us/j/123456789?pwd=abc",
+        "https://zoom.us/j/123456789?pwd=abc&pwd=other",
+        "https://example.com/see,https://zoom.us/j/123456789?pwd=abc",
+    ],
+)
+def test_link_is_read_out_of_text(text: str) -> None:
+    assert in_description(text) == ZOOM
+
+
+def test_full_width_host_is_what_browsers_make_of_it() -> None:
+    link = in_conference("https://ｚｏｏｍ.us/j/123456789?pwd=abc")
+    assert link is not None
+    assert link.url == ZOOM
+
+
+def test_first_link_of_a_text_wins() -> None:
+    assert in_description(f"Backup: {MEET} or {ZOOM}") == MEET
+
+
+def test_line_break_outside_angle_brackets_is_not_joined() -> None:
+    assert in_description("https://zoom.us/j/12345\n6789") == "https://zoom.us/j/12345"
+
+
+def test_room_key_is_the_same_across_hosts_passcodes_and_tracking() -> None:
+    texts = [
+        "https://zoom.us/j/123456789",
+        "acme.zoom.us/w/123456789?tk=t",
+        "https://us02web.zoom.us/j/123456789?pwd=x",
+    ]
+    links = [find_meeting_link(LinkSources(location=text)) for text in texts]
+    assert {link.room_key for link in links if link} == {"zoom:123456789"}
+
+
+def test_outlook_teams_block_gives_the_join_link_not_help_or_options() -> None:
+    block = f"""________________
+Microsoft Teams Need help?<https://aka.ms/JoinTeamsMeeting?omkt=en-GB>
+Join the meeting now<{TEAMS}>
+Meeting ID: 380 238 149 439
+Dial in by phone <tel:+15555555555,,111222333> Find a local number<https://dialin.teams.microsoft.com/22f1?id=1>
+For organizers: Meeting options<https://teams.microsoft.com/meetingOptions/?organizerId=1&threadId=19_x@thread.v2>"""
+    assert in_description(block) == TEAMS
+
+
+def test_google_meet_block_gives_the_room_not_the_phone_page() -> None:
+    block = (
+        "More phone numbers: https://tel.meet/nnc-etnz-gya?pin=7723645902601&hs=7\n"
+        "Join with Google Meet: https://meet.google.com/nnc-etnz-gya\n-::~:~::~:~"
+    )
+    assert in_description(block) == "https://meet.google.com/nnc-etnz-gya"
+
+
+# --- rewriters ---------------------------------------------------------------------------------------------------
+
+
+def _sophos(url: str) -> str:
+    encoded = base64.b64encode(url.encode()).decode()
+    return f"https://eu-central-1.protection.sophos.com/?d=zoom.us&u={quote(encoded)}&i=1&t=2&h=3"
+
+
+ENCODED = quote(ZOOM, safe="")
+WRAPPED = [
+    SAFE.format(ENCODED),
+    SAFE.format(ENCODED).replace("&", "&amp;"),
+    SAFE.format(SAFE.format(ENCODED).replace("&", "%26").replace("%", "%25").replace(":", "%3A")),
+    f"https://gcc02.safelinks.protection.outlook.com/ap/t-59584e83/?url={ENCODED}",
+    f"https://statics.teams.cdn.office.net/evergreen-assets/safelinks/1/atp-safelinks.html?url={ENCODED}&locale=en",
+    f"https://www.google.com/url?q={ENCODED}&sa=D&source=calendar&usg=AOv",
+    "https://www.google.com/url?q=https://zoom.us/j/123456789?pwd%3Dabc&sa=D&source=calendar",
+    "https://www.google.com/url?q=https://zoom.us/j/123456789?pwd=abc&sa=D",
+    "https://urldefense.proofpoint.com/v1/url?u=" + ENCODED + "&k=abc",
+    "https://urldefense.proofpoint.com/v2/url?u=https-3A__zoom.us_j_123456789-3Fpwd-3Dabc&d=DwMFaQ&c=x",
+    "https://urldefense.com/v3/__https://zoom.us/j/123456789?pwd=abc__;!!Fjc1LPEtn8I!xyz$",
+    "https://urldefense.com/v3/__https:/zoom.us/j/123456789?pwd=abc__;!!Fjc1LPEtn8I!xyz$",
+    "https://urldefense.com/v3/__https://zoom.us/j/123456789*pwd=abc__;Pw!!Fjc1LPEtn8I!xyz$",
+    "https://urldefense.com/v3/__https://zoom.us/j/1**D6789?pwd=abc__;MjM0NQ!!F!xyz$".replace("**D", "**C"),
+    f"https://linkprotect.cudasvc.com/url?a={ENCODED}&c=E,1,abc&typo=1",
+    f"https://secure-web.cisco.com/1S1h_Cy8Q_Oh-5N7/{ENCODED}",
+    f"https://secure-web.cisco.com/1S1h_Cy8Q_Oh-5N7/{ZOOM}",
+    _sophos(ZOOM),
+    f"https://ddec1-0-en-ctp.trendmicro.com:443/wis/clicktime/v1/query?url={ENCODED}&umid=1",
+    f"https://protect-us.mimecast.com/s/abc123?url={ENCODED}",
+    f"https://slack-redir.net/link?url={ENCODED}",
+    f"https://l.facebook.com/l.php?u={ENCODED}&h=AT10",
+    f"https://l.messenger.com/l.php?u={ENCODED}",
+    f"https://www.linkedin.com/redir/redirect?url={ENCODED}&urlhash=x",
+    f"https://click.mailer.example.com/track?id=9&redirect_url={ENCODED}",
+    f"https://accounts.example.com/ServiceLogin?continue={quote(ENCODED)}",
+]
+
+
+@pytest.mark.parametrize("wrapped", WRAPPED)
+def test_rewritten_link_is_unwrapped(wrapped: str) -> None:
+    assert in_description(f'<p>Join: <a href="{wrapped}">click</a></p>') == ZOOM
+    assert in_description(wrapped) == ZOOM
+    link = in_conference(wrapped)
+    assert link is not None
+    assert link.url == ZOOM
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        "https://teams.microsoft.com/_#" + TEAMS_ROUTE,
+        "https://teams.microsoft.com/v2/?meetingjoin=true#" + TEAMS_ROUTE,
+        "https://teams.microsoft.com/dl/launcher/launcher.html?url=" + quote("/_#" + TEAMS_ROUTE, safe="") + "&type=m",
+        SAFE.format(quote(TEAMS, safe="")),
+        "https://urldefense.com/v3/__" + TEAMS + "__;!!abc!d$",
+    ],
+)
+def test_teams_link_survives_launchers_and_rewriters(wrapped: str) -> None:
+    assert in_description(wrapped) == TEAMS
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        "https://protect-us.mimecast.com/s/Dq2tCqx82YfMWNPOFZubbx?domain=zoom.us",
+        "https://us-west-2.protection.sophos.com/?d=zoom.us&u=%%%&i=1",
+        "https://us-west-2.protection.sophos.com/?d=zoom.us&u=gICA",
+        "https://urldefense.com/v3/__https://zoom.us/x__;!!a$",
+        "https://urldefense.com/v3/broken",
+        "https://secure-web.cisco.com/1S1h_Cy8Q",
+        "https://www.google.com/url?q=javascript:alert(1)",
+        "https://www.google.com/url?q=zoom",
+        SAFE.format(quote("https://zoom.us.evil.com/j/123456789", safe="")),
+        SAFE.format(quote("https://zoom.us@evil.com/j/123456789", safe="")),
+    ],
+)
+def test_rewriter_without_a_join_link_inside_gives_none(wrapped: str) -> None:
+    assert in_description(wrapped) is None
+
+
+def test_unwrapping_stops_at_its_depth() -> None:
+    url = ZOOM
+    for _ in range(MAX_UNWRAPS):
+        url = "https://www.google.com/url?q=" + quote(url, safe="")
+    assert in_description(url) == ZOOM
+    assert in_conference("https://www.google.com/url?q=" + quote(url, safe="")) is None
+
+
+# --- hostile and oversized text ------------------------------------------------------------------------------------
+
+
+def test_link_longer_than_any_real_one_is_refused_not_truncated() -> None:
+    assert in_description("https://zoom.us/j/123456789?pwd=" + "a" * MAX_URL_CHARS) is None
+
+
+def test_text_is_read_to_its_cap_and_never_cut_inside_a_link() -> None:
+    cap = meeting_url.MAX_TEXT_CHARS
+    assert in_description("x " * (cap // 2 - 30) + ZOOM) == ZOOM
+    assert in_description("x " * (cap // 2 - 10) + ZOOM) is None
+    assert in_description("x " * cap + ZOOM) is None
+    assert in_description("x" * (cap - 20) + "," + ZOOM) is None
+    assert in_description(" " * cap + ZOOM) is None
+
+
+HOSTILE = [
+    "http://",
+    "https://zoom.us/x ",
+    "<a href=",
+    "<a href='https://",
+    "<http://\n",
+    "%25",
+    "https%3A%2F%2F",
+    "https://www.google.com/url?q=",
+    "https://nam.safelinks.protection.outlook.com/?url=",
+    "https://urldefense.com/v3/__**_ ",
+    "&amp;",
+    "&#9",
+    "&#99999999999;",
+    "a",
+    "a.",
+    "a/",
+    "/",
+    "://",
+    "<wbr ",
+    "\u200b",
+    "\ud800",
+    "\x00",
+    " ",
+    "\n",
+    "https://a.b.c.d.e.f.g.h.i.j.k.l/ ",
+    "https://meet.jit.si/. ",
+    "https://x.yz/b/abc-def- ",
+]
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("unit", HOSTILE)
+def test_a_megabyte_of_hostile_text_ends(unit: str) -> None:
+    megabyte = unit * (1_000_000 // len(unit))
+    full_read = megabyte[: meeting_url.MAX_TEXT_CHARS]  # Not cut back to the end of a word, so all of it is scanned.
+    assert find_meeting_link(LinkSources((("video", megabyte),), megabyte, megabyte, full_read)) is None
+
+
+def calls_made(text: str) -> int:
+    """Work, free of the clock: Python and C calls while reading a description."""
+    made = 0
+
+    def count(*_: object) -> None:
+        nonlocal made
+        made += 1
+
+    sys.setprofile(count)
+    try:
+        find_meeting_link(LinkSources(description=text))
+    finally:
+        sys.setprofile(None)
+    return made
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+def test_twice_the_hostile_text_is_at_most_about_twice_the_work(unit: str) -> None:
+    size = 8_000 // len(unit)
+    assert calls_made(unit * 2 * size) < 2.5 * calls_made(unit * size) + 200
+
+
+@pytest.mark.timeout(30)
+def test_a_megabyte_in_one_url_ends() -> None:
+    for text in (
+        "https://zoom.us/j/" + "1" * 1_000_000,
+        "https://" + "a." * 500_000 + "com/",
+        "https://secure-web.cisco.com/" + "a/" * 500_000,
+        "https://teams.microsoft.com/l/meetup-join/" + "%25" * 300_000 + "/0",
+    ):
+        assert in_conference(text) is None
+        assert in_description(text) is None

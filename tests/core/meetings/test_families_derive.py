@@ -1,0 +1,232 @@
+"""Families: the meetings they come to, where they lie, and why other occurrences have none."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from typing import Any
+
+import pytest
+
+from sync.core.meetings.derive import derive
+from sync.core.meetings.families import by_family
+from sync.model import Derived, Meeting
+from tests.core.items import HORIZON, LINK, ZONE, Item, at, daily, days, events, exception, single, tombstone
+
+
+def derived(*items: Item, expand_from: dt.datetime = HORIZON.start, zone: str = ZONE) -> Derived:
+    (members,) = by_family(events(*items)).values()
+    return derive(members, HORIZON, expand_from, zone)
+
+
+def only(*items: Item, **how: Any) -> Meeting:
+    (meeting,) = derived(*items, **how).meetings
+    return meeting
+
+
+def test_a_single_event_is_one_meeting() -> None:
+    meeting = only(
+        single(
+            "one",
+            summary="Standup",
+            description="Agenda",
+            status="tentative",
+            attendees=[{"self": True, "responseStatus": "declined"}],
+        )
+    )
+
+    assert meeting == Meeting(
+        google_calendar_event_id="one",
+        base_event_id="one",
+        title="Standup",
+        description="Agenda",
+        meeting_url=LINK,
+        start_time=at("2026-03-12 10:00"),
+        end_time=at("2026-03-12 11:00"),
+        event_status="declined",
+        status="tentative",
+        is_all_day=False,
+        time_zone="UTC",
+        provider="zoom",
+        room_key=meeting.room_key,
+        placement="inside",
+    )
+
+
+def test_instances_are_named_as_google_names_them() -> None:
+    ids = [
+        m.google_calendar_event_id for m in derived(daily("day_R20260310T090000", rule="FREQ=DAILY;COUNT=2")).meetings
+    ]
+
+    assert ids == ["day_20260310T090000Z", "day_20260311T090000Z"]
+
+
+def test_an_exception_speaks_for_itself() -> None:
+    moved = exception("day", "2026-03-10 09:00", "2026-03-20 18:00", summary="Moved", description="Now")
+
+    meeting = only(daily("day", rule="FREQ=DAILY;COUNT=1"), moved)
+
+    assert (meeting.title, meeting.description, meeting.start_time) == ("Moved", "Now", at("2026-03-20 18:00"))
+    assert meeting.google_calendar_event_id == "day_20260310T090000Z"
+
+
+def test_an_exception_with_an_opaque_id_takes_its_occurrences_place() -> None:
+    moved = exception("day", "2026-03-10 09:00", "2026-03-20 18:00") | {"id": "opaque"}
+
+    meeting = only(daily("day", rule="FREQ=DAILY;COUNT=1"), moved)
+
+    assert (meeting.google_calendar_event_id, meeting.start_time) == ("day_20260310T090000Z", at("2026-03-20 18:00"))
+
+
+@pytest.mark.parametrize(
+    ("start", "minutes", "placement"),
+    [
+        ("2026-03-09 11:00", 60, "before"),
+        ("2026-03-09 11:00", 61, "inside"),
+        ("2026-03-09 12:00", 0, "inside"),
+        ("2026-03-09 11:59", 0, "before"),
+        ("2026-05-09 11:59", 60, "inside"),
+        ("2026-05-09 12:00", 60, "beyond"),
+        ("2027-01-01 12:00", 60, "beyond"),
+    ],
+)
+def test_a_meeting_lies_before_inside_or_beyond_the_horizon(start: str, minutes: int, placement: str) -> None:
+    end = {"dateTime": (at(start) + dt.timedelta(minutes=minutes)).isoformat()}
+
+    assert only(single(start=start, end=end)).placement == placement
+
+
+def test_an_exception_moved_out_of_the_horizon_takes_its_occurrence_along() -> None:
+    series = daily("day", rule="FREQ=DAILY;COUNT=1")
+
+    assert only(series, exception("day", "2026-03-10 09:00", "2026-07-01 09:00")).placement == "beyond"
+    assert only(series, exception("day", "2026-03-10 09:00", "2026-01-01 09:00")).placement == "before"
+
+
+def test_a_series_is_expanded_inside_the_horizon_or_as_far_back_as_asked() -> None:
+    series = daily("day", "2026-01-01 09:00", rule="FREQ=DAILY")
+
+    inside = derived(series).meetings
+    further = derived(series, expand_from=at("2026-03-01 00:00")).meetings
+    narrower = derived(series, expand_from=at("2026-04-01 00:00")).meetings
+
+    assert (inside[0].start_time, inside[-1].start_time) == (at("2026-03-10 09:00"), at("2026-05-09 09:00"))
+    assert further[0].start_time == at("2026-03-01 09:00")
+    assert {m.placement for m in further} == {"before", "inside"}
+    assert narrower == inside
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "end"),
+    [
+        ("UTC", "2026-03-29 00:00", "2026-03-30 00:00"),
+        # The day clocks go forward has 23 hours.
+        ("Europe/Zurich", "2026-03-28 23:00", "2026-03-29 22:00"),
+        ("America/New_York", "2026-03-29 04:00", "2026-03-30 04:00"),
+        ("Pacific/Auckland", "2026-03-28 11:00", "2026-03-29 11:00"),
+    ],
+)
+def test_an_all_day_event_stands_in_the_calendars_zone(zone: str, start: str, end: str) -> None:
+    meeting = only(single() | days("2026-03-29", "2026-03-30"), zone=zone)
+
+    assert (meeting.start_time, meeting.end_time) == (at(start), at(end))
+    assert (meeting.is_all_day, meeting.time_zone) == (True, zone)
+
+
+def test_an_all_day_series_keeps_its_dates_when_clocks_change() -> None:
+    series = single("day", recurrence=["RRULE:FREQ=DAILY;COUNT=3"]) | days("2026-03-28", "2026-03-29")
+
+    meetings = derived(series, tombstone("day_20260330")).meetings
+
+    assert [m.google_calendar_event_id for m in meetings] == ["day_20260328", "day_20260329"]
+    assert [m.start_time for m in meetings] == [at("2026-03-27 23:00"), at("2026-03-28 23:00")]
+    assert [m.end_time for m in meetings] == [at("2026-03-28 23:00"), at("2026-03-29 22:00")]
+
+
+def test_a_weekly_series_keeps_its_local_time_when_clocks_change() -> None:
+    zurich = {
+        "start": {"dateTime": "2026-03-23T09:00:00+01:00", "timeZone": ZONE},
+        "end": {"dateTime": "2026-03-23T10:00:00+01:00", "timeZone": ZONE},
+    }
+
+    meetings = derived(single("week", recurrence=["RRULE:FREQ=WEEKLY;COUNT=2"]) | zurich).meetings
+
+    assert [m.start_time for m in meetings] == [at("2026-03-23 08:00"), at("2026-03-30 07:00")]
+
+
+@pytest.mark.parametrize(
+    ("items", "withheld"),
+    [
+        ([single(location="Room 12")], {"one": "no_link"}),
+        ([single(eventType="focusTime")], {"one": "event_type"}),
+        ([single(start="2026-03-12 10:00", end=None)], {"one": "no_time"}),
+        ([single() | {"start": None, "end": None}], {"one": "no_time"}),
+        ([daily("day", rule="nonsense")], {"day": "bad_recurrence"}),
+        ([daily("day") | {"start": None}], {"day": "bad_recurrence"}),
+        (
+            [daily("day", rule="FREQ=DAILY;COUNT=1"), exception("day", "2026-03-10 09:00", location=None)],
+            {"day_20260310T090000Z": "no_link"},
+        ),
+    ],
+)
+def test_what_has_no_meeting_has_a_reason(items: list[Item], withheld: dict[str, str]) -> None:
+    outcome = derived(*items)
+
+    assert (outcome.meetings, dict(outcome.withheld)) == ((), withheld)
+
+
+def test_deleted_events_have_neither_meeting_nor_reason() -> None:
+    outcome = derived(tombstone("one"))
+
+    assert (outcome.meetings, dict(outcome.withheld)) == ((), {})
+
+
+def test_an_unreadable_series_does_not_hide_its_exceptions() -> None:
+    outcome = derived(daily("day", rule="nonsense"), exception("day", "2026-03-11 09:00", "2026-03-11 15:00"))
+
+    assert [m.start_time for m in outcome.meetings] == [at("2026-03-11 15:00")]
+    assert dict(outcome.withheld) == {"day": "bad_recurrence"}
+
+
+def test_where_two_series_of_a_family_meet_the_later_one_has_the_occurrence() -> None:
+    old = daily("day", rule="FREQ=DAILY;COUNT=5", summary="Old")
+    new = daily("day_R20260312T090000", "2026-03-12 09:00", rule="FREQ=DAILY;COUNT=3", summary="New")
+
+    for items in ([old, new], [new, old]):
+        titles = {m.start_time.day: m.title for m in derived(*items).meetings}
+        assert titles == {10: "Old", 11: "Old", 12: "New", 13: "New", 14: "New"}
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        {"start": {"dateTime": "2026-03-12T10:00:00Z"}, "end": {"dateTime": "8999-12-31T00:00:00Z"}},
+        {"start": {"dateTime": "0002-01-01T00:00:00Z"}, "end": {"dateTime": "8999-12-31T00:00:00Z"}},
+        {"start": {"dateTime": "0001-01-01T00:00:00+14:00"}, "end": {"dateTime": "9999-12-31T23:59:59-12:00"}},
+        {"start": {"date": "0001-01-01"}, "end": {"date": "9999-12-31"}},
+        {"start": {"date": "0002-01-01"}, "end": {"date": "8999-12-31"}},
+        {"start": {"dateTime": "2026-03-12T10:00:00Z"}, "end": {"dateTime": "2026-03-12T09:00:00Z"}},
+        {"start": {"date": "2026-03-12"}, "end": {"dateTime": "2026-03-12T09:00:00Z"}},
+    ],
+)
+@pytest.mark.parametrize("recurrence", [None, ["RRULE:FREQ=DAILY"], ["RRULE:FREQ=YEARLY;COUNT=9000"]])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles"])
+def test_absurd_times_in_an_invitation_stop_nothing(end: Item, recurrence: list[str] | None, zone: str) -> None:
+    derived(single(recurrence=recurrence) | end, zone=zone)
+
+
+def test_the_order_of_members_never_matters() -> None:
+    items = [
+        daily("day", rule="FREQ=DAILY;UNTIL=20260311T090000Z"),
+        daily("day_R20260312T090000", "2026-03-12 09:00"),
+        exception("day", "2026-03-11 09:00", "2026-03-11 15:00"),
+        exception("day_R20260312T090000", "2026-03-13 09:00", "2026-03-13 15:00"),
+        tombstone("day_20260314T090000Z"),
+        exception("day", "2026-03-15 09:00", "2026-03-15 15:00"),
+    ]
+    expected = {m.google_calendar_event_id: m for m in derived(*items).meetings}
+    order = random.Random(7)
+
+    for _ in range(50):
+        order.shuffle(items)
+        assert {m.google_calendar_event_id: m for m in derived(*items).meetings} == expected

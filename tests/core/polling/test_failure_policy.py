@@ -1,0 +1,93 @@
+"""What follows from each failure, by tables."""
+
+from __future__ import annotations
+
+import pytest
+
+from sync.core.polling.failure_policy import UNLESS_PAUSED_SECONDS, react_to_sync_failure, react_to_watch_failure
+from sync.errors import (
+    CalendarLost,
+    ChannelIdTaken,
+    OutcomeUnknown,
+    PageTokenRejected,
+    PushUnsupported,
+    ReconnectNeeded,
+    RequestRejected,
+    ResyncNeeded,
+    RetryLater,
+    SlowDown,
+    StoreRejected,
+    StoreUnavailable,
+    SyncError,
+    TokenUnreadable,
+)
+
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+
+
+@pytest.mark.parametrize(
+    ("error", "before", "seconds"),
+    [
+        (RetryLater("backendError"), 0, 5),
+        (RetryLater("backendError"), 3, 40),
+        (RetryLater("backendError"), 50, 30 * MINUTE),
+        (RetryLater("backendError", retry_after_seconds=90), 0, 90),
+        (RetryLater("backendError", retry_after_seconds=0), 0, 5),
+        (RetryLater("backendError", retry_after_seconds=10 * DAY), 0, DAY),
+        (SlowDown("rateLimitExceeded"), 0, 5),
+        (SlowDown("rateLimitExceeded", retry_after_seconds=2 * HOUR), 9, 2 * HOUR),
+        (OutcomeUnknown("no_answer"), 1, 10),
+        (CalendarLost("notFound"), 0, 15 * MINUTE),
+        (CalendarLost("notFound"), 2, HOUR),
+        (CalendarLost("notFound"), 99, DAY),
+        (RequestRejected("accessNotConfigured"), 0, 5 * MINUTE),
+        (RequestRejected("accessNotConfigured"), 99, HOUR),
+        (TokenUnreadable("token_key_missing"), 99, HOUR),
+        (PageTokenRejected("invalid"), 0, 5),
+        (ResyncNeeded("fullSyncRequired"), 0, 5),
+        (StoreUnavailable("PGRST000"), 0, 5),
+        (StoreRejected("23505"), 1, 10),
+        (SyncError("internal_error"), 2, 20),
+    ],
+)
+def test_a_failed_sync_is_tried_again_by_itself(error: SyncError, before: int, seconds: float) -> None:
+    reaction = react_to_sync_failure(error, before, 0.0)
+
+    assert reaction.retry_seconds == pytest.approx(seconds)
+    assert reaction.lose_connection is False
+
+
+@pytest.mark.parametrize(
+    ("error", "before", "seconds"),
+    [
+        (RetryLater("backendError"), 0, MINUTE),
+        (RetryLater("backendError"), 2, 4 * MINUTE),
+        (RetryLater("backendError"), 99, 6 * HOUR),
+        (SlowDown("rateLimitExceeded", retry_after_seconds=900), 0, 900),
+        (ChannelIdTaken("answer_lost"), 0, MINUTE),
+        (RequestRejected("push.webhookUrlNotHttps"), 1, 2 * MINUTE),
+        (CalendarLost("notFound"), 0, MINUTE),
+        (PushUnsupported("pushNotSupportedForRequestedResource"), 0, 7 * DAY),
+        (PushUnsupported("pushNotSupportedForRequestedResource"), 40, 7 * DAY),
+    ],
+)
+def test_a_failed_watch_is_tried_again_by_itself(error: SyncError, before: int, seconds: float) -> None:
+    reaction = react_to_watch_failure(error, before, 0.0)
+
+    assert reaction.retry_seconds == pytest.approx(seconds)
+    assert reaction.lose_connection is False
+
+
+@pytest.mark.parametrize("code", ["invalid_grant", "scope_missing", "no_refresh_token"])
+@pytest.mark.parametrize("react", [react_to_sync_failure, react_to_watch_failure])
+def test_only_a_dead_grant_stops_a_users_syncing(react: object, code: str) -> None:
+    assert callable(react)
+    reaction = react(ReconnectNeeded(code), 5, 0.9)
+
+    assert (reaction.lose_connection, reaction.retry_seconds) == (True, UNLESS_PAUSED_SECONDS)
+
+
+def test_those_that_failed_together_do_not_return_together() -> None:
+    waits = {react_to_sync_failure(RetryLater("backendError"), 3, jitter).retry_seconds for jitter in (0, 0.3, 0.6)}
+
+    assert len(waits) == 3

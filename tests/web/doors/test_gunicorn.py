@@ -1,0 +1,123 @@
+"""The service as a platform runs it: limits on what a client may send and how slowly, and a tidy end."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+import httpx
+import pytest
+
+from scripts.stack.ports import free_port
+from sync.web.doors.patient_worker import REQUEST_SECONDS
+from tests.flows.processes import gunicorn
+from tests.web.calls import CRON, POLL, bearer
+from tests.world import World, wait_until
+
+# As in gunicorn.conf.py.
+THREADS = 16
+FIELDS = 64
+
+
+@pytest.fixture
+def url(world: World) -> Iterator[str]:
+    port = free_port()
+    with gunicorn(world, port):
+        yield f"http://127.0.0.1:{port}"
+
+
+def status_of(url: str, request: bytes) -> int:
+    """What is answered to these bytes; 0: nothing."""
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=30) as connection:
+        connection.sendall(request)
+        answer = connection.recv(4096)
+    return int(answer.split(b" ", 2)[1]) if answer else 0
+
+
+def test_the_server_tells_no_version(url: str) -> None:
+    assert httpx.get(f"{url}/healthz").headers["server"] == "gunicorn"
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        ([b"GET /healthz HTTP/1.1", *(b"X-%d: x" % n for n in range(FIELDS - 2))], 200),
+        ([b"GET /healthz HTTP/1.1", *(b"X-%d: x" % n for n in range(FIELDS + 1))], 431),
+        ([b"GET /healthz HTTP/1.1", b"X-Long: " + b"x" * 8000], 200),
+        ([b"GET /healthz HTTP/1.1", b"X-Long: " + b"x" * 9000], 431),
+        ([b"GET /healthz?" + b"x" * 5000 + b" HTTP/1.1"], 414),
+        ([b"GET /healthz HTTP/1.1", b"Content-Length: 1", b"Transfer-Encoding: chunked"], 400),
+        ([b"GET /healthz HTTP/1.1", b"X_Goog_Channel_ID: x", b"bad name: x"], 400),
+    ],
+)
+def test_heads_too_large_or_doubtful_are_refused(url: str, lines: list[bytes], status: int) -> None:
+    assert status_of(url, b"\r\n".join([*lines, b"Host: x", b"Connection: close", b"", b""])) == status
+
+
+@contextmanager
+def dripping(url: str, head: bytes, count: int) -> Iterator[list[socket.socket]]:
+    """So many clients that send a byte of their request now and then."""
+    address = ("127.0.0.1", int(url.rpartition(":")[2]))
+    stop = threading.Event()
+    with ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection(address)) for _ in range(count)]
+        for client in clients:
+            client.sendall(head)
+
+        def drip() -> None:
+            while not stop.wait(0.5):
+                for client in clients:
+                    with suppress(OSError):
+                        client.sendall(b"x")
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        try:
+            yield clients
+        finally:
+            stop.set()
+            thread.join()
+
+
+def test_slow_clients_hold_the_threads_for_seconds_only(world: World, url: str) -> None:
+    slow_head = f"POST {POLL} HTTP/1.1\r\nHost: x\r\nX-Slow: "
+    slow_body = (
+        f"POST {POLL} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {world.supabase.service_key}\r\n"
+        "Content-Length: 60000\r\n\r\n"
+    )
+    with dripping(url, slow_head.encode(), THREADS // 2), dripping(url, slow_body.encode(), THREADS // 2):
+        answer = httpx.get(f"{url}/healthz", timeout=REQUEST_SECONDS * 4)
+
+    assert answer.status_code == 200
+    assert REQUEST_SECONDS / 2 < answer.elapsed.total_seconds() < REQUEST_SECONDS * 2
+
+
+def test_a_call_that_takes_longer_than_its_request_may_is_answered(world: World, url: str) -> None:
+    world.supabase.fault("claim_due_calendars", "delay", seconds=REQUEST_SECONDS + 1)
+    key = bearer(world.supabase.service_key)
+
+    assert httpx.post(f"{url}{CRON}", headers=key, content=b"{}", timeout=60).status_code == 200
+
+
+def test_what_was_refused_is_stored_at_the_end(world: World) -> None:
+    world.db.execute("truncate security_events")
+    port = free_port()
+    with gunicorn(world, port) as process:
+        for _ in range(7):
+            assert httpx.post(f"http://127.0.0.1:{port}{CRON}", headers=bearer("wrong")).status_code == 401
+        assert world.rows("select 1 from security_events") == []
+        process.terminate()
+        process.wait()
+
+    assert world.rows("select kind, address_prefix, count from security_events") == [
+        {"kind": "refused_key", "address_prefix": "127.0.0.0/24", "count": 7}
+    ]
+
+
+def test_what_was_refused_is_stored_within_seconds(world: World, url: str) -> None:
+    world.db.execute("truncate security_events")
+    httpx.post(f"{url}{CRON}", headers=bearer("a.b.c"))
+
+    wait_until(lambda: world.rows("select 1 from security_events where kind = 'bad_jwt'"), "stored", 20)
