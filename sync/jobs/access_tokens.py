@@ -112,13 +112,15 @@ class AccessTokens:
         """Refreshes unless another process has just done so, or is at it: then its token serves us too."""
         seen, deadline = sealed.access, time.monotonic() + WAIT_FOR_REFRESH_SECONDS
         while time.monotonic() < deadline:
-            may_refresh, brought = self._store.begin_refresh(user_id, stored_refresh, seen, REFRESH_LEASE_SECONDS)
+            may_refresh, brought = self._store.connections.begin_refresh(
+                user_id, stored_refresh, seen, REFRESH_LEASE_SECONDS
+            )
             if may_refresh:
                 # What the row holds now: another process may have been given a new refresh token meanwhile.
                 try:
                     return self._refresh(user_id, brought.refresh or stored_refresh)
                 except SyncError:
-                    self._store.release_refresh(user_id)
+                    self._store.connections.release_refresh(user_id)
                     raise
             if brought.access is None:
                 time.sleep(WAIT_STEP_SECONDS)
@@ -136,7 +138,7 @@ class AccessTokens:
         if grant.refresh_token or not self._vault.is_current(stored_refresh):
             replaced = self._vault.seal(user_id, "refresh", grant.refresh_token or plain)
         # Stored before it is used: a rotated refresh token that only this process knew would die with it.
-        self._store.save_tokens(
+        self._store.connections.save_tokens(
             user_id,
             stored_refresh,
             SealedTokens(self._vault.seal(user_id, "access", grant.access_token), grant.expires_at, replaced),

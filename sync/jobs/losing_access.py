@@ -14,5 +14,5 @@ def record_loss(services: Services, user_id: str, tokens: SealedTokens, failure:
     Raises StoreFailure.
     """
     loss = name_loss(failure.code, tokens.connected_at, tokens.refresh_expires_at, services.clock())
-    if services.store.lose_connection(user_id, loss.reason, tokens.refresh, loss.message):
+    if services.store.connections.lose(user_id, loss.reason, tokens.refresh, loss.message):
         services.log.warning("connection_lost", user_id=user_id, reason=loss.reason)

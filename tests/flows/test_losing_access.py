@@ -147,7 +147,7 @@ def test_two_processes_do_not_refresh_at_once(world: World) -> None:
     alice = connected(world)
     world.google.reset_counters()
     held = world.google.add_fault("hold", method="token", times=1)
-    sealed = world.services.store.read_tokens("00000000-0000-0000-0000-000000000000", 1)[0][1]
+    sealed = world.services.store.connections.read_tokens("00000000-0000-0000-0000-000000000000", 1)[0][1]
     found: list[str] = []
 
     def ask() -> None:

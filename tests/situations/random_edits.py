@@ -201,7 +201,7 @@ class Diary:
 
     def dead_worker(self, step: Step) -> None:
         """Another worker claims the calendars, dies, and its lease runs out."""
-        claimed = self.quiet.world.services.store.claim_due_calendars(
+        claimed = self.quiet.world.services.store.claims.claim_due(
             "dead", limit=step.a, lease_seconds=LEASE_SECONDS, even_if_not_due=True, calendar_ids=self._calendar_ids()
         )
         if claimed:

@@ -53,13 +53,13 @@ def test_two_rollers_and_a_sync_at_once_do_not_collide(lagging: Quiet) -> None:
 def test_a_calendar_in_a_sync_is_left_to_it_and_rolled_next_time(lagging: Quiet) -> None:
     services = lagging.world.services
     calendar_id = str(lagging.world.calendar(lagging.alice)["id"])
-    (claim,) = services.store.claim_due_calendars(
+    (claim,) = services.store.claims.claim_due(
         "other", limit=1, lease_seconds=LEASE_SECONDS, calendar_ids=[calendar_id], even_if_not_due=True
     )
 
     assert roll(lagging) == Roll()
 
-    assert services.store.release_calendar(claim)
+    assert services.store.claims.release(claim)
     assert roll(lagging) == Roll(rolled=1, entered=3)
 
 
@@ -70,7 +70,7 @@ def test_a_notification_during_a_roll_is_synced_at_once_after_it(lagging: Quiet)
     with beside(lagging.world, lambda: roll(lagging)) as rolling:
         await_held(world)
         lagging.insert(timed("Announced", "2028-02-20T09:00"))
-        notified = world.services.store.record_notification(channel["id"], channel["resource_id"], "exists", 2)
+        notified = world.services.store.claims.record_notification(channel["id"], channel["resource_id"], "exists", 2)
         assert (notified.outcome, notified.due_in_seconds > 100) == ("due", True)
         world.supabase.clear_faults()
         rolling.result()

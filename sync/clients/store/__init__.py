@@ -1,7 +1,7 @@
 """Supabase: one method per SQL function, typed both ways.
 
-`Store` is the whole of it; each subject has its module, as it has its migration. Knows no rule. Called by jobs, and
-by web routes for one call each.
+`Store` holds one part per subject (`store.claims.claim_due(…)`), each in its module as it has its migration. Knows no
+rule. Called by jobs, and by web routes for one call each.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from sync.clients.store.accounts.flows import FlowCalls
 from sync.clients.store.accounts.leaving import AccountCalls, Connection, Leaving, OwnCalendar
 from sync.clients.store.accounts.mails import MailCalls
 from sync.clients.store.operations.security import SecurityAlert, SecurityCalls
+from sync.clients.store.rpc import Rpc
 from sync.clients.store.syncing.audits import AuditCalls
 from sync.clients.store.syncing.claims import ClaimCalls, Notified, UserCalendar
 from sync.clients.store.syncing.commits import CommitCalls, Committed, Staged
@@ -31,17 +32,26 @@ __all__ = [
 ]
 
 
-class Store(
-    ClaimCalls,
-    CommitCalls,
-    HorizonCalls,
-    WatchCalls,
-    ConnectionCalls,
-    FlowCalls,
-    AccountCalls,
-    ExplainCalls,
-    AuditCalls,
-    SecurityCalls,
-    MailCalls,
-):
-    """All calls to the store. Thread-safe; create one per process, after fork."""
+class Store:
+    """All calls to the store, by subject, over one set of connections. Thread-safe; one per process, after fork."""
+
+    def __init__(self, url: str, service_key: str) -> None:
+        self._rpc = rpc = Rpc(url, service_key)
+        self.claims = ClaimCalls(rpc)
+        self.commits = CommitCalls(rpc)
+        self.horizon = HorizonCalls(rpc)
+        self.explain = ExplainCalls(rpc)
+        self.audits = AuditCalls(rpc)
+        self.watches = WatchCalls(rpc)
+        self.connections = ConnectionCalls(rpc)
+        self.flows = FlowCalls(rpc)
+        self.accounts = AccountCalls(rpc)
+        self.mails = MailCalls(rpc)
+        self.security = SecurityCalls(rpc)
+
+    def is_reachable(self) -> bool:
+        """One cheap call, not repeated: for the readiness probe."""
+        return self._rpc.is_reachable()
+
+    def close(self) -> None:
+        self._rpc.close()

@@ -47,7 +47,7 @@ class Rpc:
     def is_reachable(self) -> bool:
         """One cheap call, not repeated: for the readiness probe."""
         try:
-            self._once("sweep_state", {"p_stale_hours": 0})
+            self.once("sweep_state", {"p_stale_hours": 0})
         except (StoreUnavailable, StoreRejected):
             return False
         return True
@@ -55,20 +55,20 @@ class Rpc:
     def close(self) -> None:
         self._client.postgrest.session.close()
 
-    def _rows(self, function: str, **params: Any) -> list[dict[str, Any]]:
-        answer = self._call(function, **params)
+    def rows(self, function: str, **params: Any) -> list[dict[str, Any]]:
+        answer = self.call(function, **params)
         return list(answer or ())
 
-    def _call(self, function: str, **params: Any) -> Any:
+    def call(self, function: str, **params: Any) -> Any:
         retrying: Callable[..., Any] = Retrying(
             retry=retry_if_exception_type(StoreUnavailable),
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.2, max=2.0),
             reraise=True,
         )
-        return retrying(self._once, function, params)
+        return retrying(self.once, function, params)
 
-    def _once(self, function: str, params: dict[str, Any]) -> Any:
+    def once(self, function: str, params: dict[str, Any]) -> Any:
         try:
             return self._client.rpc(function, params).execute().data
         except APIError as refused:

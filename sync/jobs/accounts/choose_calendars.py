@@ -61,7 +61,7 @@ def add_calendars(services: Services, user_id: str, google_calendar_ids: Sequenc
     wanted = list(dict.fromkeys(google_calendar_ids))
     if wanted != [PRIMARY]:
         wanted = canonical_ids(_listed(services, user_id, connection), wanted)
-    ids = services.store.add_calendars(user_id, wanted, WATCH_FIRST_SECONDS)
+    ids = services.store.accounts.add_calendars(user_id, wanted, WATCH_FIRST_SECONDS)
     if not ids:
         # He left between our two looks.
         raise NotConnected("disconnected")
@@ -71,7 +71,7 @@ def add_calendars(services: Services, user_id: str, google_calendar_ids: Sequenc
 def remove_calendars(services: Services, user_id: str, google_calendar_ids: Sequence[str], meetings: str) -> list[str]:
     """Google's ids of the calendars that are watched no more, also of those that were not before. `meetings`: keep |
     delete. Raises UnknownCalendars, and what passes."""
-    connection = services.store.read_connection(user_id)
+    connection = services.store.accounts.read(user_id)
     wanted = list(dict.fromkeys(google_calendar_ids))
     had = {calendar.google_calendar_id for calendar in connection.calendars}
     if not had.issuperset(wanted) and connection.is_connected:
@@ -80,7 +80,7 @@ def remove_calendars(services: Services, user_id: str, google_calendar_ids: Sequ
     unknown = [calendar for calendar in wanted if calendar not in had]
     if unknown:
         raise UnknownCalendars(unknown)
-    removed, channels = services.store.remove_calendars(user_id, wanted, meetings)
+    removed, channels = services.store.accounts.remove_calendars(user_id, wanted, meetings)
     if channels:
         try:
             stop_channels(services, channels)
@@ -91,7 +91,7 @@ def remove_calendars(services: Services, user_id: str, google_calendar_ids: Sequ
 
 
 def _connection(services: Services, user_id: str) -> Connection:
-    connection = services.store.read_connection(user_id)
+    connection = services.store.accounts.read(user_id)
     if not connection.is_connected:
         raise NotConnected("not_connected" if connection.status in (None, "connected") else str(connection.status))
     return connection

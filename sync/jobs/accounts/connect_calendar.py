@@ -83,7 +83,7 @@ def connect_grant(
     # Where the grant does not let us read the user's list, ids are taken as they are.
     wanted = wanted if listed is None else canonical_ids(listed, wanted)
     try:
-        ids = services.store.connect_calendars(
+        ids = services.store.connections.connect(
             user_id,
             wanted,
             services.tokens.seal(user_id, refresh_token, grant),

@@ -95,12 +95,12 @@ def begin_flow(
     hashed = nonce_hash(nonce)
     sealed = services.vault.seal(user_id, _verifier_kind(hashed), verifier)
     try:
-        services.store.begin_oauth_flow(hashed, user_id, sealed, FLOW_SECONDS)
+        services.store.flows.begin(hashed, user_id, sealed, FLOW_SECONDS)
     except StoreRejected as refused:
         if refused.code == FOREIGN_KEY_VIOLATION:
             raise UnknownUser("unknown_user") from refused
         raise
-    connection = services.store.read_connection(user_id)
+    connection = services.store.accounts.read(user_id)
     return consent_url(
         settings.google_auth_uri,
         client_id=settings.google_client_id,
@@ -137,7 +137,7 @@ def _finish(
     if state.is_expired(services.clock()):
         return "state_expired", ()
     hashed = nonce_hash(state.nonce)
-    outcome, sealed = services.store.take_oauth_flow(hashed, state.user_id, str(uuid.uuid4()))
+    outcome, sealed = services.store.flows.take(hashed, state.user_id, str(uuid.uuid4()))
     if outcome != "ok" or sealed is None:
         return f"state_{outcome}", ()
     if error or not code:
@@ -159,7 +159,7 @@ def _finish(
 
 
 def _connect(services: Services, user_id: str, grant: Grant) -> tuple[str, Sequence[Connected]]:
-    connection = services.store.read_connection(user_id)
+    connection = services.store.accounts.read(user_id)
     wanted = connection.active or [PRIMARY]
     refresh_token = grant.refresh_token
     if refresh_token is None and connection.is_connected and connection.tokens.refresh:

@@ -39,10 +39,10 @@ class Disconnected:
 def disconnect(services: Services, user_id: str, meetings: str) -> Disconnected:
     """`meetings`: "keep" (what is not over yet is cancelled) or "delete". Never raises for Google. Raises
     StoreFailure: then it may be repeated, and goes on where it was."""
-    leaving = services.store.begin_disconnect(user_id, meetings)
+    leaving = services.store.accounts.begin_disconnect(user_id, meetings)
     stopped = _stop_channels(services, leaving)
     revoked, error = _revoke(services, user_id, leaving)
-    services.store.finish_disconnect(user_id)
+    services.store.accounts.finish_disconnect(user_id)
     services.tokens.forget(user_id)
     services.log.info("disconnected", user_id=user_id, revoked=revoked, error_code=error, channels_stopped=stopped)
     return Disconnected(leaving.calendars, stopped, len(leaving.channels) - stopped, revoked, error)
@@ -50,7 +50,7 @@ def disconnect(services: Services, user_id: str, meetings: str) -> Disconnected:
 
 def finish_disconnects(services: Services) -> int:
     """Ends the disconnects whose process died; how many."""
-    users = services.store.unfinished_disconnects(UNFINISHED_AFTER_SECONDS, FINISHED_AT_ONCE)
+    users = services.store.accounts.unfinished_disconnects(UNFINISHED_AFTER_SECONDS, FINISHED_AT_ONCE)
     for user_id in users:
         disconnect(services, user_id, "keep")
     return len(users)

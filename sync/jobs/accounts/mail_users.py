@@ -26,7 +26,7 @@ def mail_users(services: Services, should_stop: Callable[[], bool] = lambda: Fal
     if services.mailer is None or should_stop():
         return 0
     sent = 0
-    for notification_id, address, message in services.store.claim_unmailed_notifications(
+    for notification_id, address, message in services.store.mails.claim_unmailed(
         AT_ONCE, LEASE_SECONDS, OLDEST_SECONDS
     ):
         if should_stop():
@@ -36,6 +36,6 @@ def mail_users(services: Services, should_stop: Callable[[], bool] = lambda: Fal
         except MailFailure as failure:
             services.log.warning("mail_not_sent", notification_id=notification_id, error_code=failure.code)
             continue
-        services.store.mark_mailed(notification_id)
+        services.store.mails.mark_mailed(notification_id)
         sent += 1
     return sent

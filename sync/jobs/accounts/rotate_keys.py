@@ -32,7 +32,7 @@ class Rotation:
 def rotate_keys(store: Store, vault: Vault, on_progress: Callable[[Rotation], None]) -> Rotation:
     """Goes through all users once. `on_progress` hears after each batch. Raises StoreFailure."""
     after, rotation = _FIRST, Rotation()
-    while batch := store.read_tokens(after, USERS_AT_ONCE):
+    while batch := store.connections.read_tokens(after, USERS_AT_ONCE):
         for user_id, tokens in batch:
             outcome = _seal_anew(store, vault, user_id, tokens)
             rotation = Rotation(
@@ -57,4 +57,4 @@ def _seal_anew(store: Store, vault: Vault, user_id: str, tokens: SealedTokens) -
         return "unreadable"
     new = SealedTokens(fresh.get("access"), None, fresh.get("refresh"))
     # Replaced meanwhile: whoever did so sealed with the newest key.
-    return "sealed" if store.replace_ciphertext(user_id, tokens, new) else "current"
+    return "sealed" if store.connections.replace_ciphertext(user_id, tokens, new) else "current"

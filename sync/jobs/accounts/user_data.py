@@ -46,14 +46,14 @@ def export_user(services: Services, user_id: str) -> dict[str, list[dict[str, An
 def erase_user(services: Services, user_id: str) -> dict[str, Any]:
     """What was done at Google, and the rows deleted by table. May be repeated. Raises StoreFailure."""
     left = disconnect(services, user_id, "delete")
-    return {"google": asdict(left), "deleted": services.store.erase_user(user_id)}
+    return {"google": asdict(left), "deleted": services.store.accounts.erase_user(user_id)}
 
 
 def _rows(services: Services, user_id: str, table: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     after: str | None = ""
     while after is not None:
-        page, after = services.store.export_user(user_id, table, after, ROWS_PER_PAGE)
+        page, after = services.store.accounts.export_user(user_id, table, after, ROWS_PER_PAGE)
         rows.extend(page)
     return rows
 

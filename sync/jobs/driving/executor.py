@@ -147,7 +147,7 @@ class SyncExecutor:
         again: list[float] = []
 
         def run() -> None:
-            claimed = self._services.store.claim_due_calendars(
+            claimed = self._services.store.claims.claim_due(
                 self._services.worker_name, limit=1, lease_seconds=LEASE_SECONDS, calendar_ids=[calendar_id]
             )
             for claim in claimed:

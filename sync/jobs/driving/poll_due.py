@@ -61,7 +61,7 @@ class _Claims:
                     # Behind slow calendars a claim may have waited for long: it goes to its thread with its lease
                     # renewed, or not at all.
                     waited = time.monotonic() - self._claimed_at
-                    if waited < LEASE_SECONDS / 4 or self._services.store.extend_lease(claim, LEASE_SECONDS):
+                    if waited < LEASE_SECONDS / 4 or self._services.store.claims.extend_lease(claim, LEASE_SECONDS):
                         self._busy += 1
                         return claim
                 if not self._ask_again_seconds or not self._busy or not self._may_claim():
@@ -77,7 +77,7 @@ class _Claims:
     def _first(self) -> Claim | None:
         if not self._waiting and not self._dry and self._may_claim():
             self._claimed_at = time.monotonic()
-            claimed = self._services.store.claim_due_calendars(
+            claimed = self._services.store.claims.claim_due(
                 self._services.worker_name, limit=self._limit, lease_seconds=LEASE_SECONDS
             )
             self._waiting.extend(claimed)
@@ -87,7 +87,7 @@ class _Claims:
     def give_back(self) -> None:
         with self._changed:
             while self._waiting:
-                self._services.store.release_calendar(self._waiting.popleft())
+                self._services.store.claims.release(self._waiting.popleft())
 
 
 def poll_due(
@@ -136,5 +136,5 @@ def poll_due(
                     outcomes.extend(other.result())
     finally:
         claims.give_back()
-    remaining, vouched_for = services.store.sweep_state(services.settings.poll_stale_hours) if count else (0, 0)
+    remaining, vouched_for = services.store.claims.sweep_state(services.settings.poll_stale_hours) if count else (0, 0)
     return Sweep(tuple(outcomes), remaining, vouched_for)

@@ -32,7 +32,7 @@ def poll_user(
     paused."""
     outcomes: list[SyncOutcome] = []
     left: dict[str, str] = {}
-    for calendar in services.store.calendars_of_user(user_id):
+    for calendar in services.store.claims.calendars_of_user(user_id):
         if calendar.paused_reason:
             left[calendar.google_calendar_id] = calendar.paused_reason
             continue
@@ -51,7 +51,7 @@ def _poll(
 ) -> SyncOutcome | None:
     deadline = time.monotonic() + WAIT_FOR_LEASE_SECONDS
     while True:
-        claimed = services.store.claim_due_calendars(
+        claimed = services.store.claims.claim_due(
             services.worker_name,
             limit=1,
             lease_seconds=LEASE_SECONDS,

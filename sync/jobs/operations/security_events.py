@@ -87,7 +87,7 @@ class SecurityEvents:
             self.flush()
 
     def _send(self, batch_id: str, counts: Counter[tuple[str, str, str]]) -> None:
-        alerts = self._services.store.record_security_events(
+        alerts = self._services.store.security.record(
             batch_id, counts, alert_at=ALERT_AT, hour_rows=HOUR_ROWS, keep_days=KEEP_DAYS
         )
         for alert in alerts:

@@ -46,7 +46,7 @@ def audit_drift(
 ) -> Audit:
     """Audits up to `limit` calendars, those first whose last audit is the longest ago."""
     calendars = differing = left = 0
-    for calendar_id in services.store.sample_for_audit(limit, calendar_ids):
+    for calendar_id in services.store.audits.sample(limit, calendar_ids):
         if should_stop():
             break
         found = _audit(services, calendar_id, should_stop)
@@ -74,7 +74,7 @@ def _audit(services: Services, calendar_id: str, should_stop: Callable[[], bool]
 def _sync(
     services: Services, calendar_id: str, plan: Callable[[Claim], SyncPlan], should_stop: Callable[[], bool]
 ) -> SyncOutcome | None:
-    claimed = services.store.claim_due_calendars(
+    claimed = services.store.claims.claim_due(
         services.worker_name,
         limit=1,
         lease_seconds=LEASE_SECONDS,

@@ -24,14 +24,16 @@ def commit_delta(run: SyncRun, listing: Listing, horizon: Window) -> Committed:
     delta = list(listing.events.values())
     stored, earliest = [], None
     if delta:
-        details, earliest = run.services.store.read_families(
+        details, earliest = run.services.store.commits.read_families(
             run.claim.calendar_id,
             {event.base_id for event in delta},
             {event.id for event in delta if not event.is_live},
         )
         stored = [event_from_google(item) for item in details]
     came_to = delta_part(stored, delta, horizon, earliest, listing.time_zone)
-    return run.services.store.commit_sync(run.claim, came_to.part, came_to.covered_from, _facts(run, listing, horizon))
+    return run.services.store.commits.commit(
+        run.claim, came_to.part, came_to.covered_from, _facts(run, listing, horizon)
+    )
 
 
 def commit_full(run: SyncRun, listing: Listing, horizon: Window) -> Committed:
@@ -41,7 +43,7 @@ def commit_full(run: SyncRun, listing: Listing, horizon: Window) -> Committed:
     part, compared = next(parts), 0
     for following in parts:
         run.between_pages()
-        written = store.stage_sync(run.claim, run.sync_id, part, horizon.start, LEASE_SECONDS)
+        written = store.commits.stage(run.claim, run.sync_id, part, horizon.start, LEASE_SECONDS)
         if written is None:
             raise LeaseLost("fence_moved_on")
         staged = staged.plus(written)
@@ -50,7 +52,7 @@ def commit_full(run: SyncRun, listing: Listing, horizon: Window) -> Committed:
     facts = {**_facts(run, listing, horizon), "staged": asdict(staged)}
     if run.plan.is_audit:
         facts["audited"] = compared + len(part.derived.meetings)
-    return store.commit_sync(run.claim, part, horizon.start, facts)
+    return store.commits.commit(run.claim, part, horizon.start, facts)
 
 
 def _facts(run: SyncRun, listing: Listing, horizon: Window) -> dict[str, object]:

@@ -27,13 +27,13 @@ class Explanation:
 
 
 def explain_meeting(services: Services, meeting_id: str) -> Explanation | None:
-    facts = services.store.explain_meeting(meeting_id)
+    facts = services.store.explain.meeting(meeting_id)
     return _explain(services, facts["meeting"]["google_calendar_event_id"], facts) if facts else None
 
 
 def explain_event(services: Services, event_id: str, user_id: str | None) -> list[Explanation]:
     """One for each watched calendar that knows the event; one without a calendar if none does."""
-    found = services.store.explain_event(event_id, base_event_id(event_id), user_id)
+    found = services.store.explain.event(event_id, base_event_id(event_id), user_id)
     if not found:
         nowhere = explain_missing(event_id, (), _horizon(services), FALLBACK_ZONE)
         return [Explanation(user_id, None, None, (nowhere,))]

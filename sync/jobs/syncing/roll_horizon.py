@@ -53,14 +53,14 @@ def roll_horizons(
     quiet = rolled = entered = 0
     moved = QUIET_AT_ONCE
     while moved == QUIET_AT_ONCE and may_go_on():
-        moved = services.store.advance_quiet_horizons(until, LAG_SECONDS, QUIET_AT_ONCE)
+        moved = services.store.horizon.advance_quiet(until, LAG_SECONDS, QUIET_AT_ONCE)
         quiet += moved
     failed: list[RollClaim] = []
     waiting: list[RollClaim] = []
     claimed = CLAIMED_AT_ONCE
     try:
         while claimed == CLAIMED_AT_ONCE and may_go_on():
-            waiting = services.store.claim_rolling_calendars(
+            waiting = services.store.horizon.claim_rolling(
                 services.worker_name, until, LAG_SECONDS, CLAIMED_AT_ONCE, LEASE_SECONDS
             )
             claimed = len(waiting)
@@ -82,7 +82,7 @@ def _give_back(services: Services, claim: RollClaim) -> None:
     """Ends the lease: syncs of the calendar must not wait for a roll that does not come about."""
     nothing = SyncPart((), (), (), Derived((), {}))
     try:
-        services.store.commit_roll(claim, nothing, claim.horizon_until, True, LEASE_SECONDS)
+        services.store.horizon.commit(claim, nothing, claim.horizon_until, True, LEASE_SECONDS)
     except StoreFailure as unreachable:
         services.log.warning("roll_not_given_back", calendar_id=claim.calendar_id, error_code=unreachable.code)
 
@@ -107,10 +107,10 @@ def _roll(services: Services, claim: RollClaim, until: dt.datetime, should_stop:
     zone = usable_zone(claim.time_zone)
     entered, after = 0, ""
     while True:
-        details, last = services.store.read_entering(claim, until, after, FAMILIES_PER_PART)
+        details, last = services.store.horizon.read_entering(claim, until, after, FAMILIES_PER_PART)
         events = [event_from_google(item) for item in details]
         part = entering_part(events, claim.horizon_until, until, zone)
-        committed, came_in, notified = services.store.commit_roll(claim, part, until, last is None, LEASE_SECONDS)
+        committed, came_in, notified = services.store.horizon.commit(claim, part, until, last is None, LEASE_SECONDS)
         if not committed:
             raise LeaseLost("fence_moved_on")
         entered += came_in
@@ -124,7 +124,7 @@ def _roll(services: Services, claim: RollClaim, until: dt.datetime, should_stop:
 
 def _sync_now(services: Services, claim: RollClaim, should_stop: Callable[[], bool]) -> None:
     """A notification that came while we held the lease was told to wait for its end; we ended it early."""
-    for owed in services.store.claim_due_calendars(
+    for owed in services.store.claims.claim_due(
         services.worker_name, limit=1, lease_seconds=LEASE_SECONDS, calendar_ids=[claim.calendar_id]
     ):
         sync_claim(services, owed, should_stop=should_stop)

@@ -82,7 +82,7 @@ def sync_claim(
 
 def _skip(run: SyncRun) -> SyncOutcome:
     plan = run.plan
-    run.services.store.end_claim(
+    run.services.store.claims.end(
         run.claim,
         status="skipped",
         sync_type=plan.sync_type,
@@ -123,7 +123,7 @@ def _sync(run: SyncRun) -> SyncOutcome:
 
 def _give_back(run: SyncRun) -> None:
     try:
-        run.services.store.release_calendar(run.claim)
+        run.services.store.claims.release(run.claim)
     except StoreFailure as unreachable:
         run.services.log.warning("claim_not_released", calendar_id=run.claim.calendar_id, error=unreachable.code)
 
@@ -134,7 +134,7 @@ def _record_failure(run: SyncRun, failure: SyncError) -> SyncOutcome:
     try:
         if isinstance(failure, ReconnectNeeded):
             record_loss(services, claim.user_id, claim.tokens, failure)
-        services.store.end_claim(
+        services.store.claims.end(
             claim,
             status="failed",
             sync_type=run.plan.sync_type,

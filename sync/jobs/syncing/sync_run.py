@@ -42,6 +42,6 @@ class SyncRun:
         if self.should_stop():
             raise Stopping("stopping")
         if time.monotonic() > self.lease_until - LEASE_SECONDS / 2:
-            if not self.services.store.extend_lease(self.claim, LEASE_SECONDS):
+            if not self.services.store.claims.extend_lease(self.claim, LEASE_SECONDS):
                 raise LeaseLost("lease_lost")
             self.lease_until = time.monotonic() + LEASE_SECONDS

@@ -62,7 +62,7 @@ def renew_watches(
     stopped = 0
     with ThreadPoolExecutor(services.settings.sync_threads, thread_name_prefix="watch") as pool:
         while may_go_on():
-            claims = services.store.claim_expiring_watches(
+            claims = services.store.watches.claim_expiring(
                 limit=CLAIMED_AT_ONCE,
                 lead_seconds=services.settings.renew_lead_hours * 3600,
                 lease_seconds=WATCH_LEASE_SECONDS,
@@ -75,13 +75,13 @@ def renew_watches(
             stopped += sum(pool.map(lambda channel: stop_channel(services, channel), dead))
             if len(dead) < CLAIMED_AT_ONCE:
                 break
-    remaining = services.store.watches_due(services.settings.renew_lead_hours * 3600)
+    remaining = services.store.watches.due(services.settings.renew_lead_hours * 3600)
     return Renewal(tuple(outcomes), stopped + sum(outcome.stopped for outcome in outcomes), remaining)
 
 
 def open_watches(services: Services, calendar_ids: Sequence[str]) -> list[WatchOutcome]:
     """Opens the watches of calendars that were just connected."""
-    claims = services.store.claim_expiring_watches(
+    claims = services.store.watches.claim_expiring(
         limit=len(calendar_ids),
         lead_seconds=services.settings.renew_lead_hours * 3600,
         lease_seconds=WATCH_LEASE_SECONDS,
@@ -95,7 +95,7 @@ def open_watch(services: Services, claim: WatchClaim) -> WatchOutcome:
     channel_id = str(uuid.uuid4())
     address = _address(services, claim.calendar_id)
     try:
-        services.store.begin_channel(channel_id, claim.calendar_id, address)
+        services.store.watches.begin_channel(channel_id, claim.calendar_id, address)
         channel = services.calendar.watch(
             services.tokens.of(claim.user_id, claim.tokens),
             claim.google_calendar_id,
@@ -104,7 +104,7 @@ def open_watch(services: Services, claim: WatchClaim) -> WatchOutcome:
             address=address,
             now=services.clock(),
         )
-        superseded = services.store.activate_channel(channel_id, channel.resource_id, channel.expires_at)
+        superseded = services.store.watches.activate_channel(channel_id, channel.resource_id, channel.expires_at)
     except StoreFailure as unreachable:
         services.log.warning("watch_not_recorded", calendar_id=claim.calendar_id, error_code=unreachable.code)
         return WatchOutcome(claim, None, unreachable.code)
@@ -140,7 +140,7 @@ def stop_channels(services: Services, channel_ids: Sequence[str]) -> int:
 
 
 def _claim_dead(services: Services, channel_ids: Sequence[str] | None) -> list[DeadChannel]:
-    return services.store.claim_dead_channels(
+    return services.store.watches.claim_dead_channels(
         limit=CLAIMED_AT_ONCE,
         lease_seconds=WATCH_LEASE_SECONDS,
         abandoned_seconds=ABANDONED_SECONDS,
@@ -160,9 +160,9 @@ def stop_channel(services: Services, channel: DeadChannel) -> bool:
         pass
     except SyncError as failure:
         services.log.warning("channel_not_stopped", channel_id=channel.channel_id, error_code=failure.code)
-        services.store.end_channel(channel.channel_id, retry_seconds=STOP_RETRY_SECONDS)
+        services.store.watches.end_channel(channel.channel_id, retry_seconds=STOP_RETRY_SECONDS)
         return False
-    services.store.end_channel(channel.channel_id)
+    services.store.watches.end_channel(channel.channel_id)
     return True
 
 
@@ -176,7 +176,7 @@ def _record_failure(services: Services, claim: WatchClaim, channel_id: str, fail
     try:
         if isinstance(failure, ReconnectNeeded):
             record_loss(services, claim.user_id, claim.tokens, failure)
-        services.store.fail_channel(channel_id, failure.code, reaction.retry_seconds)
+        services.store.watches.fail_channel(channel_id, failure.code, reaction.retry_seconds)
     except StoreFailure as unreachable:
         services.log.warning("failure_not_recorded", calendar_id=claim.calendar_id, error_code=unreachable.code)
     return WatchOutcome(claim, None, failure.code)

@@ -32,7 +32,7 @@ def receive() -> Response:
     if not resource_id or not state:
         raise Problem(400, "notification_malformed", "X-Goog-Resource-ID and X-Goog-Resource-State are needed.")
 
-    notified = services.store.record_notification(channel_id, resource_id, state, _number())
+    notified = services.store.claims.record_notification(channel_id, resource_id, state, _number())
     if notified.outcome == "refused":
         services.log.warning("notification_refused", why="resource_id", channel_id=channel_id)
         raise _refusal("wrong_resource")

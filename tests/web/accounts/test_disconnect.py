@@ -207,14 +207,14 @@ def test_a_sync_in_progress_brings_nothing_back(world: World, alice: Person) -> 
 def test_a_claim_of_before_neither_pauses_nor_stores_tokens(world: World, alice: Person, ending: str) -> None:
     late = world.services_with()
     world.make_due(alice)
-    claim = late.store.claim_due_calendars("late", limit=1, lease_seconds=60)[0]
+    claim = late.store.claims.claim_due("late", limit=1, lease_seconds=60)[0]
     disconnect(world, alice)
     world.db.execute("update calendar_webhooks set paused_reason = null")
     if ending == "refreshes":
         fresh = world.google.grant(alice.email)
         sealed = late.tokens.seal(alice.user_id, fresh, late.tokens.grant_of(fresh))
         assert claim.tokens.refresh
-        assert late.store.save_tokens(alice.user_id, claim.tokens.refresh, sealed) is False
+        assert late.store.connections.save_tokens(alice.user_id, claim.tokens.refresh, sealed) is False
 
     assert sync_claim(late, claim).status in {"failed", "lost"}
 
@@ -287,7 +287,7 @@ def test_a_store_that_goes_away_halfway_is_finished_later(world: World, alice: P
 
 
 def test_a_process_that_died_before_google_was_asked_is_taken_over(world: World, alice: Person) -> None:
-    world.services.store.begin_disconnect(alice.user_id, "keep")
+    world.services.store.accounts.begin_disconnect(alice.user_id, "keep")
     assert channels(world) == ["live", "live"]
     world.db.execute("update google_credentials set status_at = now() - interval '6 minutes'")
 
@@ -299,10 +299,10 @@ def test_a_process_that_died_before_google_was_asked_is_taken_over(world: World,
 
 
 def test_a_reconnection_between_the_steps_is_kept(world: World, alice: Person) -> None:
-    world.services.store.begin_disconnect(alice.user_id, "keep")
+    world.services.store.accounts.begin_disconnect(alice.user_id, "keep")
     world.connect(alice)
 
-    assert world.services.store.finish_disconnect(alice.user_id) is False
+    assert world.services.store.accounts.finish_disconnect(alice.user_id) is False
 
     row = stored(world, alice)
     assert row is not None

@@ -9,8 +9,11 @@ from sync.clients.store.rpc import Rpc
 from sync.model import SealedTokens
 
 
-class ConnectionCalls(Rpc):
-    def connect_calendars(
+class ConnectionCalls:
+    def __init__(self, rpc: Rpc) -> None:
+        self._rpc = rpc
+
+    def connect(
         self,
         user_id: str,
         google_calendar_ids: Sequence[str],
@@ -21,7 +24,7 @@ class ConnectionCalls(Rpc):
     ) -> dict[str, str]:
         """{Google's calendar id: our calendar id}. `google_account`: its address, if known. Raises StoreRejected 23503
         for an unknown user."""
-        found = self._rows(
+        found = self._rpc.rows(
             "connect_calendars",
             p_user_id=user_id,
             p_google_calendar_ids=list(google_calendar_ids),
@@ -37,7 +40,7 @@ class ConnectionCalls(Rpc):
 
     def save_tokens(self, user_id: str, used_refresh_token: str, sealed: SealedTokens) -> bool:
         return bool(
-            self._call(
+            self._rpc.call(
                 "save_tokens",
                 p_user_id=user_id,
                 p_used_refresh_token=used_refresh_token,
@@ -51,7 +54,7 @@ class ConnectionCalls(Rpc):
         self, user_id: str, used_refresh_token: str, seen_access_token: str | None, lease_seconds: int
     ) -> tuple[bool, SealedTokens]:
         """(may refresh, the tokens another worker has brought): neither means that another worker is at it."""
-        row = self._rows(
+        row = self._rpc.rows(
             "begin_refresh",
             p_user_id=user_id,
             p_used_refresh_token=used_refresh_token,
@@ -61,17 +64,17 @@ class ConnectionCalls(Rpc):
         return row["may_refresh"], rows.tokens(row)
 
     def release_refresh(self, user_id: str) -> None:
-        self._call("release_refresh", p_user_id=user_id)
+        self._rpc.call("release_refresh", p_user_id=user_id)
 
     def read_tokens(self, after: str, limit: int) -> list[tuple[str, SealedTokens]]:
         """(user id, ciphertexts) of the next users, in order."""
-        found = self._rows("read_tokens", p_after=after, p_limit=limit)
+        found = self._rpc.rows("read_tokens", p_after=after, p_limit=limit)
         return [(row["user_id"], SealedTokens(row["access_token"], None, row["refresh_token"])) for row in found]
 
     def replace_ciphertext(self, user_id: str, old: SealedTokens, new: SealedTokens) -> bool:
         """False: somebody replaced the tokens meanwhile."""
         return bool(
-            self._call(
+            self._rpc.call(
                 "replace_ciphertext",
                 p_user_id=user_id,
                 p_old_access_token=old.access,
@@ -81,12 +84,10 @@ class ConnectionCalls(Rpc):
             )
         )
 
-    def lose_connection(
-        self, user_id: str, reason: str, used_refresh_token: str | None, message: str | None = None
-    ) -> bool:
+    def lose(self, user_id: str, reason: str, used_refresh_token: str | None, message: str | None = None) -> bool:
         """True the first time; then the user is told, by `message`."""
         return bool(
-            self._call(
+            self._rpc.call(
                 "lose_connection",
                 p_user_id=user_id,
                 p_reason=reason,

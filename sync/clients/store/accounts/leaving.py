@@ -58,16 +58,19 @@ class Leaving:
 _NO_TOKENS = {"access_token": None, "access_token_expires_at": None, "refresh_token": None}
 
 
-class AccountCalls(Rpc):
-    def read_connection(self, user_id: str) -> Connection:
-        found = self._call("read_connection", p_user_id=user_id)
+class AccountCalls:
+    def __init__(self, rpc: Rpc) -> None:
+        self._rpc = rpc
+
+    def read(self, user_id: str) -> Connection:
+        found = self._rpc.call("read_connection", p_user_id=user_id)
         row = found["connection"] or {"status": None, "google_account": None, **_NO_TOKENS}
         calendars = tuple(OwnCalendar(**calendar) for calendar in found["calendars"])
         return Connection(row["status"], row["google_account"], rows.tokens(row), calendars)
 
     def add_calendars(self, user_id: str, google_calendar_ids: Sequence[str], watch_seconds: int) -> dict[str, str]:
         """{Google's calendar id: our calendar id}; {} for a user who is not connected."""
-        found = self._rows(
+        found = self._rpc.rows(
             "add_calendars",
             p_user_id=user_id,
             p_google_calendar_ids=list(google_calendar_ids),
@@ -79,7 +82,7 @@ class AccountCalls(Rpc):
         self, user_id: str, google_calendar_ids: Sequence[str], meetings: str
     ) -> tuple[list[str], list[str]]:
         """(Google's ids of those he has or had, ids of channels to stop). `meetings`: keep | delete."""
-        answer = self._call(
+        answer = self._rpc.call(
             "remove_calendars",
             p_user_id=user_id,
             p_google_calendar_ids=list(google_calendar_ids),
@@ -89,7 +92,7 @@ class AccountCalls(Rpc):
 
     def begin_disconnect(self, user_id: str, meetings: str) -> Leaving:
         """`meetings`: keep | delete. The same answer again until `finish_disconnect`."""
-        answer = self._call("begin_disconnect", p_user_id=user_id, p_meetings=meetings)
+        answer = self._rpc.call("begin_disconnect", p_user_id=user_id, p_meetings=meetings)
         tokens = rows.tokens(answer["tokens"] or _NO_TOKENS)
         channels = tuple(
             DeadChannel(channel["channel_id"], channel["resource_id"], user_id, tokens)
@@ -99,18 +102,18 @@ class AccountCalls(Rpc):
 
     def finish_disconnect(self, user_id: str) -> bool:
         """False: the user has connected again meanwhile, or never had."""
-        return bool(self._call("finish_disconnect", p_user_id=user_id))
+        return bool(self._rpc.call("finish_disconnect", p_user_id=user_id))
 
     def unfinished_disconnects(self, after_seconds: int, limit: int) -> list[str]:
-        found = self._rows("unfinished_disconnects", p_after_seconds=after_seconds, p_limit=limit)
+        found = self._rpc.rows("unfinished_disconnects", p_after_seconds=after_seconds, p_limit=limit)
         return [row["user_id"] for row in found]
 
     def erase_user(self, user_id: str) -> dict[str, int]:
         """{table: rows deleted}."""
-        counts: dict[str, int] = self._call("erase_user", p_user_id=user_id)
+        counts: dict[str, int] = self._rpc.call("erase_user", p_user_id=user_id)
         return counts
 
     def export_user(self, user_id: str, table: str, after: str, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """A page of a table's rows, and where the next one begins; None after the last."""
-        answer = self._call("export_user", p_user_id=user_id, p_table=table, p_after=after, p_limit=limit)
+        answer = self._rpc.call("export_user", p_user_id=user_id, p_table=table, p_after=after, p_limit=limit)
         return answer["rows"], answer["last"] if len(answer["rows"]) == limit else None

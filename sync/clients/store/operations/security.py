@@ -17,8 +17,11 @@ class SecurityAlert:
     seen: int
 
 
-class SecurityCalls(Rpc):
-    def record_security_events(
+class SecurityCalls:
+    def __init__(self, rpc: Rpc) -> None:
+        self._rpc = rpc
+
+    def record(
         self,
         batch_id: str,
         counts: Mapping[tuple[str, str, str], int],
@@ -28,7 +31,7 @@ class SecurityCalls(Rpc):
         keep_days: int,
     ) -> list[SecurityAlert]:
         """Counts by (hour in ISO, kind, address prefix). Not repeated here: who repeats a batch keeps its id."""
-        rows = self._once(
+        rows = self._rpc.once(
             "record_security_events",
             {
                 "p_batch": batch_id,

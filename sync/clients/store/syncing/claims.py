@@ -26,9 +26,12 @@ class UserCalendar:
     paused_reason: str | None
 
 
-class ClaimCalls(Rpc):
+class ClaimCalls:
+    def __init__(self, rpc: Rpc) -> None:
+        self._rpc = rpc
+
     def record_notification(self, channel_id: str, resource_id: str, state: str, number: int | None) -> Notified:
-        row = self._rows(
+        row = self._rpc.rows(
             "record_notification",
             p_channel_id=channel_id,
             p_resource_id=resource_id,
@@ -37,7 +40,7 @@ class ClaimCalls(Rpc):
         )[0]
         return Notified(row["outcome"], row["calendar_id"], row["due_in_seconds"] or 0.0)
 
-    def claim_due_calendars(
+    def claim_due(
         self,
         worker: str,
         *,
@@ -46,7 +49,7 @@ class ClaimCalls(Rpc):
         calendar_ids: Sequence[str] | None = None,
         even_if_not_due: bool = False,
     ) -> list[Claim]:
-        claimed = self._rows(
+        claimed = self._rpc.rows(
             "claim_due_calendars",
             p_worker=worker,
             p_limit=limit,
@@ -58,15 +61,15 @@ class ClaimCalls(Rpc):
 
     def extend_lease(self, claim: Claim, lease_seconds: int) -> bool:
         return bool(
-            self._call(
+            self._rpc.call(
                 "extend_lease", p_calendar_id=claim.calendar_id, p_fence=claim.fence, p_lease_seconds=lease_seconds
             )
         )
 
-    def release_calendar(self, claim: Claim) -> bool:
-        return bool(self._call("release_calendar", p_calendar_id=claim.calendar_id, p_fence=claim.fence))
+    def release(self, claim: Claim) -> bool:
+        return bool(self._rpc.call("release_calendar", p_calendar_id=claim.calendar_id, p_fence=claim.fence))
 
-    def end_claim(
+    def end(
         self,
         claim: Claim,
         *,
@@ -83,7 +86,7 @@ class ClaimCalls(Rpc):
     ) -> bool:
         """Ends a claim without a sync: status skipped or failed."""
         return bool(
-            self._call(
+            self._rpc.call(
                 "end_claim",
                 p_calendar_id=claim.calendar_id,
                 p_fence=claim.fence,
@@ -102,8 +105,8 @@ class ClaimCalls(Rpc):
 
     def sweep_state(self, stale_hours: float) -> tuple[int, int]:
         """(calendars still due, counted to 1000; calendars that a recent notification vouches for)."""
-        row = self._rows("sweep_state", p_stale_hours=stale_hours)[0]
+        row = self._rpc.rows("sweep_state", p_stale_hours=stale_hours)[0]
         return row["remaining"], row["vouched_for"]
 
     def calendars_of_user(self, user_id: str) -> list[UserCalendar]:
-        return [UserCalendar(**row) for row in self._rows("calendars_of_user", p_user_id=user_id)]
+        return [UserCalendar(**row) for row in self._rpc.rows("calendars_of_user", p_user_id=user_id)]

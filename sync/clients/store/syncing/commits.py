@@ -42,13 +42,16 @@ class Staged:
         )
 
 
-class CommitCalls(Rpc):
+class CommitCalls:
+    def __init__(self, rpc: Rpc) -> None:
+        self._rpc = rpc
+
     def read_families(
         self, calendar_id: str, base_event_ids: Iterable[str], event_ids: Iterable[str]
     ) -> tuple[list[dict[str, Any]], dt.datetime | None]:
         """Google's trimmed JSON of whole families, named by base ids and by members, and the earliest start among their
         meetings."""
-        answer = self._call(
+        answer = self._rpc.call(
             "read_families",
             p_calendar_id=calendar_id,
             p_base_event_ids=sorted(base_event_ids),
@@ -56,11 +59,11 @@ class CommitCalls(Rpc):
         )
         return [row["details"] for row in answer["events"]], rows.instant(answer["earliest"])
 
-    def stage_sync(
+    def stage(
         self, claim: Claim, sync_id: str, part: SyncPart, covered_from: dt.datetime | None, lease_seconds: int
     ) -> Staged | None:
         """Writes a part of a full sync that is too large for one payload. None: the fence moved on."""
-        row = self._rows(
+        row = self._rpc.rows(
             "stage_sync",
             p_calendar_id=claim.calendar_id,
             p_fence=claim.fence,
@@ -72,11 +75,11 @@ class CommitCalls(Rpc):
             return None
         return Staged(row["created"], row["updated"], row["deleted"], row["events"])
 
-    def commit_sync(
+    def commit(
         self, claim: Claim, part: SyncPart, covered_from: dt.datetime | None, facts: dict[str, Any]
     ) -> Committed:
         """The one commit of a sync. `facts`: the scalar keys of `commit_sync`'s p_sync (see its SQL comment)."""
-        row = self._rows(
+        row = self._rpc.rows(
             "commit_sync",
             p_calendar_id=claim.calendar_id,
             p_fence=claim.fence,

@@ -10,16 +10,21 @@ from sync.clients.store.rpc import Rpc
 from sync.model import RollClaim, SyncPart
 
 
-class HorizonCalls(Rpc):
-    def advance_quiet_horizons(self, until: dt.datetime, lag_seconds: float, limit: int) -> int:
+class HorizonCalls:
+    def __init__(self, rpc: Rpc) -> None:
+        self._rpc = rpc
+
+    def advance_quiet(self, until: dt.datetime, lag_seconds: float, limit: int) -> int:
         return int(
-            self._call("advance_quiet_horizons", p_until=until.isoformat(), p_lag_seconds=lag_seconds, p_limit=limit)
+            self._rpc.call(
+                "advance_quiet_horizons", p_until=until.isoformat(), p_lag_seconds=lag_seconds, p_limit=limit
+            )
         )
 
-    def claim_rolling_calendars(
+    def claim_rolling(
         self, worker: str, until: dt.datetime, lag_seconds: float, limit: int, lease_seconds: int
     ) -> list[RollClaim]:
-        claimed = self._rows(
+        claimed = self._rpc.rows(
             "claim_rolling_calendars",
             p_worker=worker,
             p_until=until.isoformat(),
@@ -33,7 +38,7 @@ class HorizonCalls(Rpc):
         self, claim: RollClaim, until: dt.datetime, after: str, limit: int
     ) -> tuple[list[dict[str, Any]], str | None]:
         """Google's trimmed JSON of families that may enter, and the last base id; None when there are no more."""
-        answer = self._call(
+        answer = self._rpc.call(
             "read_entering",
             p_calendar_id=claim.calendar_id,
             p_from=claim.horizon_until.isoformat(),
@@ -43,11 +48,11 @@ class HorizonCalls(Rpc):
         )
         return answer["events"], answer["last"] if answer["families"] == limit else None
 
-    def commit_roll(
+    def commit(
         self, claim: RollClaim, part: SyncPart, until: dt.datetime, is_last: bool, lease_seconds: int
     ) -> tuple[bool, int, bool]:
         """(committed, meetings written, a notification came meanwhile)."""
-        row = self._rows(
+        row = self._rpc.rows(
             "commit_roll",
             p_calendar_id=claim.calendar_id,
             p_fence=claim.fence,

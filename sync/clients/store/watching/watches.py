@@ -10,11 +10,14 @@ from sync.clients.store.rpc import Rpc
 from sync.model import DeadChannel, WatchClaim
 
 
-class WatchCalls(Rpc):
-    def claim_expiring_watches(
+class WatchCalls:
+    def __init__(self, rpc: Rpc) -> None:
+        self._rpc = rpc
+
+    def claim_expiring(
         self, *, limit: int, lead_seconds: float, lease_seconds: int, calendar_ids: Sequence[str] | None = None
     ) -> list[WatchClaim]:
-        claimed = self._rows(
+        claimed = self._rpc.rows(
             "claim_expiring_watches",
             p_limit=limit,
             p_lead_seconds=lead_seconds,
@@ -23,16 +26,16 @@ class WatchCalls(Rpc):
         )
         return [rows.watch_claim(row) for row in claimed]
 
-    def watches_due(self, lead_seconds: float) -> int:
+    def due(self, lead_seconds: float) -> int:
         """Watches that still wait to be opened or renewed, counted to 1000."""
-        return int(self._call("watches_due", p_lead_seconds=lead_seconds))
+        return int(self._rpc.call("watches_due", p_lead_seconds=lead_seconds))
 
     def begin_channel(self, channel_id: str, calendar_id: str, address: str) -> None:
-        self._call("begin_channel", p_channel_id=channel_id, p_calendar_id=calendar_id, p_address=address)
+        self._rpc.call("begin_channel", p_channel_id=channel_id, p_calendar_id=calendar_id, p_address=address)
 
     def activate_channel(self, channel_id: str, resource_id: str, expires_at: dt.datetime) -> list[str]:
         """Ids of the earlier channels that are now to be stopped."""
-        found = self._rows(
+        found = self._rpc.rows(
             "activate_channel",
             p_channel_id=channel_id,
             p_resource_id=resource_id,
@@ -41,12 +44,12 @@ class WatchCalls(Rpc):
         return [row["channel_id"] for row in found]
 
     def fail_channel(self, channel_id: str, error_code: str, retry_seconds: float) -> None:
-        self._call("fail_channel", p_channel_id=channel_id, p_error_code=error_code, p_retry_seconds=retry_seconds)
+        self._rpc.call("fail_channel", p_channel_id=channel_id, p_error_code=error_code, p_retry_seconds=retry_seconds)
 
     def claim_dead_channels(
         self, *, limit: int, lease_seconds: int, abandoned_seconds: int, channel_ids: Sequence[str] | None = None
     ) -> list[DeadChannel]:
-        claimed = self._rows(
+        claimed = self._rpc.rows(
             "claim_dead_channels",
             p_limit=limit,
             p_lease_seconds=lease_seconds,
@@ -56,4 +59,4 @@ class WatchCalls(Rpc):
         return [DeadChannel(row["channel_id"], row["resource_id"], row["user_id"], rows.tokens(row)) for row in claimed]
 
     def end_channel(self, channel_id: str, *, retry_seconds: float | None = None) -> None:
-        self._call("end_channel", p_channel_id=channel_id, p_retry_seconds=retry_seconds)
+        self._rpc.call("end_channel", p_channel_id=channel_id, p_retry_seconds=retry_seconds)
