@@ -1,4 +1,4 @@
-"""A grant that died: named for the user, recorded once, everything of his paused. Called where a job ends in it."""
+"""A grant that died: named for the user, recorded once, everything of theirs paused. Called where a job ends in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from sync.model import SealedTokens
 
 
 def record_loss(services: Services, user_id: str, tokens: SealedTokens, failure: ReconnectNeeded) -> None:
-    """Marks the connection as lost, unless the user has reconnected since `tokens` were read; tells him the first time.
+    """Marks the connection as lost, unless the user has reconnected since `tokens` were read; tells them the first
+    time.
 
     Raises StoreFailure.
     """

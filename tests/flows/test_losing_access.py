@@ -1,4 +1,4 @@
-"""Losing access: the user is told once, in his own words and under his own rights; coming back is told too."""
+"""Losing access: the user is told once, in their own words and under their own rights; coming back is told too."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_one_refused_calendar_is_paused_alone_and_told_at_the_second_refusal(wor
     ]
 
 
-def test_a_user_sees_his_own_notifications_and_may_only_mark_them_read(world: World) -> None:
+def test_a_user_sees_their_own_notifications_and_may_only_mark_them_read(world: World) -> None:
     alice, bob = connected(world), world.person("bob")
     world.google.revoke(alice.email)
     poll(world, alice)

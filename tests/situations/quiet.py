@@ -182,5 +182,5 @@ def shifted(event: JsonObject, **by: float) -> JsonObject:
 
 @pytest.fixture
 def quiet(world: World) -> Quiet:
-    """Alice in Zurich, connected, nothing in her calendar yet."""
+    """Alice in Zurich, connected, nothing in the calendar yet."""
     return quiet_world(world)

@@ -31,7 +31,7 @@ PEOPLE = ("anon", "nobody", "alice", "bob", "service")
 
 @dataclass(frozen=True)
 class Access:
-    """`read`, `write`: by caller, whose rows ("alice", "bob") he reaches; a caller not named is denied.
+    """`read`, `write`: by caller, whose rows ("alice", "bob") they reach; a caller not named is denied.
 
     `owner`: the column that tells whose row it is.
     """
@@ -56,7 +56,7 @@ RELATIONS = {
     "public.oauth_flows": SERVICE_ALONE,
     # Belongs to nobody; the test's rows name their person as the kind.
     "public.security_events": Access(read={"service": ALL}, write={"service": ALL}, owner="kind"),
-    # A user also marks his own as read: see below.
+    # A user also marks their own as read: see below.
     "public.user_notifications": OWN_ROWS,
 }
 
@@ -210,7 +210,7 @@ def test_there_is_no_other_schema_of_ours(house: House) -> None:
 
 
 @pytest.mark.parametrize("relation", RELATIONS)
-def test_everyone_reaches_exactly_the_rows_meant_for_him(house: House, relation: str) -> None:
+def test_everyone_reaches_exactly_the_rows_meant_for_them(house: House, relation: str) -> None:
     access = RELATIONS[relation]
     came = {
         (caller, action): house.act(caller, action, relation)
@@ -244,7 +244,7 @@ def test_nobody_may_truncate_or_tie_anything_to_a_table(house: House) -> None:
     assert granted == []
 
 
-def test_user_may_change_one_column_of_one_table_and_only_of_his_own_rows(house: House) -> None:
+def test_user_may_change_one_column_of_one_table_and_only_of_their_own_rows(house: House) -> None:
     columns = house.db.rows(
         "select format('%s.%s', c.oid::regclass, attname) as name from pg_class c join pg_attribute on attrelid = c.oid"
         " where relnamespace = 'public'::regnamespace and relkind in ('r', 'v') and attnum > 0 and not attisdropped"

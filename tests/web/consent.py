@@ -21,7 +21,7 @@ LISTS = "https://www.googleapis.com/auth/calendar.calendarlist.readonly"
 
 
 def jwt(world: World, person: Person) -> dict[str, str]:
-    """The person's sign-in, which names the address of his Google account."""
+    """The person's sign-in, which names the address of their Google account."""
     return bearer(world.supabase.user_jwt(person.user_id, person.email))
 
 
@@ -37,7 +37,7 @@ def begin(world: World, person: Person, **body: Any) -> str:
 
 
 def consent(url: str) -> str:
-    """The user looks at the page (and does what the emulator's switches say): the URL that Google sends him back to."""
+    """The user looks at the page (and does what the emulator's switches say): the URL that Google sends back to."""
     answer = httpx.get(url)
     assert answer.status_code == 302, answer.text
     return str(answer.headers["location"])

@@ -1,4 +1,4 @@
-"""Somebody at an address of his own, as the platform's proxy reports it."""
+"""Somebody at an address of their own, as the platform's proxy reports it."""
 
 from __future__ import annotations
 

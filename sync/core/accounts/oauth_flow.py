@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 _AUTH = "https://www.googleapis.com/auth/"
-# The least that lists events and lets a user choose among his calendars.
+# The least that lists events and lets a user choose among their calendars.
 ASKED_SCOPES = (f"{_AUTH}calendar.events.readonly", f"{_AUTH}calendar.calendarlist.readonly")
 # Any one of each group will do: a front end that signs users in with Google may have asked for more.
 EVENTS_SCOPES = frozenset(
@@ -35,7 +35,7 @@ _RESULT = "result"
 
 @dataclass(frozen=True, slots=True)
 class FlowState:
-    """What travels to Google and back: who connects, where he returns to, and until when. `nonce` is used once."""
+    """What travels to Google and back: who connects, where they return to, and until when. `nonce` is used once."""
 
     nonce: str
     user_id: str
@@ -75,7 +75,7 @@ def read_state(secrets: Sequence[str], text: str) -> FlowState | None:
 
 
 def nonce_hash(nonce: str) -> str:
-    """How a nonce is stored: who reads the table cannot use what he finds."""
+    """How a nonce is stored: who reads the table cannot use what they find."""
     return hashlib.sha256(nonce.encode()).hexdigest()
 
 

@@ -19,7 +19,7 @@ _WHY_CANCELLED = {
     "beyond_horizon": "It was moved beyond the horizon and returns when the horizon reaches it.",
     "calendar_removed": "Its user has this calendar watched no more.",
     "account_changed": "Its user connected another Google account.",
-    "disconnected": "Its user disconnected his Google account.",
+    "disconnected": "Its user disconnected their Google account.",
     "no_link": "It has no join link any more.",
     "event_type": "Its event type is not one that people meet in.",
     "no_time": "Google gives it no readable time.",

@@ -20,7 +20,7 @@ from sync.errors import (
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 # A lost connection pauses the calendar, and then nothing is tried. But a user who reconnected while the old grant was
-# being refused is not paused: he must not wait for the old grant's failure.
+# being refused is not paused: they must not wait for the old grant's failure.
 UNLESS_PAUSED_SECONDS = 5.0
 
 

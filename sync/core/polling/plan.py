@@ -43,7 +43,7 @@ def plan_sync(
 ) -> SyncPlan:
     """The documented rule over the facts of the claim.
 
-    `asked`: an operator or the user asked for this poll. `forced`: he asked for it whatever push says.
+    `asked`: an operator or the user asked for this poll. `forced`: they asked for it whatever push says.
     `expected_format`: the format of sync tokens now; one of another format is of no use.
     """
     why_full = _why_full(claim, expected_format)

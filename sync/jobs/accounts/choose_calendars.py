@@ -1,4 +1,4 @@
-"""Which of his calendars a connected user has watched: his list with their state, more of them, fewer of them.
+"""Which of their calendars a connected user has watched: their list with their state, more of them, fewer of them.
 
 Called by the web.
 """
@@ -30,8 +30,8 @@ class NotConnected(SyncError):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One calendar of the user's list. `own`: ours, if he has it watched. `entry`: Google's; {} for a watched calendar
-    that is not in his list any more."""
+    """One calendar of the user's list. `own`: ours, if they have it watched. `entry`: Google's; {} for a watched
+    calendar that is not in their list any more."""
 
     google_calendar_id: str
     entry: dict[str, Any]
@@ -45,7 +45,7 @@ class Choice:
 
 
 def list_choices(services: Services, user_id: str) -> list[Choice]:
-    """Raises NotConnected, ReconnectNeeded (scope_missing: he did not grant the list), and what passes."""
+    """Raises NotConnected, ReconnectNeeded (scope_missing: they did not grant the list), and what passes."""
     connection = _connection(services, user_id)
     own = {calendar.google_calendar_id: calendar for calendar in connection.calendars if calendar.is_active}
     choices = []
@@ -63,7 +63,7 @@ def add_calendars(services: Services, user_id: str, google_calendar_ids: Sequenc
         wanted = canonical_ids(_listed(services, user_id, connection), wanted)
     ids = services.store.accounts.add_calendars(user_id, wanted, WATCH_FIRST_SECONDS)
     if not ids:
-        # He left between our two looks.
+        # They left between our two looks.
         raise NotConnected("disconnected")
     return watch_connected(services, ids)
 

@@ -1,6 +1,6 @@
-"""Connects a user: tries the grant, stores it encrypted, watches his calendars, and asks for the first sync.
+"""Connects a user: tries the grant, stores it encrypted, watches their calendars, and asks for the first sync.
 
-Nothing is stored before Google has accepted the refresh token and the calendars are known to be his. Watch first,
+Nothing is stored before Google has accepted the refresh token and the calendars are known to be theirs. Watch first,
 then list: a change between the two would otherwise be announced by nobody. Called by the web, `connect_google` and
 `choose_calendars`.
 """
@@ -105,7 +105,7 @@ def watch_connected(services: Services, ids: Mapping[str, str]) -> list[Connecte
 
 
 def _listed(services: Services, grant: Grant, *, needed: bool) -> list[dict[str, Any]] | None:
-    """The user's list, if his grant lets us read it. Not `needed`: nor if Google does not answer now."""
+    """The user's list, if their grant lets us read it. Not `needed`: nor if Google does not answer now."""
     try:
         return services.calendar.list_calendars(FreshGrant(grant))
     except (ReconnectNeeded, CalendarLost):

@@ -81,8 +81,8 @@ def begin_flow(
     email: str | None,
     force_consent: bool,
 ) -> str:
-    """The URL of Google's consent page for this user. Suggests the account he names, else the one he connected before,
-    else the one of his `email`. Raises ConnectNotConfigured, RedirectNotAllowed, UnknownUser,
+    """The URL of Google's consent page for this user. Suggests the account they name, else the one they connected
+    before, else the one of their `email`. Raises ConnectNotConfigured, RedirectNotAllowed, UnknownUser,
     StoreFailure."""
     settings = services.settings
     allowed = settings.connect_redirect_urls
@@ -169,7 +169,7 @@ def _connect(services: Services, user_id: str, grant: Grant) -> tuple[str, Seque
     try:
         return "connected", connect_grant(services, user_id, refresh_token, grant, wanted)
     except UnknownCalendars as unknown:
-        # Another Google account than before, or a calendar that he lost meanwhile.
+        # Another Google account than before, or a calendar that they lost meanwhile.
         left = [calendar for calendar in wanted if calendar not in unknown.ids] or [PRIMARY]
         return "connected", connect_grant(services, user_id, refresh_token, grant, left)
 

@@ -1,4 +1,4 @@
-"""A user leaves: nothing more is done for him, his channels are stopped, his grant is given back, his tokens go.
+"""A user leaves: nothing more is done for them, their channels are stopped, their grant is given back, their tokens go.
 
 In this order, so that no step needs what an earlier one took away. What Google does not do now is not waited for: no
 token stays because of it. A process that dies in between leaves a mark, and `finish_disconnects` goes on from there.

@@ -1,6 +1,6 @@
 """Mails users what they must act on, if mail is configured. Called by the worker and the polling cron.
 
-The row in `user_notifications` is what a user is told; the mail only carries it to where he looks. A failed mail is
+The row in `user_notifications` is what a user is told; the mail only carries it to where they look. A failed mail is
 tried again while the row still holds.
 """
 

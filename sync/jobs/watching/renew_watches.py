@@ -117,7 +117,7 @@ def open_watch(services: Services, claim: WatchClaim) -> WatchOutcome:
 
 
 def _stop_unwanted(services: Services, claim: WatchClaim, channel: OpenChannel) -> WatchOutcome:
-    """The user left while Google opened it. The store may have given his tokens up; this claim's may still serve."""
+    """The user left while Google opened it. The store may have given their tokens up; this claim's may still serve."""
     try:
         stop_channel(services, DeadChannel(channel.channel_id, channel.resource_id, claim.user_id, claim.tokens))
     except StoreFailure as unreachable:

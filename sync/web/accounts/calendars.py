@@ -1,6 +1,6 @@
 """/functions/v1/calendars: a connected user's Google calendars, and which of them are watched.
 
-For the user himself, and for the service about anybody.
+For the user themselves, and for the service about anybody.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def _consent_url(asked: dict[str, str] | None) -> str:
     """`asked`: of the query; None: of the JSON body, which is read once the caller is known."""
     caller = who_calls()
     if caller.user_id is None:
-        raise Problem(403, "user_needed", "Send the user's own JWT: only he can connect his Google account here.")
+        raise Problem(403, "user_needed", "Send the user's own JWT: only they can connect their Google account here.")
     fields = json_object() if asked is None else asked
     prompt = text(fields, "prompt", 20)
     if prompt not in (None, "consent"):

@@ -24,7 +24,7 @@ _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`user_id` is set for a signed-in user only: the service acts for anybody. `email`: his, if his JWT names it."""
+    """`user_id` is set for a signed-in user only: the service acts for anybody. `email`: as the user's JWT has it."""
 
     user_id: str | None = None
     email: str | None = None
@@ -43,7 +43,9 @@ class Caller:
         except ValueError:
             raise Problem(400, "user_id_malformed", "userId must be the user's id, a UUID.") from None
         if self.user_id and self.user_id != user_id:
-            raise Problem(403, "not_your_account", "A signed-in user may act for himself only.", suspicion="other_user")
+            raise Problem(
+                403, "not_your_account", "Signed-in users may act for themselves only.", suspicion="other_user"
+            )
         return user_id
 
 

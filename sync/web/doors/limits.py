@@ -39,7 +39,7 @@ class Limits:
         return None if self._windows.test(self._unproven, window) else self._seconds_left(self._unproven, window)
 
     def count_user(self, user_id: str) -> int | None:
-        """Seconds until this user is heard again; None: he is now."""
+        """Seconds until this user is heard again; None: they are now."""
         return None if self._windows.hit(self._user, user_id) else self._seconds_left(self._user, user_id)
 
     def _seconds_left(self, item: RateLimitItem, window: str) -> int:

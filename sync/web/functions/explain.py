@@ -1,7 +1,7 @@
 """GET /functions/v1/explain?meeting=<id> or ?event=<Google's id>: why a meeting stands as it does, or why there is
 none.
 
-For the service, and for a signed-in user about his own calendars; what is not his does not exist for him.
+For the service, and for a signed-in user about their own calendars; what is not theirs does not exist for them.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ PATHS: dict[str, dict[str, Schema]] = {
     },
     "/connect/google/disconnect": {
         "post": operation(
-            "Stop everything for a user and give his grant back.",
+            "Stop everything for a user and give their grant back.",
             SERVICE_OR_USER,
             ok("Disconnected"),
             (*REFUSED, *WITH_BODY, 403),

@@ -30,7 +30,7 @@ RETRY_AFTER = {"Retry-After": {"schema": {"type": "string", "pattern": "^[0-9]+$
 
 REFUSED = (401, 429, 500, 503)
 WITH_BODY = (400, 413)
-USER_ID: Schema = {**UUID, "description": "Needed from the service; a user may name himself only."}
+USER_ID: Schema = {**UUID, "description": "Needed from the service; a user may name themselves only."}
 FIELDS: dict[str, Schema] = {
     "userId": maybe(USER_ID),
     "force": {"type": "boolean", "description": "Poll whatever push says."},

@@ -27,7 +27,7 @@ def alice(world: World) -> Person:
     """A row in every table."""
     world.restart_service(CONNECT_REDIRECT_URLS=HOME)
     alice = world.person()
-    world.google.insert_event(alice.email, world.event("Hers, ä€😀"), notify=False)
+    world.google.insert_event(alice.email, world.event("Alice's, ä€😀"), notify=False)
     world.connect(alice)
     begin(world, alice)
     world.db.execute(
@@ -64,8 +64,8 @@ def test_export_gives_every_row_and_no_token(world: World, alice: Person) -> Non
     assert (done.returncode, done.stderr) == (0, "")
     exported: dict[str, list[dict[str, Any]]] = json.loads(done.stdout)
     assert {table: len(rows) for table, rows in exported.items()} == rows_left(world, alice)
-    assert [row["title"] for row in exported["meetings"]] == ["Hers, ä€😀"]
-    assert exported["calendar_events"][0]["details"]["summary"] == "Hers, ä€😀"
+    assert [row["title"] for row in exported["meetings"]] == ["Alice's, ä€😀"]
+    assert exported["calendar_events"][0]["details"]["summary"] == "Alice's, ä€😀"
     assert bob.user_id not in done.stdout
     columns = {column for rows in exported.values() for row in rows for column in row}
     assert not columns & {"access_token", "refresh_token", "sync_token", "verifier", "nonce_hash"}

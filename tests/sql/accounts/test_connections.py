@@ -1,4 +1,4 @@
-"""connect_calendars, save_tokens, lose_connection: a user is told once, and his reconnection wins."""
+"""connect_calendars, save_tokens, lose_connection: a user is told once, and their reconnection wins."""
 
 from __future__ import annotations
 
@@ -201,8 +201,8 @@ def test_meetings_without_a_calendar_are_adopted_and_not_inserted_again(db: Data
     assert db.sync(calendar, part([meeting(title="New")]), is_full=True)["created"] == 0
     mine = db.rows("select title, calendar_id from public.meetings where user_id = %s", alice)
     assert mine == [{"title": "New", "calendar_id": calendar["id"]}]
-    his = db.rows("select title, calendar_id from public.meetings where user_id = %s", bob)
-    assert his == [{"title": "Old", "calendar_id": None}]
+    bobs = db.rows("select title, calendar_id from public.meetings where user_id = %s", bob)
+    assert bobs == [{"title": "Old", "calendar_id": None}]
 
 
 def test_other_calendars_than_the_primary_adopt_no_meetings(db: Database) -> None:

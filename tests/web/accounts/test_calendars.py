@@ -18,7 +18,7 @@ TEAM = "team@group.calendar.google.com"
 
 @pytest.fixture
 def alice(world: World) -> Person:
-    """Her primary calendar and the team's, each with a meeting; nothing is connected yet."""
+    """Alice's primary calendar and the team's, each with a meeting; nothing is connected yet."""
     alice = world.person()
     world.google.add_calendar(alice.email, TEAM, summary="The team", time_zone="Europe/Zurich", access_role="writer")
     world.google.insert_event(alice.email, world.event("Mine"), notify=False)
@@ -114,7 +114,7 @@ def test_a_user_adds_calendars_by_their_names(world: World, alice: Person) -> No
     wait_until(lambda: world.live_titles(alice) == ["Mine", "Ours", "Pushed"], "both calendars' meetings")
 
 
-def test_a_calendar_that_is_not_his_is_not_added(world: World, alice: Person) -> None:
+def test_a_calendar_that_is_not_theirs_is_not_added(world: World, alice: Person) -> None:
     bob = world.person("bob")
     world.connect(alice)
 
@@ -160,7 +160,7 @@ def test_what_is_not_over_is_cancelled_and_history_stays(world: World, alice: Pe
     }
 
 
-def test_a_users_meetings_go_when_he_says_so(world: World, alice: Person) -> None:
+def test_a_users_meetings_go_when_they_say_so(world: World, alice: Person) -> None:
     world.connect(alice, ["primary", TEAM])
 
     remove(world, alice, TEAM, meetings="delete")
@@ -193,7 +193,7 @@ def test_removing_by_address_and_removing_twice(world: World, alice: Person) -> 
     assert world.calendar(alice)["is_active"] is False
 
 
-def test_a_calendar_he_never_had_is_not_removed(world: World, alice: Person) -> None:
+def test_a_calendar_they_never_had_is_not_removed(world: World, alice: Person) -> None:
     world.connect(alice)
     for unknown in (TEAM, "nobody@example.com"):
         assert_problem(remove(world, alice, "primary", unknown), 422, "calendar_unknown")
@@ -245,7 +245,7 @@ def test_a_watch_in_progress_does_not_outlive_its_calendar(world: World, alice: 
     assert world.calendar(alice, TEAM)["webhook_id"] is None
 
 
-def test_the_service_acts_for_anybody_and_a_user_for_himself(world: World, alice: Person) -> None:
+def test_the_service_acts_for_anybody_and_a_user_for_themselves(world: World, alice: Person) -> None:
     bob = world.person("bob")
     world.connect(alice)
     service = bearer(world.supabase.service_key)

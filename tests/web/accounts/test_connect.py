@@ -53,7 +53,7 @@ def test_the_primary_calendar_is_connected_and_watched(world: World) -> None:
     world.await_synced(calendar["id"])
 
 
-def test_a_user_connects_himself_with_his_jwt(world: World) -> None:
+def test_a_user_connects_themselves_with_their_jwt(world: World) -> None:
     alice = world.person()
     body = {"provider_token": "unused", "provider_refresh_token": alice.refresh_token}
 
@@ -191,7 +191,7 @@ def test_a_dead_grant_does_not_harm_the_connection_there_is(world: World) -> Non
     ("fault", "status", "code"),
     [("backend_503", 503, "google_unavailable"), ("invalid_client", 502, "google_project_refused")],
 )
-def test_what_is_not_the_users_fault_is_not_laid_on_him(world: World, fault: str, status: int, code: str) -> None:
+def test_what_is_not_the_users_fault_is_not_laid_on_them(world: World, fault: str, status: int, code: str) -> None:
     alice = world.person()
     world.google.add_fault(fault, method="token")
 

@@ -36,7 +36,7 @@ def world(world: World) -> World:
     return world
 
 
-def test_a_user_connects_and_his_calendar_follows(world: World) -> None:
+def test_a_user_connects_and_their_calendar_follows(world: World) -> None:
     alice = world.person()
     world.google.insert_event(alice.email, world.event("Before"), notify=False)
 

@@ -199,11 +199,11 @@ def test_a_page_that_was_taken_off_the_list_is_not_returned_to(world: World) -> 
 def test_nobody_connects_with_the_code_of_anothers_flow(world: World) -> None:
     """Alice's code under Bob's state, and the other way round: PKCE ties each code to the flow it was made in."""
     alice, bob = world.person(), world.person("bob")
-    hers, his = consent(begin(world, alice)), consent(begin(world, bob))
+    alices, bobs = consent(begin(world, alice)), consent(begin(world, bob))
 
-    answer = back(world, state=query_of(his)["state"], code=query_of(hers)["code"])
+    answer = back(world, state=query_of(bobs)["state"], code=query_of(alices)["code"])
     assert result_of(answer) == "code_refused"
-    answer = back(world, state=query_of(hers)["state"], code=query_of(his)["code"])
+    answer = back(world, state=query_of(alices)["state"], code=query_of(bobs)["code"])
     assert result_of(answer) == "code_refused"
 
     for person in (alice, bob):

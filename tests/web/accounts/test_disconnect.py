@@ -23,7 +23,7 @@ TEAM = "team@group.calendar.google.com"
 
 @pytest.fixture
 def alice(world: World) -> Person:
-    """Connected with two calendars, a meeting behind her and one ahead in each."""
+    """Connected with two calendars, a meeting past and one ahead in each."""
     world.restart_service(CONNECT_REDIRECT_URLS=HOME)
     alice = world.person()
     world.google.add_calendar(alice.email, TEAM)
@@ -100,7 +100,7 @@ def test_meetings_ahead_are_cancelled_and_history_stays(world: World, alice: Per
 
 def test_meetings_go_when_the_user_says_so(world: World, alice: Person) -> None:
     bob = world.person("bob")
-    world.google.insert_event(bob.email, world.event("His"), notify=False)
+    world.google.insert_event(bob.email, world.event("Bob's"), notify=False)
     world.connect(bob)
     world.db.execute(
         "insert into meetings (user_id, title, start_time) values (%s, 'Original', now())", (alice.user_id,)
@@ -109,7 +109,7 @@ def test_meetings_go_when_the_user_says_so(world: World, alice: Person) -> None:
     disconnect(world, alice, meetings="delete")
 
     assert world.meetings(alice) == []
-    assert world.live_titles(bob) == ["His"]
+    assert world.live_titles(bob) == ["Bob's"]
 
 
 def test_leaving_twice_is_leaving_once(world: World, alice: Person) -> None:
@@ -311,7 +311,7 @@ def test_a_reconnection_between_the_steps_is_kept(world: World, alice: Person) -
     world.await_equal(alice)
 
 
-def test_the_service_acts_for_anybody_and_a_user_for_himself(world: World, alice: Person) -> None:
+def test_the_service_acts_for_anybody_and_a_user_for_themselves(world: World, alice: Person) -> None:
     bob = world.person("bob")
     body = {"userId": alice.user_id}
     assert_problem(call(world, DISCONNECT, json=body), 401, "unauthorized")
@@ -325,15 +325,15 @@ def test_the_service_acts_for_anybody_and_a_user_for_himself(world: World, alice
     assert_gone(world, alice)
 
 
-def test_deleting_the_auth_user_leaves_no_row_of_his(world: World, alice: Person) -> None:
+def test_deleting_the_auth_user_leaves_no_row_of_theirs(world: World, alice: Person) -> None:
     begin(world, alice)
     world.db.execute(
         "insert into user_notifications (user_id, kind, reason, message) values (%s, 'reconnect_needed', 'x', 'x')",
         (alice.user_id,),
     )
-    of_hers = {row["name"]: f"select 1 from {row['name']} where user_id = %s" for row in world.rows(TABLES_OF_USERS)}
-    assert {table for table, query in of_hers.items() if not world.rows(query, alice.user_id)} == set()
+    of_alice = {row["name"]: f"select 1 from {row['name']} where user_id = %s" for row in world.rows(TABLES_OF_USERS)}
+    assert {table for table, query in of_alice.items() if not world.rows(query, alice.user_id)} == set()
 
     world.db.execute("delete from auth.users where id = %s", (alice.user_id,))
 
-    assert {table for table, query in of_hers.items() if world.rows(query, alice.user_id)} == set()
+    assert {table for table, query in of_alice.items() if world.rows(query, alice.user_id)} == set()

@@ -1,4 +1,4 @@
-"""Who is let in where: the service, the scheduler, a signed-in user for himself, and nobody else."""
+"""Who is let in where: the service, the scheduler, a signed-in user for themselves, and nobody else."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_front_ends_anon_key_beside_the_users_jwt_is_no_hindrance(world: World
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "ES256"])
-def test_a_user_acts_for_himself_alone(world: World, algorithm: Any) -> None:
+def test_a_user_acts_for_themselves_alone(world: World, algorithm: Any) -> None:
     alice, bob = world.person("alice"), world.person("bob")
     headers = bearer(world.supabase.user_jwt(alice.user_id, algorithm=algorithm))
 
@@ -186,7 +186,7 @@ def test_another_scheme_is_no_bearer(world: World) -> None:
         assert_problem(call(world, CRON, headers), 401, "unauthorized")
 
 
-def test_who_is_not_let_in_learns_nothing_of_his_body(world: World) -> None:
+def test_who_is_not_let_in_learns_nothing_of_their_body(world: World) -> None:
     for path in (POLL, CONNECT):
         assert_problem(call(world, path, bearer("x"), content=b"{nonsense"), 401, "unauthorized")
 

@@ -1,4 +1,4 @@
-"""Strangers are throttled, whoever proves himself is not; what is tried is counted."""
+"""Strangers are throttled, whoever proves who they are is not; what is tried is counted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_an_address_refused_too_often_is_told_to_wait(world: World, stranger: Cl
     assert world.supabase.counters() == {}
 
 
-def test_whoever_proves_himself_from_that_address_is_heard(world: World, stranger: Client) -> None:
+def test_whoever_proves_who_they_are_from_that_address_is_heard(world: World, stranger: Client) -> None:
     alice = world.person()
     stranger.be_refused_too_often()
 
@@ -109,15 +109,15 @@ def test_the_services_own_calls_are_not_counted(world: World, stranger: Client) 
 
 def test_one_user_cannot_ask_without_end(world: World, stranger: Client) -> None:
     alice, bob = world.person("alice"), world.person("bob")
-    hers, his = bearer(world.supabase.user_jwt(alice.user_id)), bearer(world.supabase.user_jwt(bob.user_id))
+    alices, bobs = bearer(world.supabase.user_jwt(alice.user_id)), bearer(world.supabase.user_jwt(bob.user_id))
     for _ in range(USER_PER_MINUTE):
-        assert_problem(stranger.post(POLL, hers, json={"force": 7}), 400)
+        assert_problem(stranger.post(POLL, alices, json={"force": 7}), 400)
 
-    answer = stranger.post(POLL, hers, json={"force": 7})
+    answer = stranger.post(POLL, alices, json={"force": 7})
 
     assert_problem(answer, 429, "too_many_requests")
     assert int(answer.headers["retry-after"]) >= 1
-    assert_problem(stranger.post(POLL, his, json={"force": 7}), 400)
+    assert_problem(stranger.post(POLL, bobs, json={"force": 7}), 400)
 
 
 def test_each_kind_of_attempt_is_counted_by_network(world: World, stranger: Client) -> None:
@@ -126,7 +126,7 @@ def test_each_kind_of_attempt_is_counted_by_network(world: World, stranger: Clie
     world.google.configure(push="drop")
     (channel,) = world.rows("select * from calendar_channels where state = 'live'")
     token = channel_token(world.settings.channel_token_secrets[0], channel["id"])
-    his = bearer(world.supabase.user_jwt(bob.user_id))
+    bobs = bearer(world.supabase.user_jwt(bob.user_id))
     expired = bearer(world.supabase.user_jwt(bob.user_id, expires_in=-3600))
 
     stranger.post(WEBHOOK, {**signed(world), "X-Goog-Channel-Token": "0" * 64})
@@ -134,13 +134,13 @@ def test_each_kind_of_attempt_is_counted_by_network(world: World, stranger: Clie
     stranger.post(WEBHOOK, {**signed(world), "X-Goog-Channel-ID": channel["id"], "X-Goog-Channel-Token": token})
     stranger.post(CRON, bearer("wrong"))
     stranger.post(POLL, {"apikey": "wrong"})
-    stranger.post(CRON, his)
+    stranger.post(CRON, bobs)
     stranger.post(POLL, bearer("a.b.c"))
-    stranger.post(POLL, his, json={"userId": alice.user_id})
+    stranger.post(POLL, bobs, json={"userId": alice.user_id})
     stranger.post(CRON)
     # Nothing to be suspicious of.
     stranger.post(POLL, expired)
-    stranger.post(POLL, his, json={})
+    stranger.post(POLL, bobs, json={})
     stranger.get("/unknown")
 
     network = "203.0.113.0/24"
@@ -157,13 +157,13 @@ def test_each_kind_of_attempt_is_counted_by_network(world: World, stranger: Clie
 
 def test_asking_for_another_users_meeting_is_counted(world: World, stranger: Client) -> None:
     alice, bob = world.person("alice"), world.person("bob")
-    world.google.insert_event(alice.email, world.event("Hers"), notify=False)
+    world.google.insert_event(alice.email, world.event("Alice's"), notify=False)
     world.connect(alice)
     (meeting,) = world.meetings(alice)
-    his = bearer(world.supabase.user_jwt(bob.user_id))
+    bobs = bearer(world.supabase.user_jwt(bob.user_id))
 
-    assert_problem(stranger.get(f"/functions/v1/explain?meeting={meeting['id']}", his), 404, "meeting_unknown")
-    assert_problem(stranger.get(f"/functions/v1/explain?meeting={uuid.uuid4()}", his), 404, "meeting_unknown")
+    assert_problem(stranger.get(f"/functions/v1/explain?meeting={meeting['id']}", bobs), 404, "meeting_unknown")
+    assert_problem(stranger.get(f"/functions/v1/explain?meeting={uuid.uuid4()}", bobs), 404, "meeting_unknown")
 
     assert stored(world) == {("other_user", "203.0.113.0/24"): 1}
 

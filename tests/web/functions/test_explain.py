@@ -74,17 +74,17 @@ def test_an_event_nobody_knows_is_said_to_be_in_no_calendar(world: World) -> Non
     assert codes(ask(world, event="nowhere")) == ["not_in_calendar"]
 
 
-def test_a_user_may_ask_about_his_own_meetings_only(world: World) -> None:
+def test_a_user_may_ask_about_their_own_meetings_only(world: World) -> None:
     alice, bob = world.person(), world.person("bob")
-    event = world.google.insert_event(alice.email, world.event("Hers"), notify=False)
+    event = world.google.insert_event(alice.email, world.event("Alice's"), notify=False)
     world.connect(alice)
-    meeting = str(row(world, alice, "Hers")["id"])
-    hers, his = world.supabase.user_jwt(alice.user_id), world.supabase.user_jwt(bob.user_id)
+    meeting = str(row(world, alice, "Alice's")["id"])
+    alices, bobs = world.supabase.user_jwt(alice.user_id), world.supabase.user_jwt(bob.user_id)
 
-    assert codes(ask(world, hers, meeting=meeting))[-1] == "confirmed"
-    assert ask(world, his, meeting=meeting).status_code == 404
-    assert codes(ask(world, hers, event=event["id"]))[-1] == "confirmed"
-    assert codes(ask(world, his, event=event["id"])) == ["not_in_calendar"]
+    assert codes(ask(world, alices, meeting=meeting))[-1] == "confirmed"
+    assert ask(world, bobs, meeting=meeting).status_code == 404
+    assert codes(ask(world, alices, event=event["id"]))[-1] == "confirmed"
+    assert codes(ask(world, bobs, event=event["id"])) == ["not_in_calendar"]
     assert ask(world, "wrong", meeting=meeting).status_code == 401
 
 

@@ -110,7 +110,7 @@ def test_force_polls_in_spite_of_a_recent_notification(world: World) -> None:
     assert world.google_calls("events.list") == 1
 
 
-def test_a_user_polls_his_own_calendars_with_his_jwt(world: World) -> None:
+def test_a_user_polls_their_own_calendars_with_their_jwt(world: World) -> None:
     alice = connected(world)
     world.google.insert_event(alice.email, world.event("Mine"), notify=False)
 

@@ -1,4 +1,4 @@
-"""A user's connection as a whole: what he has, what he adds and removes, how he leaves. SQL: connect_flow,
+"""A user's connection as a whole: what they have, what they add and remove, how they leave. SQL: connect_flow,
 leaving_functions."""
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class AccountCalls:
     def remove_calendars(
         self, user_id: str, google_calendar_ids: Sequence[str], meetings: str
     ) -> tuple[list[str], list[str]]:
-        """(Google's ids of those he has or had, ids of channels to stop). `meetings`: keep | delete."""
+        """(Google's ids of those they have or had, ids of channels to stop). `meetings`: keep | delete."""
         answer = self._rpc.call(
             "remove_calendars",
             p_user_id=user_id,
