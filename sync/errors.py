@@ -33,6 +33,11 @@ class OutcomeUnknown(RetryLater):
     """The request was sent and its answer lost: it may have been carried out."""
 
 
+class ForeignAnswer(OutcomeUnknown):
+    """The answer has not Google's form (a proxy's page, a portal's, a part of JSON): it says nothing about the
+    calendar, nor about the grant."""
+
+
 class SlowDown(RetryLater):
     """A quota was hit. Never a sign of lost access, whatever the status code (403 or 429)."""
 
@@ -66,7 +71,12 @@ class ChannelUnknown(GoogleFailure):
 
 
 class RequestRejected(GoogleFailure):
-    """Google refuses what we ask: our bug, or the Google Cloud project's set-up."""
+    """Google refuses what we ask: our bug."""
+
+
+class Misconfigured(RequestRejected):
+    """The OAuth client or the Google Cloud project is set up wrongly: only the operator can mend it, and no user's
+    grant is in doubt."""
 
 
 class BadRequest(RequestRejected):

@@ -219,12 +219,12 @@ class DeadChannel:
 
 @dataclass(frozen=True, slots=True)
 class EventsPage:
-    """One page of events.list. The sync token comes on the last page only."""
+    """One page of events.list. The sync token comes on the last page only; empty tokens and an empty zone are None."""
 
     items: tuple[Mapping[str, Any], ...]
     next_page_token: str | None
     next_sync_token: str | None
-    time_zone: str
+    time_zone: str | None
 
 
 @dataclass(frozen=True, slots=True)

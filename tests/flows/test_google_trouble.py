@@ -192,7 +192,11 @@ def test_trouble_at_the_token_endpoint_is_overcome_within_the_sync(world: World,
 
 @pytest.mark.parametrize(
     ("kind", "code", "calls"),
-    [("backend_503", "token_endpoint_failed", 3), ("invalid_client", "invalid_client", 1)],
+    [
+        ("backend_503", "token_endpoint_failed", 3),
+        ("invalid_client", "invalid_client", 1),
+        ("deleted_client", "deleted_client", 1),
+    ],
 )
 def test_lasting_trouble_at_the_token_endpoint_never_loses_the_connection(
     world: World, alice: Person, kind: str, code: str, calls: int

@@ -45,7 +45,7 @@ def make_due(world: World) -> None:
     world.db.execute("update calendar_webhooks set due_at = now(), not_before = null")
 
 
-@pytest.mark.parametrize("reason", ["invalid_grant", "invalid_rapt", "admin_policy_enforced", "deleted_client"])
+@pytest.mark.parametrize("reason", ["invalid_grant", "invalid_rapt", "admin_policy_enforced"])
 def test_a_dead_grant_is_told_once_and_stops_all_calls(world: World, reason: str) -> None:
     alice = connected(world)
     world.google.revoke(alice.email, reason=reason)

@@ -74,7 +74,7 @@ FAILURES = {
     "webhook_unauthorized": "push.webhookUrlUnauthorized",
     "quota_exceeded": "quotaExceeded",
     "truncated_body": "no_answer",
-    "malformed_json": "answer_unreadable",
+    "malformed_json": "foreign_answer_200",
     "lost_access_404": "notFound",
 }
 

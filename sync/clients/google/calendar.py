@@ -26,6 +26,7 @@ from sync.errors import (
     BadRequest,
     CalendarLost,
     ChannelUnknown,
+    ForeignAnswer,
     OutcomeUnknown,
     PageTokenRejected,
     ResyncNeeded,
@@ -39,6 +40,8 @@ PAGE_SIZE = 2500
 ATTEMPTS = 3
 # A Retry-After up to this is waited for at once; a longer one becomes the calendar's backoff.
 LONGEST_WAIT_SECONDS = 4.0
+# Of 250 calendars each. Google ends no list anywhere near it.
+MAX_LIST_PAGES = 200
 # Only the reader's own attendee row: its answer is all a meeting needs, and other people's addresses stay at Google.
 MAX_ATTENDEES = 1
 
@@ -47,6 +50,23 @@ class Access(Protocol):
     """A user's way in. `token(fresh=True)` after Google refused the last one."""
 
     def token(self, *, fresh: bool = False) -> str: ...
+
+
+class PagesTurned:
+    """The page tokens of one listing: none comes twice, and there are not more than `most`, whatever the other side
+    says."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._seen: set[str] = set()
+
+    def to(self, page_token: str) -> None:
+        """Raises RetryLater."""
+        if page_token in self._seen:
+            raise RetryLater("page_token_repeats")
+        if len(self._seen) >= self._most:
+            raise RetryLater("too_many_pages")
+        self._seen.add(page_token)
 
 
 class GoogleCalendar:
@@ -88,10 +108,10 @@ class GoogleCalendar:
                 raise ResyncNeeded(rejected.code) from rejected
             raise
         return EventsPage(
-            items=tuple(answer.get("items") or ()),
-            next_page_token=answer.get("nextPageToken"),
-            next_sync_token=answer.get("nextSyncToken"),
-            time_zone=answer.get("timeZone") or "UTC",
+            items=tuple(_items(answer, "calendar#events")),
+            next_page_token=_token(answer, "nextPageToken"),
+            next_sync_token=_token(answer, "nextSyncToken"),
+            time_zone=_token(answer, "timeZone"),
         )
 
     def watch(
@@ -106,7 +126,7 @@ class GoogleCalendar:
         try:
             return OpenChannel(channel_id, str(answer["resourceId"]), _expiration(answer.get("expiration"), now))
         except (LookupError, TypeError, ValueError, OverflowError) as broken:
-            raise OutcomeUnknown("answer_unreadable") from broken
+            raise ForeignAnswer("foreign_answer_200") from broken
 
     def stop(self, access: Access, *, channel_id: str, resource_id: str) -> None:
         """Stops a channel. Raises ChannelUnknown when there is none (any more)."""
@@ -120,13 +140,18 @@ class GoogleCalendar:
         """The user's calendar list (id, summary, primary, accessRole, timeZone), all pages."""
         entries: list[dict[str, Any]] = []
         page_token = None
+        turned = PagesTurned(MAX_LIST_PAGES)
         while True:
             request = self._api.calendarList().list(maxResults=250, pageToken=page_token)
             answer = self._execute(access, request)
-            entries.extend(answer.get("items") or ())
-            page_token = answer.get("nextPageToken")
+            listed = _items(answer, "calendar#calendarList")
+            if not all(isinstance(entry, dict) and isinstance(entry.get("id"), str) for entry in listed):
+                raise ForeignAnswer("foreign_answer_200")
+            entries.extend(listed)
+            page_token = _token(answer, "nextPageToken")
             if not page_token:
                 return entries
+            turned.to(page_token)
 
     def _execute(self, access: Access, request: HttpRequest, *, attempts: int = ATTEMPTS) -> dict[str, Any]:
         retrying = Retrying(
@@ -166,11 +191,28 @@ class GoogleCalendar:
             return {}
         try:
             answer = request.postproc(response, content)
-        except ValueError as broken:
-            raise OutcomeUnknown("answer_unreadable") from broken
+        except (ValueError, RecursionError) as broken:
+            raise ForeignAnswer("foreign_answer_200") from broken
         if not isinstance(answer, dict):
-            raise OutcomeUnknown("answer_unreadable")
+            raise ForeignAnswer("foreign_answer_200")
         return answer
+
+
+def _items(answer: dict[str, Any], kind: str) -> list[Any]:
+    """The items of a list answer. Raises ForeignAnswer for a JSON object that is no such list: as an empty one it would
+    end everything in the calendar."""
+    items = answer.get("items", [])
+    if answer.get("kind") != kind or not isinstance(items, list):
+        raise ForeignAnswer("foreign_answer_200")
+    return items
+
+
+def _token(answer: dict[str, Any], name: str) -> str | None:
+    """A text of an answer; None where it is missing or empty. Raises ForeignAnswer for anything else."""
+    value = answer.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ForeignAnswer("foreign_answer_200")
+    return value or None
 
 
 def _stop_after(attempts: int) -> Callable[[RetryCallState], bool]:

@@ -34,7 +34,7 @@ class GoogleConsent:
 
     def exchange(self, code: str, *, verifier: str, redirect_uri: str, now: dt.datetime) -> Grant:
         """The tokens of an authorization code, which Google takes once. Raises ReconnectNeeded (the code is used, too
-        old, or not this flow's), RequestRejected (our OAuth client), RetryLater."""
+        old, or not this flow's), Misconfigured (our OAuth client), RetryLater."""
         form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier}
         body = self._post(self._token_uri, {**form, "redirect_uri": redirect_uri, **self._client})
         try:
@@ -53,7 +53,7 @@ class GoogleConsent:
 
     def revoke(self, token: str) -> None:
         """Gives a grant back; both kinds of token will do. A token that Google no longer knows is revoked already.
-        Raises RequestRejected, RetryLater."""
+        Raises Misconfigured, RetryLater."""
         with contextlib.suppress(ReconnectNeeded):
             self._post(self._revoke_uri, {"token": token})
 

@@ -15,7 +15,9 @@ from sync.errors import (
     BadRequest,
     CalendarLost,
     ChannelIdTaken,
+    ForeignAnswer,
     GoogleFailure,
+    Misconfigured,
     PushUnsupported,
     ReconnectNeeded,
     RequestRejected,
@@ -26,7 +28,17 @@ from sync.errors import (
 
 QUOTA_REASONS = frozenset({"userRateLimitExceeded", "rateLimitExceeded", "quotaExceeded", "dailyLimitExceeded"})
 SCOPE_REASONS = frozenset({"insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"})
-SETUP_REASONS = frozenset({"accessNotConfigured", "push.webhookUrlUnauthorized", "push.webhookUrlNotHttps"})
+# The last three are the newer words (google.rpc.ErrorInfo) for the first.
+SETUP_REASONS = frozenset(
+    {
+        "accessNotConfigured",
+        "push.webhookUrlUnauthorized",
+        "push.webhookUrlNotHttps",
+        "SERVICE_DISABLED",
+        "CONSUMER_INVALID",
+        "CONSUMER_SUSPENDED",
+    }
+)
 
 
 class AccessTokenRejected(GoogleFailure):
@@ -35,27 +47,36 @@ class AccessTokenRejected(GoogleFailure):
 
 def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> GoogleFailure:
     """The typed failure of an error answer. `headers` with lower-case names."""
-    reason, api_status = _read(body)
+    is_googles, reason, api_status = _read(body)
     code = reason or f"http_{status}"
     wait = retry_after_seconds(headers.get("retry-after"))
     if reason in QUOTA_REASONS or status == 429 or api_status == "RESOURCE_EXHAUSTED":
         # Before all else: a quota 403 may carry status PERMISSION_DENIED.
         return SlowDown(code, retry_after_seconds=wait)
     if status >= 500 or status == 408:
+        # Whatever its body: gateways answer 520 to 530, 540 and others with a page, or with JSON of their own.
         return RetryLater(code, retry_after_seconds=wait)
-    if reason in SETUP_REASONS:
-        return RequestRejected(code)
+    if status == 410:
+        # Of any form: a listing that was needless costs little, one that is never made loses changes.
+        return ResyncNeeded(code)
+    if not is_googles:
+        return ForeignAnswer(f"foreign_answer_{status}", retry_after_seconds=wait)
+    return _refusal(status, code)
+
+
+def _refusal(status: int, code: str) -> GoogleFailure:
+    """What Google itself, in its own form, refuses for good."""
+    if code in SETUP_REASONS:
+        return Misconfigured(code)
     if status == 401:
         return AccessTokenRejected(code)
-    if status == 410:
-        return ResyncNeeded(code)
     if status == 403:
-        return ReconnectNeeded("scope_missing") if reason in SCOPE_REASONS else _forbidden(code)
+        return ReconnectNeeded("scope_missing") if code in SCOPE_REASONS else _forbidden(code)
     if status == 404:
         return CalendarLost(code)
-    if reason == "pushNotSupportedForRequestedResource":
+    if code == "pushNotSupportedForRequestedResource":
         return PushUnsupported(code)
-    if reason == "channelIdNotUnique":
+    if code == "channelIdNotUnique":
         return ChannelIdTaken(code)
     return BadRequest(code) if status == 400 else RequestRejected(code)
 
@@ -67,21 +88,31 @@ def _forbidden(code: str) -> GoogleFailure:
     return CalendarLost(code)
 
 
-def _read(body: bytes) -> tuple[str | None, str | None]:
-    """(errors[0].reason or details[].reason, error.status); (None, None) for anything that is not Google's form."""
-    try:
-        error: Any = json.loads(body)["error"]
-        listed = [item.get("reason") for item in error.get("errors") or ()]
-        detailed = [item.get("reason") for item in error.get("details") or ()]
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return None, None
+def _read(body: bytes) -> tuple[bool, str | None, str | None]:
+    """(it has Google's form, errors[0].reason or details[].reason, error.status)."""
+    error = _error_of(body)
+    listed, detailed = _reasons(error.get("errors")), _reasons(error.get("details"))
     known = [reason for reason in (*detailed, *listed) if reason in SCOPE_REASONS]
-    reasons = known or [reason for reason in (*listed, *detailed) if isinstance(reason, str)]
-    return (reasons[0] if reasons else None), error.get("status")
+    reason = next(iter((*known, *listed, *detailed)), None)
+    is_googles = isinstance(error.get("code"), int) or bool(listed)
+    return is_googles, reason, error.get("status") if is_googles else None
+
+
+def _error_of(body: bytes) -> Mapping[str, Any]:
+    try:
+        error = json.loads(body)["error"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return {}
+    return error if isinstance(error, dict) else {}
+
+
+def _reasons(items: Any) -> list[str]:
+    found = [item.get("reason") for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    return [reason for reason in found if isinstance(reason, str)]
 
 
 def retry_after_seconds(value: str | None) -> float | None:
-    """Seconds of a Retry-After header: a number, or an HTTP date."""
+    """Seconds of a Retry-After header: a number, or an HTTP date. However long: who waits sets a bound."""
     if not value:
         return None
     try:
@@ -90,5 +121,5 @@ def retry_after_seconds(value: str | None) -> float | None:
         pass
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, TypeError, OverflowError, OSError):
         return None

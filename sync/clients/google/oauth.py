@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import http.client
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import google.auth.exceptions
@@ -18,20 +19,33 @@ import httplib2
 
 from sync.clients.google.errors import retry_after_seconds
 from sync.clients.google.http_transport import ThreadHttp
-from sync.errors import ReconnectNeeded, RequestRejected, RetryLater
+from sync.errors import Misconfigured, ReconnectNeeded, RetryLater
 from sync.model import Grant
 
 # What Google's OAuth guide calls ends of a grant: only the user's consent brings a new one.
 DEAD_GRANT_CODES = frozenset(
     # invalid_token is the revocation endpoint's word for them.
-    {"invalid_grant", "admin_policy_enforced", "invalid_rapt", "deleted_client", "access_denied", "invalid_token"}
+    {"invalid_grant", "admin_policy_enforced", "invalid_rapt", "access_denied", "invalid_token"}
 )
-# The OAuth client itself is refused: an operator's matter; users' grants may be fine.
+# The OAuth client itself, or what we ask with it, is refused: an operator's matter. Users' grants may be fine, also
+# those of a deleted client: it can be restored.
 CLIENT_CODES = frozenset(
-    {"invalid_client", "unauthorized_client", "disabled_client", "org_internal", "redirect_uri_mismatch"}
+    {
+        "invalid_client",
+        "unauthorized_client",
+        "deleted_client",
+        "disabled_client",
+        "org_internal",
+        "redirect_uri_mismatch",
+        "invalid_request",
+        "unsupported_grant_type",
+    }
 )
 # RFC 6749 4.1.2.1, and what Google adds: the endpoint's own trouble, whatever the status.
 PASSING_CODES = frozenset({"internal_failure", "server_error", "temporarily_unavailable"})
+# RFC 6749 only recommends expires_in. Below Google's hour: too short costs a call, too long a refused one.
+UNTOLD_LIFE_SECONDS = 1800
+LONGEST_LIFE_SECONDS = 86_400
 
 
 class GoogleOAuth:
@@ -44,7 +58,7 @@ class GoogleOAuth:
         self._threads = ThreadHttp()
 
     def refresh(self, refresh_token: str) -> Grant:
-        """A new access token. Raises ReconnectNeeded, RequestRejected (our OAuth client), RetryLater."""
+        """A new access token. Raises ReconnectNeeded, Misconfigured (our OAuth client), RetryLater."""
         credentials: Any = google.oauth2.credentials.Credentials(  # type: ignore[no-untyped-call]
             token=None,
             refresh_token=refresh_token,
@@ -61,9 +75,11 @@ class GoogleOAuth:
             raise refusal_of(endpoint.error_code) from None
         except (google.auth.exceptions.TransportError, OSError) as broken:
             raise RetryLater("token_endpoint_unreachable") from broken
-        except (AttributeError, KeyError, TypeError, ValueError) as broken:
+        except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as broken:
             # An answer 200 that is no token answer (a proxy's page, a body cut short) trips google-auth anywhere.
             raise RetryLater("token_answer_unreadable") from broken
+        if not isinstance(credentials.token, str) or not credentials.token:
+            raise RetryLater("token_answer_unreadable")
         rotated = credentials.refresh_token if credentials.refresh_token != refresh_token else None
         return Grant(
             access_token=credentials.token,
@@ -74,9 +90,19 @@ class GoogleOAuth:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What google-auth reads of an answer."""
+
+    status: int
+    headers: dict[str, str]
+    data: bytes
+
+
 class TokenEndpoint(google_auth_httplib2.Request):  # type: ignore[misc]
     """google-auth's transport, listened in on. `error_code` is the last answer's own: google-auth drops it where it
     knows better, as with `invalid_rapt`. What passes is raised at once: google-auth would repeat it within our repeats.
+    A token's life is told in every answer, in whole seconds, whatever the endpoint says of it.
     """
 
     def __init__(self, connection: httplib2.Http) -> None:
@@ -91,13 +117,13 @@ class TokenEndpoint(google_auth_httplib2.Request):  # type: ignore[misc]
         if response.status == http.client.OK:
             self.scopes = scopes_of(response.data)
             self.refresh_token_expires_in = refresh_token_seconds(response.data)
-        else:
-            subtype = _text(response.data, "error_subtype")
-            # Google tells a session that must be renewed (invalid_rapt) as a kind of invalid_grant.
-            self.error_code = subtype if subtype in DEAD_GRANT_CODES else _text(response.data, "error")
-            if response.status >= 500 or response.status in (408, 429) or self.error_code in PASSING_CODES:
-                wait = retry_after_seconds(response.headers.get("retry-after"))
-                raise RetryLater("token_endpoint_failed", retry_after_seconds=wait)
+            return _Answer(response.status, response.headers, _with_life(response.data))
+        subtype = _text(response.data, "error_subtype")
+        # Google tells a session that must be renewed (invalid_rapt) as a kind of invalid_grant.
+        self.error_code = subtype if subtype in DEAD_GRANT_CODES else _text(response.data, "error")
+        if response.status >= 500 or response.status in (408, 429) or self.error_code in PASSING_CODES:
+            wait = retry_after_seconds(response.headers.get("retry-after"))
+            raise RetryLater("token_endpoint_failed", retry_after_seconds=wait)
         return response
 
 
@@ -112,6 +138,25 @@ def refresh_token_seconds(body: bytes) -> int | None:
     return seconds if isinstance(seconds, int) and not isinstance(seconds, bool) and seconds > 0 else None
 
 
+def _with_life(body: bytes) -> bytes:
+    """The token answer with an `expires_in` that is a number of seconds. As it is if it is none."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    if not isinstance(answer, dict):
+        return body
+    return json.dumps({**answer, "expires_in": _life_seconds(answer.get("expires_in"))}).encode()
+
+
+def _life_seconds(told: Any) -> int:
+    try:
+        seconds = 0.0 if isinstance(told, bool) else float(told)
+    except (TypeError, ValueError, OverflowError):
+        seconds = 0.0
+    return max(1, int(min(seconds, LONGEST_LIFE_SECONDS))) if seconds > 0 else UNTOLD_LIFE_SECONDS
+
+
 def _text(body: bytes, name: str) -> str | None:
     """A text of a JSON object; None for whatever else came."""
     value = _value(body, name)
@@ -121,7 +166,7 @@ def _text(body: bytes, name: str) -> str | None:
 def _value(body: bytes, name: str) -> Any:
     try:
         return json.loads(body)[name]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return None
 
 
@@ -130,7 +175,7 @@ def refusal_of(code: str | None) -> Exception:
     if code is None:
         return RetryLater("token_endpoint_failed")
     if code in CLIENT_CODES:
-        return RequestRejected(code)
+        return Misconfigured(code)
     if code in DEAD_GRANT_CODES:
         return ReconnectNeeded(code)
     return RetryLater(f"token_endpoint_{code}"[:60])

@@ -29,9 +29,6 @@ _MESSAGES = {
         "connect again."
     ),
     "invalid_rapt": "Your organisation asks you to sign in to Google again. Connect your calendar again to go on.",
-    "deleted_client": (
-        "This app's registration at Google was deleted. Its operator has to mend that before you can connect again."
-    ),
     "scope_missing": ("Access to your calendar's events was not granted. Connect again and leave all boxes ticked."),
     "no_refresh_token": "Your calendar was connected without lasting access. Connect it again to go on.",
 }

@@ -19,6 +19,8 @@ from sync.errors import (
 )
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
+# A Retry-After is honoured up to this, the bound within which every calendar is looked at.
+LONGEST_ASKED_SECONDS = 6 * _HOUR
 # A lost connection pauses the calendar, and then nothing is tried. But a user who reconnected while the old grant was
 # being refused is not paused: they must not wait for the old grant's failure.
 UNLESS_PAUSED_SECONDS = 5.0
@@ -43,11 +45,8 @@ def react_to_sync_failure(error: SyncError, failures_before: int, jitter: float)
     if isinstance(error, RequestRejected | TokenUnreadable):
         # Only a person can mend these; a try an hour finds out when one has.
         return Reaction(backoff_seconds(failures, jitter, first_seconds=5 * _MINUTE, most_seconds=_HOUR))
-    at_least = error.retry_after_seconds or 0.0 if isinstance(error, RetryLater) else 0.0
     return Reaction(
-        backoff_seconds(
-            failures, jitter, first_seconds=5.0, most_seconds=30 * _MINUTE, at_least_seconds=min(at_least, _DAY)
-        )
+        backoff_seconds(failures, jitter, first_seconds=5.0, most_seconds=30 * _MINUTE, at_least_seconds=_asked(error))
     )
 
 
@@ -58,13 +57,18 @@ def react_to_watch_failure(error: SyncError, failures_before: int, jitter: float
     if isinstance(error, PushUnsupported):
         # A fact about the calendar, not a fault: ask again once a week, in case Google learns.
         return Reaction(7 * _DAY)
-    at_least = error.retry_after_seconds or 0.0 if isinstance(error, RetryLater) else 0.0
     return Reaction(
         backoff_seconds(
             failures_before + 1,
             jitter,
             first_seconds=_MINUTE,
             most_seconds=6 * _HOUR,
-            at_least_seconds=min(at_least, _DAY),
+            at_least_seconds=_asked(error),
         )
     )
+
+
+def _asked(error: SyncError) -> float:
+    """Seconds that Google asked for."""
+    asked = error.retry_after_seconds if isinstance(error, RetryLater) else None
+    return min(asked or 0.0, LONGEST_ASKED_SECONDS)

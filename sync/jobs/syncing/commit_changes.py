@@ -17,7 +17,10 @@ from sync.errors import LeaseLost
 from sync.jobs.services import LEASE_SECONDS
 from sync.jobs.syncing.fetch_changes import Listing
 from sync.jobs.syncing.sync_run import SyncRun
-from sync.model import Window
+from sync.model import Claim, Window
+
+# Where Google gives no sync token, each notification costs a whole listing: not more than one a minute.
+TOKENLESS_PAUSE_SECONDS = 60.0
 
 
 def commit_delta(run: SyncRun, listing: Listing, horizon: Window) -> Committed:
@@ -71,23 +74,31 @@ def _facts(run: SyncRun, listing: Listing, horizon: Window) -> dict[str, object]
     return {
         "sync_id": run.sync_id,
         "sync_type": logged_type(run.plan, listing),
-        "reason": listing.why_full or run.plan.reason,
+        "reason": listing.departure or run.plan.reason,
         "is_full": listing.is_full,
-        "sync_token": listing.sync_token,
+        # A delta without a token: the old one brings the same changes again, and what followed them.
+        "sync_token": listing.sync_token or (None if listing.is_full else claim.sync_token),
         "sync_format": sync_format(hide_private=settings.hide_private_events),
         "time_zone": listing.time_zone,
         "notifications_read": claim.notifications_seen,
         "horizon_until": horizon.end.isoformat(),
         "next_poll_seconds": poll.seconds,
-        "next_reason": poll.reason,
+        "next_reason": poll.reason if listing.sync_token else "no_sync_token",
         "calendar_back_message": CALENDAR_BACK,
-        "coalesce_seconds": COALESCE_SECONDS if claim.is_notified else 0.0,
+        "coalesce_seconds": _pause_seconds(claim, listing),
         "missed_push": push.missed_push,
         "reopen_watch": push.reopen_watch,
         "events_processed": listing.items,
         "google_calls": run.access.requests,
         "duration_ms": run.duration_ms,
     }
+
+
+def _pause_seconds(claim: Claim, listing: Listing) -> float:
+    """Until the next sync, at least."""
+    if listing.sync_token is None:
+        return TOKENLESS_PAUSE_SECONDS
+    return COALESCE_SECONDS if claim.is_notified else 0.0
 
 
 def logged_type(plan: SyncPlan, listing: Listing) -> str:

@@ -11,16 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sync.clients.google.calendar import Access, GoogleCalendar
+from sync.clients.google.calendar import Access, GoogleCalendar, PagesTurned
 from sync.core.meetings.families import can_still_matter
 from sync.core.meetings.privacy import without_private_content
 from sync.core.meetings.translate import event_from_google
-from sync.errors import PageTokenRejected, RequestRejected, ResyncNeeded, RetryLater
+from sync.errors import PageTokenRejected, ResyncNeeded, RetryLater
 from sync.model import Event, EventsPage
 
 # Listings begun in one sync: the planned one, one after a rejected page token, one after an expired sync token, and
 # one more.
 MAX_LISTINGS = 4
+# Pages may be short; a calendar of 100,000 events in pages a tenth full has 400.
+MAX_PAGES = 2000
 FALLBACK_ZONE = "UTC"
 
 
@@ -36,14 +38,15 @@ class Keep:
 
 @dataclass(slots=True)
 class Listing:
-    """The progress and result of listing. `why_full`: set when a planned incremental listing had to become full."""
+    """The progress and result of listing. `sync_token`: None if Google ended it without one. `departure`: why it is not
+    as planned: a planned incremental listing that had to become full, or one without a token."""
 
     events: dict[str, Event]
     items: int = 0
-    sync_token: str = ""
+    sync_token: str | None = None
     time_zone: str = FALLBACK_ZONE
     is_full: bool = False
-    why_full: str | None = None
+    departure: str | None = None
 
 
 def fetch_changes(
@@ -58,14 +61,14 @@ def fetch_changes(
 ) -> Listing:
     """All changes since `sync_token` (None: everything that can still matter), with the token that follows them.
 
-    `between_pages` may raise to break off. Raises the typed failures of `GoogleCalendar.list_events`.
+    Where no page names a zone, the calendar's is `known_zone`. `between_pages` may raise to break off. Raises the typed
+    failures of `GoogleCalendar.list_events`, and RetryLater for a listing that goes in circles or has no end.
     """
-    why_full = None
+    departure = None
     for _ in range(MAX_LISTINGS):
         try:
-            listing = _list_all(
-                calendar, access, google_calendar_id, sync_token, keep=keep, between_pages=between_pages
-            )
+            listing = Listing(events={}, is_full=sync_token is None, time_zone=known_zone or FALLBACK_ZONE)
+            _list_all(calendar, access, google_calendar_id, sync_token, listing, keep=keep, between_pages=between_pages)
             if sync_token and known_zone and listing.time_zone != known_zone:
                 # All-day events stand at midnight of the calendar's zone: all of them move.
                 raise ResyncNeeded("time_zone_changed")
@@ -77,9 +80,9 @@ def fetch_changes(
                 # A full listing has no token that could be expired: Google is not itself.
                 raise RetryLater(f"full_listing_{expired.code}") from expired
             between_pages()
-            sync_token, why_full = None, expired.code
+            sync_token, departure = None, expired.code
             continue
-        listing.why_full = why_full
+        listing.departure = departure if listing.sync_token else "ended_without_sync_token"
         return listing
     raise RetryLater("listing_keeps_breaking")
 
@@ -89,12 +92,13 @@ def _list_all(
     access: Access,
     google_calendar_id: str,
     sync_token: str | None,
+    listing: Listing,
     *,
     keep: Keep,
     between_pages: Callable[[], None],
-) -> Listing:
-    listing = Listing(events={}, is_full=sync_token is None)
+) -> None:
     page_token = None
+    turned = PagesTurned(MAX_PAGES)
     while True:
         page = calendar.list_events(access, google_calendar_id, sync_token=sync_token, page_token=page_token)
         _take(page, listing, keep)
@@ -102,15 +106,14 @@ def _list_all(
         if page.next_page_token is None:
             break
         page_token = page.next_page_token
+        turned.to(page_token)
         between_pages()
-    if not page.next_sync_token:
-        raise RequestRejected("no_sync_token", "Google ended the listing without a sync token")
     listing.sync_token = page.next_sync_token
-    return listing
 
 
 def _take(page: EventsPage, listing: Listing, keep: Keep) -> None:
-    listing.time_zone = usable_zone(page.time_zone)
+    if page.time_zone:
+        listing.time_zone = usable_zone(page.time_zone)
     listing.items += len(page.items)
     for item in page.items:
         if not item.get("id"):

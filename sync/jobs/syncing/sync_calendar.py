@@ -112,7 +112,7 @@ def _sync(run: SyncRun) -> SyncOutcome:
         claim,
         "completed",
         logged_type(run.plan, listing),
-        listing.why_full or run.plan.reason,
+        listing.departure or run.plan.reason,
         processed=listing.items,
         created=committed.created,
         updated=committed.updated,

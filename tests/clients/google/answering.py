@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +13,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Answers:
-    """`status`, `headers` and `body` of every answer from now on; `requests` counts."""
+    """`status`, `headers` and `body` of every answer from now on; `requests` counts.
+
+    `script`: bodies to give first, one a request. `hang_up`: the connection is closed after each answer, unannounced,
+    as a server does with one that is idle for long; `hung_up` tells when.
+    """
 
     url: str = ""
     status: int = 200
     body: bytes = b"{}"
     headers: dict[str, str] = field(default_factory=dict)
     requests: int = 0
+    script: list[bytes] = field(default_factory=list)
+    hang_up: bool = False
+    hung_up: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
 
 @contextmanager
@@ -26,15 +35,28 @@ def answering() -> Iterator[Answers]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Head and body in one packet.
+        wbufsize = -1
 
         def _answer(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             answers.requests += 1
+            body = answers.script.pop(0) if answers.script else answers.body
             self.send_response(answers.status)
-            for name, value in {"Content-Length": str(len(answers.body)), **answers.headers}.items():
+            for name, value in {"Content-Length": str(len(body)), **answers.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(answers.body)
+            self.wfile.write(body)
+            self.close_connection = answers.hang_up
+
+        def finish(self) -> None:
+            super().finish()
+            if answers.hang_up:
+                # A reset, so that the client's next byte fails for certain.
+                linger = struct.pack("ii", 1, 0)
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                self.connection.close()
+                answers.hung_up.release()
 
         do_GET = do_POST = _answer  # noqa: N815 - names http.server looks for
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from sync.clients.google.calendar import GoogleCalendar
+from sync.clients.google.consent import GoogleConsent
 from sync.clients.google.oauth import GoogleOAuth
 from sync.errors import (
     BadRequest,
     CalendarLost,
+    ForeignAnswer,
+    Misconfigured,
     OutcomeUnknown,
     PageTokenRejected,
     ReconnectNeeded,
-    RequestRejected,
     ResyncNeeded,
     RetryLater,
     SyncError,
@@ -87,8 +89,8 @@ def test_a_watchs_answer_that_makes_no_sense_leaves_its_outcome_unknown_and_is_n
         ("s", None, "invalid", ResyncNeeded),
         ("s", "p", "invalid", PageTokenRejected),
         (None, "p", "invalid", PageTokenRejected),
-        ("s", "p", "accessNotConfigured", RequestRejected),
-        ("s", None, "accessNotConfigured", RequestRejected),
+        ("s", "p", "accessNotConfigured", Misconfigured),
+        ("s", None, "accessNotConfigured", Misconfigured),
     ],
 )
 def test_a_400_to_a_listing_is_about_the_token_it_carried_and_nothing_else_is(
@@ -112,7 +114,7 @@ def test_a_refused_access_token_is_refreshed_once_and_then_given_up(google: Answ
 def test_a_redirect_is_not_followed_with_the_token(google: Answers) -> None:
     with answering() as elsewhere:
         google.status, google.headers = 302, {"Location": elsewhere.url}
-        with pytest.raises(RequestRejected, match="http_302"):
+        with pytest.raises(ForeignAnswer, match="foreign_answer_302"):
             GoogleCalendar(google.url).list_events(Token(), "primary", sync_token=None, page_token=None)
         assert elsewhere.requests == 0
 
@@ -140,9 +142,11 @@ def test_a_grant_is_read_with_its_scopes_and_a_rotated_refresh_token(google: Ans
         (400, {"error": "invalid_grant", "error_subtype": "invalid_rapt"}, ReconnectNeeded, "invalid_rapt"),
         (400, {"error": "invalid_rapt"}, ReconnectNeeded, "invalid_rapt"),
         (400, {"error": "admin_policy_enforced"}, ReconnectNeeded, "admin_policy_enforced"),
-        (401, {"error": "deleted_client"}, ReconnectNeeded, "deleted_client"),
-        (401, {"error": "invalid_client"}, RequestRejected, "invalid_client"),
-        (401, {"error": "unauthorized_client"}, RequestRejected, "unauthorized_client"),
+        (401, {"error": "deleted_client"}, Misconfigured, "deleted_client"),
+        (401, {"error": "invalid_client"}, Misconfigured, "invalid_client"),
+        (401, {"error": "unauthorized_client"}, Misconfigured, "unauthorized_client"),
+        (400, {"error": "invalid_request"}, Misconfigured, "invalid_request"),
+        (400, {"error": "unsupported_grant_type"}, Misconfigured, "unsupported_grant_type"),
         (400, {"error": "something_new"}, RetryLater, "token_endpoint_something_new"),
         (400, {"error": {"code": 400}}, RetryLater, "token_endpoint_failed"),
         (400, "<html>", RetryLater, "token_endpoint_failed"),
@@ -150,9 +154,14 @@ def test_a_grant_is_read_with_its_scopes_and_a_rotated_refresh_token(google: Ans
         (429, {"error": "rate_limit_exceeded"}, RetryLater, "token_endpoint_failed"),
         (503, {"error": "invalid_grant"}, RetryLater, "token_endpoint_failed"),
         (503, "down", RetryLater, "token_endpoint_failed"),
+        (521, {"error": "invalid_grant"}, RetryLater, "token_endpoint_failed"),
+        (540, "", RetryLater, "token_endpoint_failed"),
+        (403, "<html>", RetryLater, "token_endpoint_failed"),
         (200, {}, RetryLater, "token_endpoint_failed"),
+        (200, [], RetryLater, "token_answer_unreadable"),
+        (200, {"access_token": 7}, RetryLater, "token_answer_unreadable"),
+        (200, {"access_token": ""}, RetryLater, "token_answer_unreadable"),
         (200, "<html>", RetryLater, "token_answer_unreadable"),
-        (200, {"access_token": "ya29.new"}, RetryLater, "token_answer_unreadable"),
     ],
 )
 def test_only_the_endpoints_own_code_ends_a_grant(
@@ -180,3 +189,153 @@ def test_the_token_endpoints_retry_after_is_kept(google: Answers) -> None:
 def test_a_token_endpoint_that_is_not_there_is_a_passing_fault() -> None:
     with pytest.raises(RetryLater, match="token_endpoint_unreachable"):
         GoogleOAuth(client_id="c", client_secret="s", token_uri="http://127.0.0.1:9").refresh("1//old")
+
+
+NOT_GOOGLES = [
+    b"<html>Sign in to this network</html>",
+    b"",
+    b"[]",
+    b"{}",
+    b'"text"',
+    b'{"kind": "calendar#events", "items": [',
+    b'{"kind": "calendar#events", "items": {"0": {}}}',
+    b'{"kind": "calendar#events", "items": "none"}',
+    b'{"kind": "calendar#events", "items": [], "nextPageToken": 7}',
+    b'{"kind": "calendar#events", "items": [], "nextSyncToken": ["s"]}',
+    b'{"status": "login", "items": []}',
+    b"[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("body", NOT_GOOGLES)
+def test_a_200_that_is_no_listing_says_nothing_about_the_calendar(google: Answers, body: bytes) -> None:
+    google.body = body
+
+    with pytest.raises(ForeignAnswer):
+        GoogleCalendar(google.url).list_events(Token(), "primary", sync_token=None, page_token=None)
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 407, 451])
+def test_an_error_page_of_somebody_else_is_tried_again_and_refreshes_nothing(google: Answers, status: int) -> None:
+    google.status, google.body = status, b"<html>Access denied by policy</html>"
+    google.headers = {"Retry-After": "60"} if status != 403 else {}
+    token = Token()
+
+    with pytest.raises(ForeignAnswer, match=f"foreign_answer_{status}"):
+        GoogleCalendar(google.url).list_events(token, "primary", sync_token="s", page_token="p")
+    assert (token.refreshed, google.requests) == (0, 3 if status == 403 else 1)
+
+
+@pytest.mark.parametrize("status", [500, 501, 507, 511, 520, 521, 522, 523, 524, 525, 526, 527, 530, 540, 599])
+@pytest.mark.parametrize("body", [b"", b'{"message": "no code"}', b"<html>"])
+def test_every_gateways_5xx_passes(google: Answers, status: int, body: bytes) -> None:
+    google.status, google.body = status, body
+    google.headers = {"Retry-After": "5"}
+
+    with pytest.raises(RetryLater, match=f"http_{status}") as caught:
+        GoogleCalendar(google.url).list_events(Token(), "primary", sync_token="s", page_token=None)
+    assert (caught.value.retry_after_seconds, google.requests) == (5, 1)
+
+
+def page(**more: object) -> bytes:
+    return json.dumps({"kind": "calendar#events", "items": [], **more}).encode()
+
+
+@pytest.mark.parametrize(
+    "nothing", [{}, {"nextPageToken": None, "timeZone": None}, {"nextPageToken": "", "timeZone": ""}]
+)
+def test_an_empty_token_is_none_and_so_is_an_empty_zone(google: Answers, nothing: dict[str, object]) -> None:
+    google.body = page(**nothing, nextSyncToken="")
+
+    found = GoogleCalendar(google.url).list_events(Token(), "primary", sync_token=None, page_token=None)
+
+    assert (found.next_page_token, found.next_sync_token, found.time_zone) == (None, None, None)
+
+
+def calendar_list(**more: object) -> bytes:
+    return json.dumps({"kind": "calendar#calendarList", "items": [{"id": "a"}], **more}).encode()
+
+
+def test_an_empty_page_token_ends_the_calendar_list(google: Answers) -> None:
+    google.script = [calendar_list(nextPageToken="p")]
+    google.body = calendar_list(nextPageToken="")
+
+    assert GoogleCalendar(google.url).list_calendars(Token()) == [{"id": "a"}, {"id": "a"}]
+
+
+def test_a_calendar_list_that_repeats_a_page_is_broken_off(google: Answers) -> None:
+    google.script = [calendar_list(nextPageToken="p"), calendar_list(nextPageToken="q")]
+    google.body = calendar_list(nextPageToken="p")
+
+    with pytest.raises(RetryLater, match="page_token_repeats"):
+        GoogleCalendar(google.url).list_calendars(Token())
+    assert google.requests == 3
+
+
+def test_a_calendar_list_without_end_is_broken_off(google: Answers) -> None:
+    google.script = [calendar_list(nextPageToken=f"p{number}") for number in range(10_000)]
+
+    with pytest.raises(RetryLater, match="too_many_pages"):
+        GoogleCalendar(google.url).list_calendars(Token())
+    assert google.requests < 1000
+
+
+@pytest.mark.parametrize("body", [*NOT_GOOGLES[:5], b'{"kind": "calendar#calendarList", "items": [7]}'])
+def test_a_200_that_is_no_calendar_list_is_no_empty_list(google: Answers, body: bytes) -> None:
+    google.body = body
+
+    with pytest.raises(ForeignAnswer):
+        GoogleCalendar(google.url).list_calendars(Token())
+
+
+@pytest.mark.parametrize("expires_in", [None, "", 0, -5, "soon", True, 1e300, "1e300", []])
+def test_a_token_whose_life_is_not_told_works_for_a_while(google: Answers, expires_in: object) -> None:
+    answer = {"access_token": "ya29.new", "expires_in": expires_in, "token_type": "Bearer"}
+    google.body = json.dumps({name: value for name, value in answer.items() if value is not None}).encode()
+    consent = GoogleConsent(client_id="c", client_secret="s", token_uri=google.url, revoke_uri=google.url)
+
+    refreshed = GoogleOAuth(client_id="c", client_secret="s", token_uri=google.url).refresh("1//old")
+    exchanged = consent.exchange("code", verifier="v", redirect_uri="https://x", now=dt.datetime.now(dt.UTC))
+
+    for grant in (refreshed, exchanged):
+        life = (grant.expires_at - dt.datetime.now(dt.UTC)).total_seconds()
+        assert 300 < life <= 86400
+
+
+def hang_up_between(google: Answers, calls: list[Callable[[], object]]) -> None:
+    """Each call comes on a connection that the server has closed since the last one."""
+    google.hang_up = True
+    for call in calls:
+        call()
+        assert google.hung_up.acquire(timeout=5)
+
+
+def test_an_idle_connection_that_the_token_endpoint_has_closed_is_no_failure(google: Answers) -> None:
+    google.body = json.dumps(TOKEN).encode()
+    oauth = GoogleOAuth(client_id="c", client_secret="s", token_uri=google.url)
+    consent = GoogleConsent(client_id="c", client_secret="s", token_uri=google.url, revoke_uri=google.url)
+
+    hang_up_between(google, [lambda: oauth.refresh("1//old")] * 8 + [lambda: consent.revoke("1//old")] * 8)
+
+    assert google.requests == 16
+
+
+def test_an_idle_connection_that_google_has_closed_is_no_failure_for_any_call(google: Answers) -> None:
+    calendar = GoogleCalendar(google.url)
+
+    def list_events() -> None:
+        google.body = page()
+        calendar.list_events(Token(), "primary", sync_token=None, page_token=None)
+
+    def watch() -> None:
+        google.body = b'{"resourceId": "r"}'
+        calendar.watch(Token(), "primary", channel_id="c", token="t", address="https://x", now=NOW)
+
+    def stop() -> None:
+        google.body = b""
+        calendar.stop(Token(), channel_id="c", resource_id="r")
+
+    hang_up_between(google, [list_events, watch, stop] * 5)
+
+    # Each came through at its first try: a repeat on a new connection reaches the server once.
+    assert google.requests == 15

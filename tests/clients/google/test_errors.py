@@ -13,7 +13,9 @@ from sync.errors import (
     BadRequest,
     CalendarLost,
     ChannelIdTaken,
+    ForeignAnswer,
     GoogleFailure,
+    Misconfigured,
     PushUnsupported,
     ReconnectNeeded,
     RequestRejected,
@@ -40,10 +42,10 @@ TABLE: list[tuple[int, bytes, type[GoogleFailure], str]] = [
     (400, body("timeRangeEmpty"), BadRequest, "timeRangeEmpty"),
     (400, body("pushNotSupportedForRequestedResource"), PushUnsupported, "pushNotSupportedForRequestedResource"),
     (400, body("channelIdNotUnique"), ChannelIdTaken, "channelIdNotUnique"),
-    (400, body("push.webhookUrlNotHttps"), RequestRejected, "push.webhookUrlNotHttps"),
+    (400, body("push.webhookUrlNotHttps"), Misconfigured, "push.webhookUrlNotHttps"),
     (401, body("authError"), AccessTokenRejected, "authError"),
     (401, body(None), AccessTokenRejected, "http_401"),
-    (401, body("push.webhookUrlUnauthorized"), RequestRejected, "push.webhookUrlUnauthorized"),
+    (401, body("push.webhookUrlUnauthorized"), Misconfigured, "push.webhookUrlUnauthorized"),
     (403, body("userRateLimitExceeded"), SlowDown, "userRateLimitExceeded"),
     (403, body("rateLimitExceeded"), SlowDown, "rateLimitExceeded"),
     (403, body("quotaExceeded", status="PERMISSION_DENIED"), SlowDown, "quotaExceeded"),
@@ -56,12 +58,22 @@ TABLE: list[tuple[int, bytes, type[GoogleFailure], str]] = [
         ReconnectNeeded,
         "scope_missing",
     ),
-    (403, body("accessNotConfigured", status="PERMISSION_DENIED"), RequestRejected, "accessNotConfigured"),
+    (403, body("accessNotConfigured", status="PERMISSION_DENIED"), Misconfigured, "accessNotConfigured"),
     (403, body("forbidden"), CalendarLost, "forbidden"),
     (403, body("notACalendarUser"), PushUnsupported, "notACalendarUser"),
-    (403, b"<html>a proxy's page</html>", CalendarLost, "http_403"),
+    (403, body("SERVICE_DISABLED", status="PERMISSION_DENIED"), Misconfigured, "SERVICE_DISABLED"),
+    (403, b"<html>a proxy's page</html>", ForeignAnswer, "foreign_answer_403"),
+    (403, b'{"message": "a firewall\'s own JSON"}', ForeignAnswer, "foreign_answer_403"),
+    (403, b'{"error": "forbidden"}', ForeignAnswer, "foreign_answer_403"),
+    (403, b"[" * 100_000, ForeignAnswer, "foreign_answer_403"),
+    (400, b"<html>", ForeignAnswer, "foreign_answer_400"),
+    (401, b"<html>", ForeignAnswer, "foreign_answer_401"),
+    (302, b"", ForeignAnswer, "foreign_answer_302"),
+    (511, b"<html>sign in to the network</html>", RetryLater, "http_511"),
+    (500, b'{"message": "no code"}', RetryLater, "http_500"),
     (404, body("notFound"), CalendarLost, "notFound"),
-    (404, b"", CalendarLost, "http_404"),
+    (404, body(None), CalendarLost, "http_404"),
+    (404, b"", ForeignAnswer, "foreign_answer_404"),
     (408, b"", RetryLater, "http_408"),
     (409, body("conflict"), RequestRejected, "conflict"),
     (410, body("fullSyncRequired"), ResyncNeeded, "fullSyncRequired"),
@@ -74,6 +86,10 @@ TABLE: list[tuple[int, bytes, type[GoogleFailure], str]] = [
     (502, b"<html>", RetryLater, "http_502"),
     (503, body("backendError"), RetryLater, "backendError"),
     (504, b"", RetryLater, "http_504"),
+    *(
+        (status, b"error code: %d" % status, RetryLater, f"http_{status}")
+        for status in (*range(520, 531), 540, 598, 599)
+    ),
 ]
 
 
@@ -109,7 +125,8 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     assert retry_after_seconds("-3") == 0
     assert 55 < (retry_after_seconds(in_a_minute) or 0) < 61
     assert retry_after_seconds(long_ago) == 0
-    for nothing in (None, "", "soon", "Wed, 99 Foo 2015"):
+    assert retry_after_seconds("nan") == 0
+    for nothing in (None, "", "soon", "Wed, 99 Foo 2015", "Wed, 21 Oct 99999 07:28:00 GMT"):
         assert retry_after_seconds(nothing) is None
 
 

@@ -39,7 +39,7 @@ def test_a_grant_of_unknown_age_is_taken_as_google_says() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["invalid_grant", "invalid_rapt", "deleted_client", "scope_missing", "no_refresh_token", "something_new"]
+    "code", ["invalid_grant", "invalid_rapt", "scope_missing", "no_refresh_token", "something_new"]
 )
 def test_every_loss_tells_the_user_what_to_do(code: str) -> None:
     assert "onnect" in name_loss(code, CONNECTED, None, CONNECTED).message
