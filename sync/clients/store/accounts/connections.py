@@ -1,4 +1,4 @@
-"""Users' grants, as ciphertext. SQL: connection_functions."""
+"""Users' grants, as ciphertext. SQL: accounts."""
 
 from __future__ import annotations
 

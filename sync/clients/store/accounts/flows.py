@@ -1,4 +1,4 @@
-"""Flows through Google's consent page. SQL: connect_flow."""
+"""Flows through Google's consent page. SQL: accounts."""
 
 from __future__ import annotations
 

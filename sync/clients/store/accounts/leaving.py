@@ -1,5 +1,4 @@
-"""A user's connection as a whole: what they have, what they add and remove, how they leave. SQL: connect_flow,
-leaving_functions."""
+"""A user's connection as a whole: what they have, what they add and remove, how they leave. SQL: accounts."""
 
 from __future__ import annotations
 

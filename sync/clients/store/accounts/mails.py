@@ -1,4 +1,4 @@
-"""Mail to users that is due. SQL: mail_functions."""
+"""Mail to users that is due. SQL: accounts."""
 
 from __future__ import annotations
 

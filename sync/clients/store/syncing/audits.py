@@ -1,4 +1,4 @@
-"""The drift audit's sample. SQL: audit_functions."""
+"""The drift audit's sample. SQL: syncing, the drift audit."""
 
 from __future__ import annotations
 

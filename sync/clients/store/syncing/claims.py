@@ -1,4 +1,4 @@
-"""The row is the queue: notifications, claims, leases and endings. SQL: claim_functions."""
+"""The row is the queue: notifications, claims, leases and endings. SQL: syncing, the queue."""
 
 from __future__ import annotations
 

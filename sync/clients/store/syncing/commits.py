@@ -1,4 +1,4 @@
-"""What a sync reads of the mirror and what it writes. SQL: commit_functions."""
+"""What a sync reads of the mirror and what it writes. SQL: syncing, the commit."""
 
 from __future__ import annotations
 

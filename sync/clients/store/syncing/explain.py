@@ -1,4 +1,4 @@
-"""The facts behind a meeting. SQL: explain_functions."""
+"""The facts behind a meeting. SQL: syncing, explaining."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rolling horizon. SQL: horizon_functions."""
+"""The rolling horizon. SQL: syncing, the rolling horizon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Push channels. SQL: watch_functions."""
+"""Push channels. SQL: watching."""
 
 from __future__ import annotations
 

@@ -1,3 +1,7 @@
+-- Watching: the push channels.
+
+-- Push channels ------------------------------------------------------------------------------------------------------
+
 -- Push channels: opened before they are needed, made current in one step, stopped with their own resource id.
 --
 --   opening -> live -> superseded -> stopped      the usual life; a renewal overlaps by design

@@ -129,7 +129,10 @@ alter table public.meetings
   add column if not exists time_zone text,
   add column if not exists provider text,
   add column if not exists room_key text,
-  add column if not exists sync_id uuid;
+  add column if not exists sync_id uuid,
+  add column if not exists entered_horizon_at timestamptz;
+comment on column public.meetings.entered_horizon_at is 'When the rolling horizon, not a change in the calendar, brought this row in.';
+comment on column public.meetings.description is 'As Google has it, which may be HTML written by anybody: show it as text.';
 
 alter table public.calendar_sync_logs
   add column if not exists sync_id uuid default gen_random_uuid(),
@@ -437,6 +440,12 @@ create index if not exists calendar_webhooks_due on public.calendar_webhooks (du
 -- claim_expiring_watches
 create index if not exists calendar_webhooks_watch_due on public.calendar_webhooks (expiration_time nulls first)
   where is_active and paused_reason is null and duplicate_of is null;
+-- claim_rolling_calendars, advance_quiet_horizons
+create index if not exists calendar_webhooks_horizon on public.calendar_webhooks (horizon_until)
+  where is_active and paused_reason is null and duplicate_of is null;
+-- sample_for_audit
+create index if not exists calendar_webhooks_audit on public.calendar_webhooks (audited_at nulls first)
+  where is_active and paused_reason is null and duplicate_of is null and sync_token is not null;
 -- sweep_state: how many calendars a recent notification vouches for
 create index if not exists calendar_webhooks_recently_notified on public.calendar_webhooks (last_webhook_received)
   where is_active and paused_reason is null and duplicate_of is null;
@@ -457,6 +466,8 @@ create index if not exists calendar_channels_opening on public.calendar_channels
 
 -- read_families
 create index if not exists calendar_events_family on public.calendar_events (calendar_id, base_event_id);
+-- explain_event without a user
+create index if not exists calendar_events_by_base on public.calendar_events (base_event_id);
 create index if not exists calendar_events_of_user on public.calendar_events (user_id);
 create index if not exists meetings_family on public.meetings (calendar_id, base_event_id);
 -- a user's upcoming meetings (front ends, and the sweep of a full sync)
@@ -466,3 +477,67 @@ create index if not exists meetings_of_calendar_by_start on public.meetings (cal
 create index if not exists calendar_sync_logs_by_time on public.calendar_sync_logs (created_at);
 create index if not exists calendar_sync_logs_of_user on public.calendar_sync_logs (user_id, created_at desc);
 create index if not exists calendar_sync_logs_of_calendar on public.calendar_sync_logs (calendar_id, created_at desc);
+
+-- 6. Access ----------------------------------------------------------------------------------------------------------
+
+-- Access: who may touch which table. Hosted projects grant nothing by default any more, not even to service_role, and
+-- older ones granted everything to everybody: both end here.
+--
+-- service_role  everything the functions do (they run as their caller)
+-- authenticated reads its own calendars, meetings and sync logs
+-- anon          nothing
+-- Tokens, channels and the mirror are for the service alone.
+
+do $$
+declare
+  relation text;
+  old record;
+begin
+  foreach relation in array array[
+    'google_credentials', 'calendar_webhooks', 'calendar_channels', 'calendar_events', 'meetings', 'calendar_sync_logs']
+  loop
+    execute format('alter table public.%I enable row level security', relation);
+    execute format('revoke all on table public.%I from public, anon, authenticated, service_role', relation);
+    execute format('grant select, insert, update, delete on table public.%I to service_role', relation);
+    -- A policy of the original system could let a user write what only the calendar may say.
+    for old in
+      select policyname from pg_catalog.pg_policies where schemaname = 'public' and tablename = relation
+    loop
+      execute format('drop policy %I on public.%I', old.policyname, relation);
+    end loop;
+  end loop;
+end
+$$;
+
+-- An original table may number its rows from a sequence, which had grants of its own.
+do $$
+declare
+  owned record;
+begin
+  for owned in
+    select d.objid::regclass as sequence
+    from pg_catalog.pg_depend d
+    join pg_catalog.pg_class s on s.oid = d.objid and s.relkind = 'S'
+    where d.classid = 'pg_catalog.pg_class'::regclass and d.deptype in ('a', 'i') and d.refobjid in (
+      'public.google_credentials'::regclass, 'public.calendar_webhooks'::regclass, 'public.meetings'::regclass,
+      'public.calendar_sync_logs'::regclass)
+  loop
+    execute format('revoke all on sequence %s from public, anon, authenticated, service_role', owned.sequence);
+    execute format('grant usage on sequence %s to service_role', owned.sequence);
+  end loop;
+end
+$$;
+
+grant select on table public.calendar_webhooks, public.meetings, public.calendar_sync_logs to authenticated;
+
+create policy users_read_their_calendars on public.calendar_webhooks
+  for select to authenticated using ((select auth.uid()) = user_id);
+create policy users_read_their_meetings on public.meetings
+  for select to authenticated using ((select auth.uid()) = user_id);
+create policy users_read_their_sync_logs on public.calendar_sync_logs
+  for select to authenticated using ((select auth.uid()) = user_id);
+
+-- Helpers of the sync functions live where PostgREST does not look.
+create schema if not exists calendar_internal;
+revoke all on schema calendar_internal from public, anon, authenticated;
+grant usage on schema calendar_internal to service_role;

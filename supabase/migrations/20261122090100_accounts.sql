@@ -1,0 +1,746 @@
+-- Accounts: what users are told, their grants, how they connect, choose, leave and are erased.
+
+-- What users are told ------------------------------------------------------------------------------------------------
+
+-- What a user is told, once: that his grant is dead, that a calendar cannot be read, that it works again. Front ends read it under
+-- RLS, or listen to it through Realtime.
+
+create table if not exists public.user_notifications (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null references auth.users (id) on delete cascade,
+  kind text not null,
+  reason text not null,
+  message text not null,
+  calendar_id uuid references public.calendar_webhooks (id) on delete cascade,
+  created_at timestamptz not null default now(),
+  read_at timestamptz,
+  resolved_at timestamptz,
+  -- When its mail may be sent: its lease and its backoff.
+  mail_after timestamptz not null default now(),
+  mailed_at timestamptz,
+  constraint user_notifications_kind check (kind in ('reconnect_needed', 'reconnected', 'calendar_lost', 'calendar_back'))
+);
+
+-- a user's notifications, newest first
+create index if not exists user_notifications_of_user on public.user_notifications (user_id, created_at desc);
+create index if not exists user_notifications_of_calendar on public.user_notifications (calendar_id);
+-- Told once: one open notification of a kind per user and calendar.
+create unique index if not exists user_notifications_open
+  on public.user_notifications (user_id, kind, coalesce(calendar_id, '00000000-0000-0000-0000-000000000000'))
+  where resolved_at is null and kind in ('reconnect_needed', 'calendar_lost');
+
+-- claim_unmailed_notifications
+create index if not exists user_notifications_unmailed on public.user_notifications (mail_after)
+  where mailed_at is null and resolved_at is null;
+
+alter table public.user_notifications enable row level security;
+revoke all on table public.user_notifications from public, anon, authenticated, service_role;
+grant select, insert, update, delete on table public.user_notifications to service_role;
+-- A user reads his own, and may mark them as read; nothing else of them is his to change.
+grant select, update (read_at) on table public.user_notifications to authenticated;
+drop policy if exists users_read_their_notifications on public.user_notifications;
+create policy users_read_their_notifications on public.user_notifications
+  for select to authenticated using ((select auth.uid()) = user_id);
+drop policy if exists users_mark_their_notifications on public.user_notifications;
+create policy users_mark_their_notifications on public.user_notifications
+  for update to authenticated using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
+
+do $$
+begin
+  if exists (select 1 from pg_catalog.pg_publication where pubname = 'supabase_realtime' and not puballtables)
+    and not exists (
+      select 1 from pg_catalog.pg_publication_tables
+      where pubname = 'supabase_realtime' and schemaname = 'public' and tablename = 'user_notifications')
+  then
+    alter publication supabase_realtime add table public.user_notifications;
+  end if;
+exception when insufficient_privilege then
+  raise notice 'supabase_realtime belongs to another role: add user_notifications to it in the dashboard';
+end
+$$;
+
+-- Tells a user; what he was told already and is still so is not told again.
+create or replace function calendar_internal.tell_user(
+  p_user_id uuid, p_kind text, p_reason text, p_message text, p_calendar_id uuid default null
+) returns void
+language sql security invoker set search_path = ''
+as $$
+  insert into public.user_notifications (user_id, kind, reason, message, calendar_id)
+  values (p_user_id, p_kind, p_reason, p_message, p_calendar_id)
+  on conflict do nothing
+$$;
+
+-- Ends what a user was told of a kind. True if he had been told.
+create or replace function calendar_internal.resolve_told(p_user_id uuid, p_kind text, p_calendar_id uuid default null)
+returns boolean
+language sql security invoker set search_path = ''
+as $$
+  with resolved as (
+    update public.user_notifications n set resolved_at = clock_timestamp()
+    where n.user_id = p_user_id and n.kind = p_kind and n.resolved_at is null
+      and n.calendar_id is not distinct from p_calendar_id
+    returning 1
+  )
+  select exists (select 1 from resolved)
+$$;
+
+-- For the service alone.
+revoke all on function
+  calendar_internal.tell_user,
+  calendar_internal.resolve_told
+from public, anon, authenticated;
+grant execute on function
+  calendar_internal.tell_user,
+  calendar_internal.resolve_told
+to service_role;
+
+
+-- Mail ---------------------------------------------------------------------------------------------------------------
+
+-- Mail to users: what they were told and must act on, sent to the address of the Google account they connected.
+
+-- Leases up to p_limit notifications that still hold, ask something of the user, and were not mailed. What is older than
+-- p_oldest_seconds is not mailed any more: mail that was switched on today is not about last month.
+create or replace function public.claim_unmailed_notifications(
+  p_limit integer, p_lease_seconds integer, p_oldest_seconds integer
+) returns table (notification_id uuid, address text, message text)
+language plpgsql security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  return query
+  with unmailed as materialized (
+    select n.id from public.user_notifications n
+    where n.mailed_at is null and n.resolved_at is null and n.mail_after <= v_now
+      and n.kind in ('reconnect_needed', 'calendar_lost')
+      and n.created_at > v_now - make_interval(secs => p_oldest_seconds)
+    order by n.mail_after
+    limit least(greatest(p_limit, 0), 100)
+    for update skip locked
+  ), claimed as (
+    update public.user_notifications n set mail_after = v_now + make_interval(secs => p_lease_seconds)
+    from unmailed where unmailed.id = n.id
+    returning n.id, n.user_id, n.message
+  )
+  select c.id, g.google_account, c.message
+  from claimed c
+  join public.google_credentials g on g.user_id = c.user_id
+  where g.google_account is not null;
+end
+$$;
+
+-- It was sent. A mail whose process died before this is sent once more: better twice than never.
+create or replace function public.mark_mailed(p_notification_id uuid) returns void
+language sql security invoker set search_path = ''
+as $$
+  update public.user_notifications n set mailed_at = clock_timestamp() where n.id = p_notification_id
+$$;
+
+-- For the service alone.
+revoke all on function
+  public.claim_unmailed_notifications,
+  public.mark_mailed
+from public, anon, authenticated;
+grant execute on function
+  public.claim_unmailed_notifications,
+  public.mark_mailed
+to service_role;
+
+
+-- Connections --------------------------------------------------------------------------------------------------------
+
+-- Connections: a user's grant and the calendars it opens. Tokens arrive and leave as ciphertext.
+
+-- Takes calendars into watching, as a step of connecting or of choosing: new ones, and those that were watched no more. They wait
+-- p_watch_seconds for their watch.
+create or replace function calendar_internal.take_calendars(
+  p_user_id uuid, p_google_calendar_ids text[], p_watch_seconds integer
+) returns void
+language sql security invoker set search_path = ''
+as $$
+  insert into public.calendar_webhooks as w (user_id, google_calendar_id, is_active, due_at, due_reason)
+  select p_user_id, wanted.id, true, clock_timestamp() + make_interval(secs => p_watch_seconds), 'connected'
+  from (select distinct unnest(p_google_calendar_ids) as id) wanted
+  on conflict (user_id, google_calendar_id) where duplicate_of is null do update set
+    is_active = true, watch_retry_at = null, updated_at = clock_timestamp(),
+    due_at = case when w.is_active then least(w.due_at, excluded.due_at) else excluded.due_at end
+$$;
+
+-- Connects a user (again): stores the grant, takes the named calendars into watching, ends every pause that the lost
+-- grant caused. The calendars wait p_watch_seconds for their watch to be opened before anyone lists them: a change
+-- between a listing and a later watch would be announced by nobody.
+create or replace function public.connect_calendars(
+  p_user_id uuid, p_google_calendar_ids text[], p_refresh_token text, p_access_token text,
+  p_access_token_expires_at timestamptz, p_scopes text[], p_watch_seconds integer,
+  p_refresh_token_expires_at timestamptz default null, p_google_account text default null
+) returns table (calendar_id uuid, google_calendar_id text)
+language plpgsql security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  -- Connecting and losing a connection are one after the other, also where there is no row to lock yet: a loss that ran
+  -- alongside would not see the new grant and would pause what it has just resumed.
+  perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
+  -- Another Google account: its primary calendar is another one under the same name. All begin anew.
+  if exists (
+    select 1 from public.google_credentials g where g.user_id = p_user_id and g.google_account <> p_google_account
+  ) then
+    perform calendar_internal.leave_calendars(
+      array(select w.id from public.calendar_webhooks w where w.user_id = p_user_id and w.duplicate_of is null),
+      'keep', 'account_changed');
+  end if;
+  insert into public.google_credentials as g (
+    user_id, google_account, refresh_token, refresh_token_expires_at, access_token, access_token_expires_at, scopes, status,
+    status_reason, status_at)
+  values (
+    p_user_id, p_google_account, p_refresh_token, p_refresh_token_expires_at, p_access_token, p_access_token_expires_at, p_scopes,
+    'connected', null, v_now)
+  on conflict (user_id) do update set
+    google_account = coalesce(excluded.google_account, g.google_account), refresh_token = excluded.refresh_token, refresh_token_expires_at = excluded.refresh_token_expires_at,
+    access_token = excluded.access_token,
+    access_token_expires_at = excluded.access_token_expires_at, scopes = excluded.scopes,
+    status = 'connected', status_reason = null, status_at = v_now, updated_at = v_now;
+
+  if calendar_internal.resolve_told(p_user_id, 'reconnect_needed') then
+    perform calendar_internal.tell_user(
+      p_user_id, 'reconnected', 'reconnected', 'Your calendar is connected again. What changed meanwhile is being caught up.');
+  end if;
+
+  -- With a new grant all of the user's calendars go on, also those that are not named now.
+  update public.calendar_webhooks w set
+    paused_reason = null, paused_at = null, due_at = least(w.due_at, v_now), not_before = null, watch_retry_at = null,
+    due_reason = 'reconnected', consecutive_failures = 0, updated_at = v_now
+  where w.user_id = p_user_id and w.paused_reason is not null;
+
+  perform calendar_internal.take_calendars(p_user_id, p_google_calendar_ids, p_watch_seconds);
+
+  -- Meetings of the original system belong to the primary calendar.
+  update public.meetings m set calendar_id = w.id
+  from public.calendar_webhooks w
+  where w.user_id = p_user_id and w.google_calendar_id = 'primary' and w.duplicate_of is null
+    and m.user_id = p_user_id and m.calendar_id is null and m.google_calendar_event_id is not null
+    and not exists (
+      select 1 from public.meetings n
+      where n.user_id = m.user_id and n.google_calendar_event_id = m.google_calendar_event_id
+        and (n.calendar_id = w.id
+          or (n.calendar_id is null and (n.created_at, n.id::text) > (m.created_at, m.id::text))));
+
+  return query
+  select w.id, w.google_calendar_id from public.calendar_webhooks w
+  where w.user_id = p_user_id and w.is_active and w.duplicate_of is null
+    and w.google_calendar_id = any (p_google_calendar_ids)
+  order by w.google_calendar_id;
+end
+$$;
+
+-- Leave to refresh, for one worker at a time. may_refresh false with an access token: another worker has brought a new one
+-- since p_seen_access_token; without one: another worker is at it, ask again soon. A worker that dies holds others up for
+-- p_lease_seconds only.
+create or replace function public.begin_refresh(
+  p_user_id uuid, p_used_refresh_token text, p_seen_access_token text, p_lease_seconds integer
+) returns table (may_refresh boolean, access_token text, access_token_expires_at timestamptz, refresh_token text)
+language plpgsql security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := clock_timestamp();
+  v_row public.google_credentials;
+begin
+  select * into v_row from public.google_credentials g where g.user_id = p_user_id for update;
+  if not found or v_row.refresh_token is null then
+    return query select true, null::text, null::timestamptz, null::text;
+    return;
+  end if;
+  if v_row.access_token is distinct from p_seen_access_token and v_row.access_token_expires_at > v_now then
+    return query select false, v_row.access_token, v_row.access_token_expires_at, v_row.refresh_token;
+    return;
+  end if;
+  if v_row.refresh_lease_until > v_now then
+    return query select false, null::text, null::timestamptz, null::text;
+    return;
+  end if;
+  update public.google_credentials g set refresh_lease_until = v_now + make_interval(secs => p_lease_seconds)
+  where g.user_id = p_user_id;
+  return query select true, null::text, null::timestamptz, v_row.refresh_token;
+end
+$$;
+
+-- Gives the leave to refresh back: the token endpoint did not answer, and the next one may try.
+create or replace function public.release_refresh(p_user_id uuid) returns void
+language sql security invoker set search_path = ''
+as $$
+  update public.google_credentials g set refresh_lease_until = null where g.user_id = p_user_id
+$$;
+
+-- Keeps a fresh access token for all processes, and a refresh token that Google rotated. They are kept only if the refresh
+-- token still is the one that was used: a reconnection in between wins.
+create or replace function public.save_tokens(
+  p_user_id uuid, p_used_refresh_token text, p_access_token text, p_access_token_expires_at timestamptz,
+  p_refresh_token text default null
+) returns boolean
+language sql security invoker set search_path = ''
+as $$
+  with saved as (
+    update public.google_credentials g set
+      access_token = p_access_token, access_token_expires_at = p_access_token_expires_at,
+      refresh_token = coalesce(p_refresh_token, g.refresh_token), refresh_lease_until = null,
+      updated_at = clock_timestamp()
+    where g.user_id = p_user_id and g.refresh_token = p_used_refresh_token
+    returning 1
+  )
+  select exists (select 1 from saved)
+$$;
+
+-- Tokens of up to p_limit users after p_after, for sealing them anew under another key.
+create or replace function public.read_tokens(p_after uuid, p_limit integer)
+returns table (user_id uuid, access_token text, refresh_token text)
+language sql stable security invoker set search_path = ''
+as $$
+  select g.user_id, g.access_token, g.refresh_token from public.google_credentials g
+  where g.user_id > p_after and (g.access_token is not null or g.refresh_token is not null)
+  order by g.user_id
+  limit least(greatest(p_limit, 0), 500)
+$$;
+
+-- Replaces ciphertexts by ciphertexts of the same tokens, unless somebody replaced the tokens meanwhile.
+create or replace function public.replace_ciphertext(
+  p_user_id uuid, p_old_access_token text, p_access_token text, p_old_refresh_token text, p_refresh_token text
+) returns boolean
+language sql security invoker set search_path = ''
+as $$
+  with replaced as (
+    update public.google_credentials g set access_token = p_access_token, refresh_token = p_refresh_token
+    where g.user_id = p_user_id and g.access_token is not distinct from p_old_access_token
+      and g.refresh_token is not distinct from p_old_refresh_token
+    returning 1
+  )
+  select exists (select 1 from replaced)
+$$;
+
+-- The grant is dead: syncing, polling and renewing stop for this user until he reconnects. True only the first time; then
+-- he is told, by p_message. A reconnection since p_used_refresh_token was read wins: then nothing changes.
+create or replace function public.lose_connection(
+  p_user_id uuid, p_reason text, p_used_refresh_token text, p_message text default null
+) returns boolean
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_first boolean;
+begin
+  perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
+  update public.google_credentials g set
+    status = 'needs_reauth', status_reason = p_reason, status_at = v_now, access_token = null,
+    access_token_expires_at = null, refresh_lease_until = null, updated_at = v_now
+  where g.user_id = p_user_id and g.status = 'connected' and g.refresh_token is not distinct from p_used_refresh_token;
+  v_first := found;
+  if v_first or not exists (
+    select 1 from public.google_credentials g where g.user_id = p_user_id and g.status = 'connected'
+  ) then
+    update public.calendar_webhooks w set paused_reason = 'needs_reauth', paused_at = v_now, updated_at = v_now
+    where w.user_id = p_user_id and w.paused_reason is null;
+  end if;
+  if v_first then
+    perform calendar_internal.tell_user(
+      p_user_id, 'reconnect_needed', p_reason, coalesce(p_message, 'Connect your calendar again to go on.'));
+  end if;
+  return v_first;
+end
+$$;
+
+-- For the service alone.
+revoke all on function
+  calendar_internal.take_calendars,
+  public.connect_calendars,
+  public.begin_refresh,
+  public.release_refresh,
+  public.save_tokens,
+  public.read_tokens,
+  public.replace_ciphertext,
+  public.lose_connection
+from public, anon, authenticated;
+grant execute on function
+  calendar_internal.take_calendars,
+  public.connect_calendars,
+  public.begin_refresh,
+  public.release_refresh,
+  public.save_tokens,
+  public.read_tokens,
+  public.replace_ciphertext,
+  public.lose_connection
+to service_role;
+
+
+-- Connecting through Google's consent page ---------------------------------------------------------------------------
+
+-- Connecting through Google's consent page: what must be remembered between leaving for it and coming back.
+
+-- One row per flow. The nonce is stored as a hash, the PKCE verifier as ciphertext bound to the user and the nonce: who reads
+-- the table can neither forge a return nor redeem a code.
+create table if not exists public.oauth_flows (
+  nonce_hash text primary key,
+  user_id uuid not null references auth.users (id) on delete cascade,
+  verifier text not null,
+  expires_at timestamptz not null,
+  -- The return that took the flow. A repeated call of the same return gets it again, any other is a replay.
+  taken_by uuid,
+  created_at timestamptz not null default now()
+);
+
+-- begin_oauth_flow: what has expired; a user's pending flows
+create index if not exists oauth_flows_by_expiry on public.oauth_flows (expires_at);
+create index if not exists oauth_flows_of_user on public.oauth_flows (user_id, created_at);
+
+alter table public.oauth_flows enable row level security;
+revoke all on table public.oauth_flows from public, anon, authenticated, service_role;
+grant select, insert, update, delete on table public.oauth_flows to service_role;
+
+-- Remembers a flow for p_seconds. Expired flows go at this occasion, and all but the newest 19 of this user: nobody comes back
+-- from more consent pages than that. A repeated call changes nothing.
+create or replace function public.begin_oauth_flow(
+  p_nonce_hash text, p_user_id uuid, p_verifier text, p_seconds integer
+) returns void
+language plpgsql security invoker set search_path = ''
+as $$
+begin
+  delete from public.oauth_flows f where f.nonce_hash in (
+    select o.nonce_hash from public.oauth_flows o where o.expires_at <= clock_timestamp()
+    order by o.expires_at limit 200 for update skip locked);
+  delete from public.oauth_flows f where f.nonce_hash in (
+    select o.nonce_hash from public.oauth_flows o where o.user_id = p_user_id and o.nonce_hash <> p_nonce_hash
+    order by o.created_at desc offset 19 for update skip locked);
+  insert into public.oauth_flows (nonce_hash, user_id, verifier, expires_at)
+  values (p_nonce_hash, p_user_id, p_verifier, clock_timestamp() + make_interval(secs => p_seconds))
+  on conflict (nonce_hash) do nothing;
+end
+$$;
+
+-- A flow comes back: 'ok' with its verifier, to one return only; else 'expired', or 'used' (also when nobody knows it).
+-- Guarantee: of any number of returns at once one gets 'ok'; it gets it again when it asks again.
+create or replace function public.take_oauth_flow(p_nonce_hash text, p_user_id uuid, p_return uuid)
+returns table (outcome text, verifier text)
+language plpgsql security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_flow public.oauth_flows;
+begin
+  update public.oauth_flows f set taken_by = p_return
+  where f.nonce_hash = p_nonce_hash and f.user_id = p_user_id and f.expires_at > clock_timestamp()
+    and (f.taken_by is null or f.taken_by = p_return)
+  returning f.* into v_flow;
+  if found then
+    return query select 'ok'::text, v_flow.verifier;
+    return;
+  end if;
+  select * into v_flow from public.oauth_flows f
+  where f.nonce_hash = p_nonce_hash and f.user_id = p_user_id and f.taken_by is null;
+  return query select case when found then 'expired' else 'used' end, null::text;
+end
+$$;
+
+-- A user's connection and all his calendars with their watches and first syncs, as one object (PostgREST cuts row sets).
+-- Tokens leave as ciphertext, for the service alone.
+create or replace function public.read_connection(p_user_id uuid) returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  select jsonb_build_object(
+    'connection', (
+      select jsonb_build_object(
+        'status', g.status, 'google_account', g.google_account, 'access_token', g.access_token, 'access_token_expires_at', g.access_token_expires_at,
+        'refresh_token', g.refresh_token, 'connected_at', g.status_at,
+        'refresh_token_expires_at', g.refresh_token_expires_at)
+      from public.google_credentials g where g.user_id = p_user_id),
+    'calendars', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'calendar_id', w.id, 'google_calendar_id', w.google_calendar_id, 'is_active', w.is_active is true,
+        'is_live', live.is_there is true and w.is_active is true,
+        'unwatched_reason', coalesce(w.paused_reason, w.watch_error_code),
+        'initial_sync', w.initial_sync, 'initial_events', w.initial_events, 'initial_meetings', w.initial_meetings)
+        order by w.google_calendar_id), '[]')
+      from public.calendar_webhooks w
+      left join lateral (
+        select true as is_there from public.calendar_channels c
+        where c.calendar_id = w.id and c.state = 'live' and c.expires_at > clock_timestamp() limit 1
+      ) live on true
+      where w.user_id = p_user_id and w.duplicate_of is null))
+$$;
+
+-- For the service alone.
+revoke all on function
+  public.begin_oauth_flow,
+  public.take_oauth_flow,
+  public.read_connection
+from public, anon, authenticated;
+grant execute on function
+  public.begin_oauth_flow,
+  public.take_oauth_flow,
+  public.read_connection
+to service_role;
+
+
+-- Choosing and leaving -----------------------------------------------------------------------------------------------
+
+-- Choosing and leaving: calendars come and go at the user's wish, a connection ends, and all that is his can be given out or erased.
+
+-- unfinished_disconnects
+create index if not exists google_credentials_leaving on public.google_credentials (status_at)
+  where status = 'disconnected' and (refresh_token is not null or access_token is not null);
+
+-- Stops watching calendars, as one step of the transaction that decided it. Their mirror goes, their sync state begins anew, their
+-- channels are to be stopped. p_meetings: 'delete' their rows, or 'keep' them: then what is not over yet is cancelled for
+-- p_reason, because nobody keeps it true any more.
+-- Guarantee: a sync, a roll or a watch that runs meanwhile commits nothing: the fence moved on.
+create or replace function calendar_internal.leave_calendars(p_calendar_ids uuid[], p_meetings text, p_reason text)
+returns void
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_now timestamptz;
+begin
+  -- All rows first, in one order, so that two who leave do not wait in a circle.
+  perform 1 from public.calendar_webhooks w where w.id = any (p_calendar_ids) order by w.id for update;
+  v_now := clock_timestamp();
+  update public.calendar_webhooks w set
+    is_active = false, fence = w.fence + 1, committed_fence = w.fence + 1, lease_expires_at = null,
+    sync_token = null, sync_format = null, horizon_until = null, last_synced_at = null, audited_at = null,
+    notifications_synced = w.notifications_seen, notified_since = null, not_before = null,
+    consecutive_failures = 0, last_error_code = null, access_lost_at = null, paused_reason = null, paused_at = null,
+    webhook_id = null, resource_id = null, expiration_time = null,
+    watch_retry_at = null, watch_failures = 0, watch_error_code = null, webhook_failures = 0,
+    initial_sync = 'pending', initial_events = 0, initial_meetings = 0, updated_at = v_now
+  where w.id = any (p_calendar_ids) and w.is_active;
+  update public.calendar_channels c set
+    state = case when c.expires_at <= v_now then 'expired' else 'superseded' end,
+    stop_after = case when c.expires_at <= v_now then null else v_now end,
+    updated_at = v_now
+  where c.calendar_id = any (p_calendar_ids) and c.state = 'live';
+  delete from public.calendar_events e where e.calendar_id = any (p_calendar_ids);
+  if p_meetings = 'delete' then
+    delete from public.meetings m where m.calendar_id = any (p_calendar_ids);
+  else
+    update public.meetings m set status = 'cancelled', status_reason = p_reason, updated_at = v_now
+    where m.calendar_id = any (p_calendar_ids) and m.status is distinct from 'cancelled'
+      and coalesce(m.end_time, m.start_time) > v_now;
+  end if;
+  update public.user_notifications n set resolved_at = v_now
+  where n.calendar_id = any (p_calendar_ids) and n.resolved_at is null;
+end
+$$;
+
+-- More calendars of a connected user. Nothing (and no row) for one who is not connected.
+create or replace function public.add_calendars(p_user_id uuid, p_google_calendar_ids text[], p_watch_seconds integer)
+returns table (calendar_id uuid, google_calendar_id text)
+language plpgsql security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+  perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
+  if not exists (
+    select 1 from public.google_credentials g where g.user_id = p_user_id and g.status = 'connected'
+  ) then
+    return;
+  end if;
+  perform calendar_internal.take_calendars(p_user_id, p_google_calendar_ids, p_watch_seconds);
+  return query
+  select w.id, w.google_calendar_id from public.calendar_webhooks w
+  where w.user_id = p_user_id and w.is_active and w.duplicate_of is null
+    and w.google_calendar_id = any (p_google_calendar_ids)
+  order by w.google_calendar_id;
+end
+$$;
+
+-- Calendars the user wants watched no more: their names, and the channels that are to be stopped. A repeated call answers the
+-- same and changes nothing.
+create or replace function public.remove_calendars(p_user_id uuid, p_google_calendar_ids text[], p_meetings text)
+returns jsonb
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_ids uuid[];
+begin
+  perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
+  select coalesce(array_agg(w.id), '{}') into v_ids from public.calendar_webhooks w
+  where w.user_id = p_user_id and w.duplicate_of is null and w.google_calendar_id = any (p_google_calendar_ids);
+  perform calendar_internal.leave_calendars(v_ids, p_meetings, 'calendar_removed');
+  return jsonb_build_object(
+    'calendars', (
+      select coalesce(jsonb_agg(w.google_calendar_id order by w.google_calendar_id), '[]')
+      from public.calendar_webhooks w where w.id = any (v_ids)),
+    'channels', (
+      select coalesce(jsonb_agg(c.id), '[]') from public.calendar_channels c
+      where c.calendar_id = any (v_ids) and c.stop_after is not null and c.resource_id is not null));
+end
+$$;
+
+-- Ends a user's connection: from here on nothing is claimed, synced, watched or refreshed for him. Answers what is still to be
+-- done at Google: the tokens to revoke, and the channels to stop with them. The tokens stay until finish_disconnect, so that a
+-- process that dies in between loses nothing: a repeated call gives them again, and unfinished_disconnects finds them.
+create or replace function public.begin_disconnect(p_user_id uuid, p_meetings text) returns jsonb
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_ids uuid[];
+  v_active integer;
+begin
+  -- One after the other with connecting and losing a connection.
+  perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
+  update public.google_credentials g set
+    status = 'disconnected', status_reason = 'asked', status_at = v_now, refresh_lease_until = null, updated_at = v_now
+  where g.user_id = p_user_id and g.status <> 'disconnected';
+  select coalesce(array_agg(w.id), '{}'), count(*) filter (where w.is_active) into v_ids, v_active
+  from public.calendar_webhooks w where w.user_id = p_user_id;
+  perform calendar_internal.leave_calendars(v_ids, p_meetings, 'disconnected');
+  -- Rows of the original system that belong to no calendar.
+  if p_meetings = 'delete' then
+    delete from public.meetings m where m.user_id = p_user_id;
+  else
+    update public.meetings m set status = 'cancelled', status_reason = 'disconnected', updated_at = v_now
+    where m.user_id = p_user_id and m.status is distinct from 'cancelled' and coalesce(m.end_time, m.start_time) > v_now;
+  end if;
+  delete from public.oauth_flows f where f.user_id = p_user_id;
+  update public.user_notifications n set resolved_at = v_now where n.user_id = p_user_id and n.resolved_at is null;
+  return jsonb_build_object(
+    'calendars', v_active,
+    'tokens', (
+      select jsonb_build_object(
+        'access_token', g.access_token, 'access_token_expires_at', g.access_token_expires_at,
+        'refresh_token', g.refresh_token)
+      from public.google_credentials g where g.user_id = p_user_id),
+    'channels', (
+      select coalesce(jsonb_agg(jsonb_build_object('channel_id', c.id, 'resource_id', c.resource_id)), '[]')
+      from public.calendar_channels c
+      where c.user_id = p_user_id and c.stop_after is not null and c.resource_id is not null));
+end
+$$;
+
+-- What had to be done at Google was tried: the tokens go. Not if the user has connected again meanwhile.
+create or replace function public.finish_disconnect(p_user_id uuid) returns boolean
+language sql security invoker set search_path = ''
+as $$
+  with finished as (
+    update public.google_credentials g set
+      access_token = null, access_token_expires_at = null, refresh_token = null, refresh_token_expires_at = null,
+      scopes = null, google_account = null, updated_at = clock_timestamp()
+    where g.user_id = p_user_id and g.status = 'disconnected'
+    returning 1
+  )
+  select exists (select 1 from finished)
+$$;
+
+-- Users whose disconnecting was begun p_after_seconds ago or longer, and never finished: its process died.
+create or replace function public.unfinished_disconnects(p_after_seconds integer, p_limit integer)
+returns table (user_id uuid)
+language sql stable security invoker set search_path = ''
+as $$
+  select g.user_id from public.google_credentials g
+  where g.status = 'disconnected' and (g.refresh_token is not null or g.access_token is not null)
+    and g.status_at <= clock_timestamp() - make_interval(secs => p_after_seconds)
+  order by g.status_at
+  limit least(greatest(p_limit, 0), 200)
+$$;
+
+-- Deletes every row of a user but the one in auth.users, which is Supabase Auth's. Answers how many of each table. What hangs on
+-- a calendar goes with it.
+create or replace function public.erase_user(p_user_id uuid) returns jsonb
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_counts jsonb := '{}';
+  v_count bigint;
+begin
+  perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
+  delete from public.google_credentials where user_id = p_user_id;
+  get diagnostics v_count = row_count;
+  v_counts := v_counts || jsonb_build_object('google_credentials', v_count);
+  delete from public.oauth_flows where user_id = p_user_id;
+  get diagnostics v_count = row_count;
+  v_counts := v_counts || jsonb_build_object('oauth_flows', v_count);
+  delete from public.user_notifications where user_id = p_user_id;
+  get diagnostics v_count = row_count;
+  v_counts := v_counts || jsonb_build_object('user_notifications', v_count);
+  delete from public.meetings where user_id = p_user_id;
+  get diagnostics v_count = row_count;
+  v_counts := v_counts || jsonb_build_object('meetings', v_count);
+  delete from public.calendar_sync_logs where user_id = p_user_id;
+  get diagnostics v_count = row_count;
+  v_counts := v_counts || jsonb_build_object('calendar_sync_logs', v_count);
+  delete from public.calendar_channels where user_id = p_user_id;
+  get diagnostics v_count = row_count;
+  v_counts := v_counts || jsonb_build_object('calendar_channels', v_count);
+  delete from public.calendar_events where user_id = p_user_id;
+  get diagnostics v_count = row_count;
+  v_counts := v_counts || jsonb_build_object('calendar_events', v_count);
+  delete from public.calendar_webhooks where user_id = p_user_id;
+  get diagnostics v_count = row_count;
+  return v_counts || jsonb_build_object('calendar_webhooks', v_count);
+end
+$$;
+
+-- A user's rows of one table, in pages: {rows, last}. p_after: the last key of the page before ('' for the first). Tokens and
+-- what else only the service may know are left out.
+create or replace function public.export_user(p_user_id uuid, p_table text, p_after text, p_limit integer) returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  with mine as (
+    select g.user_id::text as key, to_jsonb(g) - 'access_token' - 'refresh_token' as row
+    from public.google_credentials g where p_table = 'google_credentials' and g.user_id = p_user_id
+    union all
+    select w.id::text, to_jsonb(w) - 'sync_token'
+    from public.calendar_webhooks w where p_table = 'calendar_webhooks' and w.user_id = p_user_id
+    union all
+    select c.id, to_jsonb(c)
+    from public.calendar_channels c where p_table = 'calendar_channels' and c.user_id = p_user_id
+    union all
+    select e.calendar_id::text || ' ' || e.google_event_id, to_jsonb(e)
+    from public.calendar_events e where p_table = 'calendar_events' and e.user_id = p_user_id
+    union all
+    select m.id::text, to_jsonb(m)
+    from public.meetings m where p_table = 'meetings' and m.user_id = p_user_id
+    union all
+    select l.id::text, to_jsonb(l)
+    from public.calendar_sync_logs l where p_table = 'calendar_sync_logs' and l.user_id = p_user_id
+    union all
+    select n.id::text, to_jsonb(n)
+    from public.user_notifications n where p_table = 'user_notifications' and n.user_id = p_user_id
+    union all
+    select f.nonce_hash, to_jsonb(f) - 'nonce_hash' - 'verifier' - 'taken_by'
+    from public.oauth_flows f where p_table = 'oauth_flows' and f.user_id = p_user_id
+  ), page as (
+    select mine.key, mine.row from mine
+    where mine.key collate "C" > p_after
+    order by mine.key collate "C"
+    limit least(greatest(p_limit, 0), 1000)
+  )
+  select jsonb_build_object(
+    'rows', coalesce(jsonb_agg(page.row order by page.key collate "C"), '[]'),
+    'last', max(page.key collate "C"))
+  from page
+$$;
+
+-- For the service alone.
+revoke all on function
+  calendar_internal.leave_calendars,
+  public.add_calendars,
+  public.remove_calendars,
+  public.begin_disconnect,
+  public.finish_disconnect,
+  public.unfinished_disconnects,
+  public.erase_user,
+  public.export_user
+from public, anon, authenticated;
+grant execute on function
+  calendar_internal.leave_calendars,
+  public.add_calendars,
+  public.remove_calendars,
+  public.begin_disconnect,
+  public.finish_disconnect,
+  public.unfinished_disconnects,
+  public.erase_user,
+  public.export_user
+to service_role;

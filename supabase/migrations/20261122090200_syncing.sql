@@ -1,0 +1,910 @@
+-- Syncing: the queue, the commit, the rolling horizon, why a meeting stands as it does, the audit.
+
+-- The queue ----------------------------------------------------------------------------------------------------------
+
+-- The row is the queue: notifications make a calendar due, a claim takes a lease, every ending gives it back.
+--
+-- Leases use clock_timestamp(): now() is the transaction's start, and a claim may have waited for a lock since.
+
+-- A notification is a hint without data: it raises a counter and makes the calendar due. One call, whatever happens.
+-- Guarantee: an accepted notification is never lost, also while a sync of the calendar runs; none shortens a lease, the
+-- pause between two syncs of a burst, or the backoff of a failing calendar.
+-- Answers outcome: due | handshake | dead_channel | unknown_channel | refused.
+create or replace function public.record_notification(
+  p_channel_id text, p_resource_id text, p_resource_state text, p_message_number bigint
+) returns table (outcome text, calendar_id uuid, due_in_seconds double precision)
+language plpgsql security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := clock_timestamp();
+  v_channel public.calendar_channels;
+  v_calendar public.calendar_webhooks;
+  v_outcome text;
+begin
+  select * into v_channel from public.calendar_channels c where c.id = p_channel_id;
+  if not found then
+    return query select 'unknown_channel'::text, null::uuid, null::double precision;
+    return;
+  end if;
+  if v_channel.resource_id is distinct from p_resource_id and v_channel.resource_id is not null then
+    update public.calendar_channels c set refused = c.refused + 1 where c.id = p_channel_id;
+    return query select 'refused'::text, null::uuid, null::double precision;
+    return;
+  end if;
+
+  -- The calendar before the channel: every function that writes both keeps this order, so that none waits in a circle.
+  v_outcome := case
+    when v_channel.state in ('stopped', 'failed', 'expired') then 'dead_channel'
+    when p_resource_state = 'sync' then 'handshake'
+    else 'due' end;
+  if v_outcome = 'due' then
+    update public.calendar_webhooks w set
+      notifications_seen = w.notifications_seen + 1,
+      notified_since = coalesce(w.notified_since, v_now),
+      last_webhook_received = v_now,
+      webhook_failures = 0,
+      due_at = least(w.due_at, greatest(v_now, w.lease_expires_at, w.not_before)),
+      due_reason = 'notified'
+    where w.id = v_channel.calendar_id and w.is_active
+    returning w.* into v_calendar;
+    if not found then
+      v_outcome := 'dead_channel';
+    end if;
+  end if;
+
+  -- The handshake may come before Google's answer to watch: then it is the first to tell the resource id. It tells it
+  -- of a channel whose answer was lost too, and only with it can that channel be stopped.
+  update public.calendar_channels c set
+    resource_id = p_resource_id,
+    notifications = c.notifications + 1,
+    last_notification_at = v_now,
+    last_message_number = greatest(c.last_message_number, p_message_number),
+    stop_after = case when v_outcome = 'dead_channel' and c.state <> 'stopped'
+      then coalesce(c.stop_after, v_now) else c.stop_after end
+  where c.id = p_channel_id;
+  return query select v_outcome, v_channel.calendar_id,
+    greatest(0, extract(epoch from v_calendar.due_at - v_now))::double precision;
+end
+$$;
+
+-- Leases up to p_limit calendars, notified ones first, the longest due first. With p_calendar_ids only among these; with
+-- p_even_if_not_due also those that are not due (an operator asked), but never one that is leased.
+-- Guarantee: no two callers hold a lease on one calendar; a claim that is never finished lapses with its lease.
+create or replace function public.claim_due_calendars(
+  p_worker text, p_limit integer, p_lease_seconds integer,
+  p_calendar_ids uuid[] default null, p_even_if_not_due boolean default false
+) returns table (
+  calendar_id uuid, user_id uuid, google_calendar_id text, fence bigint, due_reason text,
+  sync_token text, sync_format integer, time_zone text,
+  notifications_seen bigint, notifications_synced bigint,
+  last_webhook_received timestamptz, last_synced_at timestamptz,
+  consecutive_failures integer, webhook_failures integer, has_live_channel boolean,
+  access_token text, access_token_expires_at timestamptz, refresh_token text,
+  connected_at timestamptz, refresh_token_expires_at timestamptz
+)
+language plpgsql security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := clock_timestamp();
+  v_limit integer := least(greatest(p_limit, 0), 200);
+  v_ids uuid[];
+begin
+  if p_calendar_ids is not null then
+    select array_agg(picked.id) into v_ids from (
+      select w.id from public.calendar_webhooks w
+      where w.id = any (p_calendar_ids) and w.is_active and w.paused_reason is null and w.duplicate_of is null
+        and (w.due_at <= v_now or p_even_if_not_due)
+        and (w.lease_expires_at is null or w.lease_expires_at <= v_now)
+      order by w.due_at limit v_limit
+      for update skip locked
+    ) picked;
+  else
+    select array_agg(picked.id) into v_ids from (
+      select w.id from public.calendar_webhooks w
+      where w.is_active and w.paused_reason is null and w.duplicate_of is null
+        and w.notifications_seen > w.notifications_synced
+        and w.due_at <= v_now and (w.lease_expires_at is null or w.lease_expires_at <= v_now)
+      order by w.due_at limit v_limit
+      for update skip locked
+    ) picked;
+    select coalesce(v_ids, '{}') || coalesce(array_agg(picked.id), '{}') into v_ids from (
+      select w.id from public.calendar_webhooks w
+      where w.is_active and w.paused_reason is null and w.duplicate_of is null
+        and w.due_at <= v_now and (w.lease_expires_at is null or w.lease_expires_at <= v_now)
+        and w.id <> all (coalesce(v_ids, '{}'))
+      order by w.due_at limit v_limit - coalesce(cardinality(v_ids), 0)
+      for update skip locked
+    ) picked;
+  end if;
+
+  return query
+  with claimed as (
+    update public.calendar_webhooks w set
+      fence = w.fence + 1,
+      claimed_at = v_now,
+      claimed_by = p_worker,
+      lease_expires_at = v_now + make_interval(secs => p_lease_seconds),
+      due_at = v_now + make_interval(secs => p_lease_seconds),
+      -- A first sync that begins anew counts anew.
+      initial_sync = case when w.initial_sync = 'done' then 'done' else 'running' end,
+      initial_events = case when w.initial_sync = 'done' then w.initial_events else 0 end,
+      initial_meetings = case when w.initial_sync = 'done' then w.initial_meetings else 0 end
+    where w.id = any (v_ids)
+    returning w.*
+  )
+  select w.id, w.user_id, w.google_calendar_id, w.fence, w.due_reason,
+    w.sync_token, w.sync_format, w.time_zone, w.notifications_seen, w.notifications_synced,
+    w.last_webhook_received, w.last_synced_at, w.consecutive_failures, coalesce(w.webhook_failures, 0),
+    exists (
+      select 1 from public.calendar_channels c
+      where c.calendar_id = w.id and c.state = 'live' and c.expires_at > v_now and c.opened_at < w.last_synced_at
+    ),
+    g.access_token, g.access_token_expires_at, g.refresh_token, g.status_at, g.refresh_token_expires_at
+  from claimed w
+  left join public.google_credentials g on g.user_id = w.user_id and g.status = 'connected'
+  order by array_position(v_ids, w.id);
+end
+$$;
+
+-- Keeps a lease during a long fetch. False: the lease was lost to another worker, and this one must stop.
+create or replace function public.extend_lease(p_calendar_id uuid, p_fence bigint, p_lease_seconds integer)
+returns boolean
+language sql security invoker set search_path = ''
+as $$
+  with kept as (
+    update public.calendar_webhooks w set
+      lease_expires_at = clock_timestamp() + make_interval(secs => p_lease_seconds),
+      due_at = clock_timestamp() + make_interval(secs => p_lease_seconds)
+    where w.id = p_calendar_id and w.fence = p_fence and w.committed_fence < p_fence
+    returning 1
+  )
+  select exists (select 1 from kept)
+$$;
+
+-- Gives a claim back untouched (a worker that stops): the calendar is due for somebody else as soon as its backoff and
+-- the pause between two syncs allow.
+create or replace function public.release_calendar(p_calendar_id uuid, p_fence bigint) returns boolean
+language sql security invoker set search_path = ''
+as $$
+  with released as (
+    update public.calendar_webhooks w set
+      lease_expires_at = null, due_at = greatest(clock_timestamp(), w.not_before), committed_fence = p_fence,
+      initial_sync = case when w.initial_sync = 'running' then 'pending' else w.initial_sync end
+    where w.id = p_calendar_id and w.fence = p_fence and w.committed_fence < p_fence
+    returning 1
+  )
+  select exists (select 1 from released)
+$$;
+
+-- Ends a claim without a sync, for a reason: 'skipped' (the plan found no need) or 'failed'. Writes the log row. A failure
+-- counts, sets the backoff that no notification shortens, and may pause the calendar. p_lost_message: Google refuses this
+-- calendar; what its user is told then.
+-- Guarantee: nothing of the calendar's events, meetings or token changes; a repeated call changes nothing.
+create or replace function public.end_claim(
+  p_calendar_id uuid, p_fence bigint, p_status text, p_sync_type text, p_reason text, p_next_seconds double precision,
+  p_error_code text default null, p_error_message text default null, p_pause_reason text default null,
+  p_google_calls integer default 0, p_duration_ms integer default null, p_lost_message text default null
+) returns boolean
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_next timestamptz := clock_timestamp() + make_interval(secs => p_next_seconds);
+  v_calendar public.calendar_webhooks;
+begin
+  update public.calendar_webhooks w set
+    committed_fence = p_fence,
+    lease_expires_at = null,
+    due_at = case when p_status = 'skipped' and w.notifications_seen > w.notifications_synced
+      then greatest(v_now, w.not_before) else v_next end,
+    due_reason = p_reason,
+    not_before = case when p_status = 'failed' then v_next else w.not_before end,
+    consecutive_failures = case when p_status = 'failed' then w.consecutive_failures + 1 else w.consecutive_failures end,
+    last_error_code = case when p_status = 'failed' then p_error_code else w.last_error_code end,
+    last_error_at = case when p_status = 'failed' then v_now else w.last_error_at end,
+    access_lost_at = case when p_lost_message is not null then coalesce(w.access_lost_at, v_now) else w.access_lost_at end,
+    initial_sync = case when w.initial_sync <> 'running' then w.initial_sync
+      when p_status = 'failed' then 'failed' else 'pending' end,
+    paused_reason = coalesce(p_pause_reason, w.paused_reason),
+    paused_at = case when p_pause_reason is not null then v_now else w.paused_at end,
+    updated_at = v_now
+  where w.id = p_calendar_id and w.fence = p_fence and w.committed_fence < p_fence
+  returning w.* into v_calendar;
+  if not found then
+    return false;
+  end if;
+  -- Told at the second refusal: the first may be a passing fault of Google's.
+  if p_lost_message is not null and v_calendar.consecutive_failures >= 2 then
+    perform calendar_internal.tell_user(
+      v_calendar.user_id, 'calendar_lost', p_error_code, p_lost_message, v_calendar.id);
+  end if;
+  insert into public.calendar_sync_logs (
+    user_id, calendar_id, fence, sync_type, status, reason, error_code, error_message, google_calls, duration_ms,
+    notifications)
+  values (
+    v_calendar.user_id, p_calendar_id, p_fence, p_sync_type, p_status, p_reason, p_error_code, p_error_message,
+    p_google_calls, p_duration_ms, v_calendar.notifications_seen - v_calendar.notifications_synced);
+  return true;
+end
+$$;
+
+-- What a sweep leaves behind: calendars still due (counted to 1000), and calendars a notification within
+-- p_stale_hours vouches for, so that they need no poll.
+create or replace function public.sweep_state(p_stale_hours double precision)
+returns table (remaining bigint, vouched_for bigint)
+language sql security invoker set search_path = ''
+as $$
+  select
+    (select count(*) from (
+      select 1 from public.calendar_webhooks w
+      where w.is_active and w.paused_reason is null and w.duplicate_of is null
+        and w.due_at <= clock_timestamp() and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
+      limit 1000) due),
+    (select count(*) from (
+      select 1 from public.calendar_webhooks w
+      where w.is_active and w.paused_reason is null and w.duplicate_of is null
+        and w.last_webhook_received > clock_timestamp() - make_interval(secs => p_stale_hours * 3600)
+        and w.due_at > clock_timestamp()
+      limit 100000) vouched)
+$$;
+
+-- The calendars of one user that a poll is about.
+create or replace function public.calendars_of_user(p_user_id uuid)
+returns table (calendar_id uuid, google_calendar_id text, paused_reason text)
+language sql security invoker set search_path = ''
+as $$
+  select w.id, w.google_calendar_id, w.paused_reason
+  from public.calendar_webhooks w
+  where w.user_id = p_user_id and w.is_active and w.duplicate_of is null
+  order by w.google_calendar_id
+  limit 500
+$$;
+
+-- For the service alone.
+revoke all on function
+  public.record_notification,
+  public.claim_due_calendars,
+  public.extend_lease,
+  public.release_calendar,
+  public.end_claim,
+  public.sweep_state,
+  public.calendars_of_user
+from public, anon, authenticated;
+grant execute on function
+  public.record_notification,
+  public.claim_due_calendars,
+  public.extend_lease,
+  public.release_calendar,
+  public.end_claim,
+  public.sweep_state,
+  public.calendars_of_user
+to service_role;
+
+
+-- The commit ---------------------------------------------------------------------------------------------------------
+
+-- The commit: what a sync found becomes true in one transaction, or not at all.
+
+-- Upserts mirror rows of one calendar. A row is written only when it differs, or when the generation must mark it seen; the
+-- count is of those that differ.
+create or replace function calendar_internal.apply_events(
+  p_calendar public.calendar_webhooks, p_sync_id uuid, p_generation bigint, p_events jsonb, p_forgotten jsonb,
+  out changed integer
+)
+language plpgsql security invoker set search_path = ''
+as $$
+begin
+  with incoming as (
+    select e.*, coalesce(p_generation, 0) as generation,
+      mine.google_event_id is null or (
+        mine.base_event_id, mine.recurring_event_id, mine.kind, mine.status, mine.starts_at, mine.ends_at,
+        mine.original_start_at, mine.recurs_until, mine.google_updated_at, mine.details
+      ) is distinct from (
+        e.base_event_id, e.recurring_event_id, e.kind, e.status, e.starts_at, e.ends_at,
+        e.original_start_at, e.recurs_until, e.google_updated_at, e.details
+      ) as differs,
+      mine.generation as seen
+    from jsonb_to_recordset(p_events) as e (
+      google_event_id text, base_event_id text, recurring_event_id text, kind text, status text,
+      starts_at timestamptz, ends_at timestamptz, original_start_at timestamptz, recurs_until timestamptz,
+      google_updated_at timestamptz, details jsonb)
+    left join public.calendar_events mine
+      on mine.calendar_id = p_calendar.id and mine.google_event_id = e.google_event_id
+  ), written as (
+    insert into public.calendar_events as mine (
+      calendar_id, google_event_id, user_id, base_event_id, recurring_event_id, kind, status,
+      starts_at, ends_at, original_start_at, recurs_until, google_updated_at, details, generation, sync_id)
+    select p_calendar.id, i.google_event_id, p_calendar.user_id, i.base_event_id, i.recurring_event_id, i.kind, i.status,
+      i.starts_at, i.ends_at, i.original_start_at, i.recurs_until, i.google_updated_at, i.details, i.generation,
+      p_sync_id
+    from incoming i
+    where i.differs or i.seen < i.generation
+    on conflict (calendar_id, google_event_id) do update set
+      base_event_id = excluded.base_event_id, recurring_event_id = excluded.recurring_event_id,
+      kind = excluded.kind, status = excluded.status, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
+      original_start_at = excluded.original_start_at, recurs_until = excluded.recurs_until,
+      google_updated_at = excluded.google_updated_at, details = excluded.details,
+      generation = greatest(mine.generation, excluded.generation),
+      sync_id = case when mine.details is distinct from excluded.details then excluded.sync_id else mine.sync_id end,
+      updated_at = clock_timestamp()
+  )
+  select count(*) filter (where i.differs) from incoming i into changed;
+
+  delete from public.calendar_events e
+  where e.calendar_id = p_calendar.id
+    and e.google_event_id in (select jsonb_array_elements_text(p_forgotten));
+end
+$$;
+
+-- Makes the meetings of whole event families equal to what was derived for them.
+-- p_families: the base ids that were derived anew. p_meetings: every occurrence they have, with its placement:
+--   inside   in the horizon: inserted or updated
+--   before   ended before the horizon: history, only updated
+--   beyond   starts after the horizon: a row it already has is withdrawn, and comes back when the horizon reaches it
+-- An occurrence of these families that is not in p_meetings is gone from the calendar. Rows that ended before
+-- p_covered_from are history that was not derived, and stay.
+-- Guarantee: a row is written only when its content differs; the counts are rows written.
+create or replace function calendar_internal.apply_meetings(
+  p_calendar public.calendar_webhooks, p_sync_id uuid, p_families jsonb, p_meetings jsonb, p_withheld jsonb,
+  p_covered_from timestamptz, out created integer, out updated integer, out deleted integer
+)
+language plpgsql security invoker set search_path = ''
+as $$
+begin
+  with desired as (
+    select * from jsonb_to_recordset(p_meetings) as m (
+      google_calendar_event_id text, base_event_id text, title text, description text, meeting_url text,
+      start_time timestamptz, end_time timestamptz, event_status text, status text, is_all_day boolean,
+      time_zone text, provider text, room_key text, placement text)
+  ), changed as (
+    update public.meetings m set
+      base_event_id = d.base_event_id, title = d.title, description = d.description, meeting_url = d.meeting_url,
+      start_time = d.start_time, end_time = d.end_time, event_status = d.event_status,
+      status = case when d.placement = 'beyond' then 'cancelled' else d.status end,
+      status_reason = case when d.placement = 'beyond' then 'beyond_horizon' end,
+      is_all_day = d.is_all_day, time_zone = d.time_zone, provider = d.provider, room_key = d.room_key,
+      sync_id = p_sync_id, updated_at = clock_timestamp()
+    from desired d, public.meetings before
+    where m.calendar_id = p_calendar.id and m.google_calendar_event_id = d.google_calendar_event_id
+      and before.id = m.id
+      and (m.base_event_id, m.title, m.description, m.meeting_url, m.start_time, m.end_time, m.event_status, m.status,
+          m.is_all_day, m.time_zone, m.provider, m.room_key)
+        is distinct from
+          (d.base_event_id, d.title, d.description, d.meeting_url, d.start_time, d.end_time, d.event_status,
+          case when d.placement = 'beyond' then 'cancelled' else d.status end,
+          d.is_all_day, d.time_zone, d.provider, d.room_key)
+      -- An old row of a family that comes back to life in the past stays as it ended.
+      and (d.placement <> 'before' or m.status is distinct from 'cancelled')
+    returning before.status is distinct from 'cancelled' and d.placement = 'beyond' as withdrawn,
+      before.status = 'cancelled' and d.placement = 'beyond' as stays_withdrawn
+  ), added as (
+    insert into public.meetings (
+      user_id, calendar_id, google_calendar_event_id, base_event_id, title, description, meeting_url, start_time,
+      end_time, event_status, status, is_all_day, time_zone, provider, room_key, sync_id)
+    select p_calendar.user_id, p_calendar.id, d.google_calendar_event_id, d.base_event_id, d.title, d.description,
+      d.meeting_url, d.start_time, d.end_time, d.event_status, d.status, d.is_all_day, d.time_zone, d.provider,
+      d.room_key, p_sync_id
+    from desired d
+    where d.placement = 'inside' and not exists (
+      select 1 from public.meetings m
+      where m.calendar_id = p_calendar.id and m.google_calendar_event_id = d.google_calendar_event_id)
+    returning 1
+  )
+  select
+    (select count(*) from added),
+    (select count(*) from changed where not withdrawn and not stays_withdrawn),
+    (select count(*) from changed where withdrawn)
+  into created, updated, deleted;
+
+  with gone as (
+    update public.meetings m set
+      status = 'cancelled', status_reason = coalesce(p_withheld ->> m.google_calendar_event_id, 'deleted'),
+      sync_id = p_sync_id, updated_at = clock_timestamp()
+    where m.calendar_id = p_calendar.id and m.status is distinct from 'cancelled'
+      and m.base_event_id in (select jsonb_array_elements_text(p_families))
+      and (p_covered_from is null or coalesce(m.end_time, m.start_time) > p_covered_from)
+      and m.google_calendar_event_id not in (
+        select d ->> 'google_calendar_event_id' from jsonb_array_elements(p_meetings) d)
+    returning 1
+  )
+  select deleted + count(*) from gone into deleted;
+end
+$$;
+
+-- What a full sync's generation did not see is gone: mirror rows are dropped, live meetings inside the horizon end.
+create or replace function calendar_internal.sweep_unseen(
+  p_calendar public.calendar_webhooks, p_sync_id uuid, p_generation bigint, p_covered_from timestamptz,
+  out deleted integer
+)
+language plpgsql security invoker set search_path = ''
+as $$
+begin
+  delete from public.calendar_events e where e.calendar_id = p_calendar.id and e.generation < p_generation;
+  with gone as (
+    update public.meetings m set
+      status = 'cancelled', status_reason = 'deleted', sync_id = p_sync_id, updated_at = clock_timestamp()
+    where m.calendar_id = p_calendar.id and m.status is distinct from 'cancelled' and m.google_calendar_event_id is not null
+      and coalesce(m.end_time, m.start_time) > p_covered_from
+      and not exists (
+        select 1 from public.calendar_events e
+        where e.calendar_id = p_calendar.id and e.base_event_id = m.base_event_id)
+    returning 1
+  )
+  select count(*) from gone into deleted;
+end
+$$;
+
+-- Whole families of the mirror, by their base ids and by the ids of members (a bare tombstone may not tell its family), and
+-- the earliest start among their meetings: what a delta is merged into. One jsonb, for
+-- PostgREST cuts row sets at 1000.
+create or replace function public.read_families(
+  p_calendar_id uuid, p_base_event_ids text[], p_event_ids text[] default '{}'
+) returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  with families as (
+    select unnest(p_base_event_ids) as base_event_id
+    union
+    select e.base_event_id from public.calendar_events e
+    where e.calendar_id = p_calendar_id and e.google_event_id = any (p_event_ids)
+  )
+  select jsonb_build_object(
+    'events', coalesce((
+      select jsonb_agg(jsonb_build_object('details', e.details))
+      from public.calendar_events e
+      where e.calendar_id = p_calendar_id and e.base_event_id in (select base_event_id from families)), '[]'),
+    'earliest', (
+      select min(m.start_time) from public.meetings m
+      where m.calendar_id = p_calendar_id and m.base_event_id in (select base_event_id from families)))
+$$;
+
+-- A part of a full sync that is too large for one payload: complete families, under the fence as generation. Idempotent.
+-- It only writes what is true of the calendar already; what is gone, and the token, wait for commit_sync.
+create or replace function public.stage_sync(
+  p_calendar_id uuid, p_fence bigint, p_sync_id uuid, p_part jsonb, p_lease_seconds integer
+) returns table (accepted boolean, created integer, updated integer, deleted integer, events integer)
+language plpgsql security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_calendar public.calendar_webhooks;
+  v_applied record;
+  v_events integer;
+  v_is_repeated boolean;
+begin
+  select * into v_calendar from public.calendar_webhooks w where w.id = p_calendar_id for update;
+  if not found or v_calendar.fence <> p_fence or v_calendar.committed_fence >= p_fence then
+    return query select false, 0, 0, 0, 0;
+    return;
+  end if;
+  -- A part that is staged twice (its answer was lost) is counted once in the progress of a first sync.
+  v_is_repeated := exists (
+    select 1 from public.calendar_events e
+    where e.calendar_id = p_calendar_id and e.google_event_id = p_part #>> '{events,0,google_event_id}'
+      and e.generation >= p_fence);
+  v_events := calendar_internal.apply_events(
+    v_calendar, p_sync_id, p_fence, p_part -> 'events', p_part -> 'forgotten');
+  select * into v_applied from calendar_internal.apply_meetings(
+    v_calendar, p_sync_id, p_part -> 'families', p_part -> 'meetings', p_part -> 'withheld',
+    (p_part ->> 'covered_from')::timestamptz);
+  update public.calendar_webhooks w set
+    lease_expires_at = clock_timestamp() + make_interval(secs => p_lease_seconds),
+    due_at = clock_timestamp() + make_interval(secs => p_lease_seconds),
+    initial_events = case when w.initial_sync = 'done' or v_is_repeated then w.initial_events
+      else w.initial_events + jsonb_array_length(p_part -> 'events') end,
+    initial_meetings = case when w.initial_sync = 'done' or v_is_repeated then w.initial_meetings
+      else w.initial_meetings + (
+        select count(*) from jsonb_array_elements(p_part -> 'meetings') m where m ->> 'placement' = 'inside') end
+  where w.id = p_calendar_id;
+  return query select true, v_applied.created, v_applied.updated, v_applied.deleted, v_events;
+end
+$$;
+
+-- The one commit of a sync: mirror, meetings, token, counters, next due time and log row, together.
+-- p_sync: sync_id, sync_type, reason, is_full, sync_token, sync_format, time_zone, notifications_read, horizon_until,
+--   next_poll_seconds, next_reason, coalesce_seconds, missed_push, reopen_watch, events_processed, google_calls, duration_ms,
+--   staged {created, updated, deleted, events}, audited (meetings compared; for an audit only), and the part itself:
+--   calendar_back_message, events, forgotten, families, meetings, withheld, covered_from.
+-- Guarantees: refused when the fence moved on (another worker has the calendar); a second call of the same fence changes
+-- nothing and gives the first one's answer; a notification that came since the claim leaves the calendar due.
+create or replace function public.commit_sync(p_calendar_id uuid, p_fence bigint, p_sync jsonb)
+returns table (
+  committed boolean, created integer, updated integer, deleted integer, due_in_seconds double precision, notified boolean
+)
+language plpgsql security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz;
+  v_calendar public.calendar_webhooks;
+  v_sync_id uuid := (p_sync ->> 'sync_id')::uuid;
+  v_applied record;
+  v_events integer;
+  v_differing integer;
+  v_swept integer := 0;
+  v_created integer;
+  v_updated integer;
+  v_deleted integer;
+  v_notified boolean;
+  v_served bigint;
+begin
+  select * into v_calendar from public.calendar_webhooks w where w.id = p_calendar_id for update;
+  v_now := clock_timestamp();
+  if v_calendar.id is null or v_calendar.fence <> p_fence or v_calendar.committed_fence >= p_fence then
+    -- Its first call may have come through though its answer was lost, and another worker may have claimed since.
+    return query
+    select true, l.meetings_created, l.meetings_updated, l.meetings_deleted,
+      greatest(0, extract(epoch from v_calendar.due_at - v_now))::double precision,
+      v_calendar.notifications_seen > v_calendar.notifications_synced
+    from public.calendar_sync_logs l
+    where l.calendar_id = p_calendar_id and l.fence = p_fence and l.sync_id = v_sync_id and l.status = 'completed';
+    if not found then
+      return query select false, 0, 0, 0, 0::double precision, false;
+    end if;
+    return;
+  end if;
+
+  v_events := calendar_internal.apply_events(
+    v_calendar, v_sync_id, case when (p_sync ->> 'is_full')::boolean then p_fence end,
+    p_sync -> 'events', p_sync -> 'forgotten');
+  select * into v_applied from calendar_internal.apply_meetings(
+    v_calendar, v_sync_id, p_sync -> 'families', p_sync -> 'meetings', p_sync -> 'withheld',
+    (p_sync ->> 'covered_from')::timestamptz);
+  if (p_sync ->> 'is_full')::boolean then
+    v_swept := calendar_internal.sweep_unseen(
+      v_calendar, v_sync_id, p_fence, (p_sync ->> 'covered_from')::timestamptz);
+  end if;
+  v_created := v_applied.created + coalesce((p_sync #>> '{staged,created}')::integer, 0);
+  v_updated := v_applied.updated + coalesce((p_sync #>> '{staged,updated}')::integer, 0);
+  v_deleted := v_applied.deleted + v_swept + coalesce((p_sync #>> '{staged,deleted}')::integer, 0);
+  v_events := v_events + coalesce((p_sync #>> '{staged,events}')::integer, 0);
+  -- An audit lists what was just synced: whatever its commit has to write was wrong before.
+  v_differing := case when p_sync ? 'audited' then v_created + v_updated + v_deleted end;
+  v_notified := v_calendar.notifications_seen > (p_sync ->> 'notifications_read')::bigint;
+  v_served := greatest(0, (p_sync ->> 'notifications_read')::bigint - v_calendar.notifications_synced);
+
+  insert into public.calendar_sync_logs (
+    user_id, calendar_id, sync_id, fence, sync_type, status, reason, is_full, events_processed,
+    meetings_created, meetings_updated, meetings_deleted, events_changed, audited, differing, repaired,
+    google_calls, notifications, latency_ms, duration_ms)
+  values (
+    v_calendar.user_id, p_calendar_id, v_sync_id, p_fence, p_sync ->> 'sync_type', 'completed', p_sync ->> 'reason',
+    (p_sync ->> 'is_full')::boolean, (p_sync ->> 'events_processed')::integer,
+    v_created, v_updated, v_deleted, v_events, (p_sync ->> 'audited')::integer, v_differing, v_differing,
+    (p_sync ->> 'google_calls')::integer,
+    v_served,
+    -- A calendar that was paused waits for months; an integer holds 24 days of milliseconds.
+    case when v_served > 0
+      then least(extract(epoch from v_now - v_calendar.notified_since) * 1000, 2147483647)::integer end,
+    (p_sync ->> 'duration_ms')::integer);
+
+  if v_calendar.access_lost_at is not null
+    and calendar_internal.resolve_told(v_calendar.user_id, 'calendar_lost', p_calendar_id)
+  then
+    perform calendar_internal.tell_user(
+      v_calendar.user_id, 'calendar_back', 'readable_again', p_sync ->> 'calendar_back_message', p_calendar_id);
+  end if;
+
+  update public.calendar_webhooks w set
+    committed_fence = p_fence,
+    lease_expires_at = null,
+    sync_token = p_sync ->> 'sync_token',
+    sync_format = (p_sync ->> 'sync_format')::integer,
+    time_zone = p_sync ->> 'time_zone',
+    -- A delta by a process whose horizon ends earlier (its clock is behind) leaves out what lies after it: then the
+    -- horizon falls back, and its next roll enters that.
+    horizon_until = case when (p_sync ->> 'is_full')::boolean
+      then (p_sync ->> 'horizon_until')::timestamptz
+      else least(w.horizon_until, (p_sync ->> 'horizon_until')::timestamptz) end,
+    notifications_synced = greatest(w.notifications_synced, (p_sync ->> 'notifications_read')::bigint),
+    notified_since = case when v_notified then case when v_served > 0 then v_now else w.notified_since end end,
+    last_synced_at = v_now,
+    audited_at = case when p_sync ? 'audited' then v_now else w.audited_at end,
+    last_poll_at = case when p_sync ->> 'sync_type' = 'webhook' then w.last_poll_at else v_now end,
+    last_change_at = case when (p_sync ->> 'events_processed')::integer > 0 then v_now else w.last_change_at end,
+    webhook_failures = case when (p_sync ->> 'missed_push')::boolean
+      then coalesce(w.webhook_failures, 0) + 1 else coalesce(w.webhook_failures, 0) end,
+    -- A channel that no longer speaks is taken for lapsed: the next renewal opens another.
+    expiration_time = case when (p_sync ->> 'reopen_watch')::boolean then v_now else w.expiration_time end,
+    watch_retry_at = case when (p_sync ->> 'reopen_watch')::boolean then null else w.watch_retry_at end,
+    consecutive_failures = 0,
+    last_error_code = null,
+    access_lost_at = null,
+    initial_sync = 'done',
+    initial_events = case when w.initial_sync = 'done' then w.initial_events else (
+      select count(*) from public.calendar_events e where e.calendar_id = p_calendar_id) end,
+    initial_meetings = case when w.initial_sync = 'done' then w.initial_meetings else (
+      select count(*) from public.meetings m where m.calendar_id = p_calendar_id and m.status <> 'cancelled') end,
+    poll_interval_seconds = (p_sync ->> 'next_poll_seconds')::double precision,
+    not_before = w.claimed_at + make_interval(secs => (p_sync ->> 'coalesce_seconds')::double precision),
+    due_at = case
+      when v_notified
+      then greatest(v_now, w.claimed_at + make_interval(secs => (p_sync ->> 'coalesce_seconds')::double precision))
+      else v_now + make_interval(secs => (p_sync ->> 'next_poll_seconds')::double precision) end,
+    due_reason = case when v_notified then 'notified' else p_sync ->> 'next_reason' end,
+    updated_at = v_now
+  where w.id = p_calendar_id
+  returning w.* into v_calendar;
+  return query select true, v_created, v_updated, v_deleted,
+    greatest(0, extract(epoch from v_calendar.due_at - v_now))::double precision, v_notified;
+end
+$$;
+
+-- For the service alone.
+revoke all on function
+  calendar_internal.apply_events,
+  calendar_internal.apply_meetings,
+  calendar_internal.sweep_unseen,
+  public.read_families,
+  public.stage_sync,
+  public.commit_sync
+from public, anon, authenticated;
+grant execute on function
+  calendar_internal.apply_events,
+  calendar_internal.apply_meetings,
+  calendar_internal.sweep_unseen,
+  public.read_families,
+  public.stage_sync,
+  public.commit_sync
+to service_role;
+
+
+-- The rolling horizon ------------------------------------------------------------------------------------------------
+
+-- The horizon moves forward every day; what enters it comes from the mirror, without a call to Google.
+
+-- Whether any item of a calendar's mirror may come to stand between two instants, the first included: a series that has not
+-- ended, or a single or an exception in between. Something without length may begin and end exactly at the first.
+create or replace function calendar_internal.may_enter(p_calendar_id uuid, p_from timestamptz, p_until timestamptz)
+returns boolean
+language sql stable security invoker set search_path = ''
+as $$
+  select exists (
+    select 1 from public.calendar_events e
+    where e.calendar_id = p_calendar_id and e.status <> 'cancelled'
+      and case when e.kind = 'series'
+        then e.recurs_until is null or e.recurs_until >= p_from
+        else e.ends_at >= p_from and e.starts_at < p_until end)
+$$;
+
+-- Moves the horizon of up to p_limit calendars that nothing enters, without a lease: there is nothing to write but the horizon
+-- itself. Answers how many.
+-- Guarantee: what a sync commits meanwhile is seen: the mirror is read again once the rows are locked.
+create or replace function public.advance_quiet_horizons(p_until timestamptz, p_lag_seconds double precision, p_limit integer)
+returns integer
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_quiet uuid[];
+  v_moved integer;
+begin
+  select array_agg(behind.id) into v_quiet from (
+    select w.id from public.calendar_webhooks w
+    where w.is_active and w.paused_reason is null and w.duplicate_of is null
+      and w.horizon_until < p_until - make_interval(secs => p_lag_seconds)
+      and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
+      and not calendar_internal.may_enter(w.id, w.horizon_until, p_until)
+    order by w.horizon_until
+    limit least(greatest(p_limit, 0), 1000)
+    for update skip locked
+  ) behind;
+  update public.calendar_webhooks w set horizon_until = p_until
+  where w.id = any (v_quiet) and not calendar_internal.may_enter(w.id, w.horizon_until, p_until);
+  get diagnostics v_moved = row_count;
+  return v_moved;
+end
+$$;
+
+-- Leases up to p_limit calendars whose horizon lags, the furthest behind first. The lease is the one of a sync, so no sync
+-- of the calendar runs meanwhile; due_at stays, so a roller that dies delays nothing but itself.
+create or replace function public.claim_rolling_calendars(
+  p_worker text, p_until timestamptz, p_lag_seconds double precision, p_limit integer, p_lease_seconds integer
+) returns table (calendar_id uuid, fence bigint, horizon_until timestamptz, time_zone text)
+language plpgsql security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  return query
+  -- Materialized: inside a nested loop the limit would be counted anew for every row.
+  with picked as materialized (
+    select c.id from public.calendar_webhooks c
+    where c.is_active and c.paused_reason is null and c.duplicate_of is null
+      and c.horizon_until < p_until - make_interval(secs => p_lag_seconds)
+      and (c.lease_expires_at is null or c.lease_expires_at <= v_now)
+    order by c.horizon_until
+    limit least(greatest(p_limit, 0), 200)
+    for update skip locked
+  )
+  update public.calendar_webhooks w set
+    fence = w.fence + 1, claimed_at = v_now, claimed_by = p_worker,
+    lease_expires_at = v_now + make_interval(secs => p_lease_seconds)
+  from picked where w.id = picked.id
+  returning w.id, w.fence, w.horizon_until, coalesce(w.time_zone, 'UTC');
+end
+$$;
+
+-- The families that may have an occurrence between two instants, as Google's trimmed JSON. At most p_limit families, in order;
+-- the caller asks again after the last base id it got.
+create or replace function public.read_entering(
+  p_calendar_id uuid, p_from timestamptz, p_until timestamptz, p_after text, p_limit integer
+) returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  with families as (
+    select distinct e.base_event_id from public.calendar_events e
+    where e.calendar_id = p_calendar_id and e.status <> 'cancelled' and e.base_event_id > p_after
+      and case when e.kind = 'series'
+        then e.recurs_until is null or e.recurs_until >= p_from
+        else e.ends_at >= p_from and e.starts_at < p_until end
+    order by e.base_event_id
+    limit p_limit
+  )
+  select jsonb_build_object(
+    'families', (select count(*) from families),
+    'last', (select max(base_event_id) from families),
+    'events', coalesce(jsonb_agg(e.details), '[]'))
+  from public.calendar_events e
+  where e.calendar_id = p_calendar_id and e.base_event_id in (select base_event_id from families)
+$$;
+
+-- Writes what entered, part by part; the last part moves the horizon and ends the claim. A repeated call changes nothing. An
+-- empty last part with the horizon as it is gives the claim back.
+-- Answers whether a notification came meanwhile: then the calendar is due at once.
+create or replace function public.commit_roll(
+  p_calendar_id uuid, p_fence bigint, p_part jsonb, p_horizon_until timestamptz, p_is_last boolean,
+  p_lease_seconds integer
+) returns table (committed boolean, entered integer, notified boolean)
+language plpgsql security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz;
+  v_calendar public.calendar_webhooks;
+  v_applied record;
+begin
+  select * into v_calendar from public.calendar_webhooks w where w.id = p_calendar_id for update;
+  v_now := clock_timestamp();
+  if v_calendar.id is null or v_calendar.fence <> p_fence then
+    return query select false, 0, false;
+    return;
+  end if;
+  if v_calendar.committed_fence >= p_fence then
+    return query select true, 0, v_calendar.notifications_seen > v_calendar.notifications_synced;
+    return;
+  end if;
+  select * into v_applied from calendar_internal.apply_meetings(
+    v_calendar, null, p_part -> 'families', p_part -> 'meetings', p_part -> 'withheld',
+    (p_part ->> 'covered_from')::timestamptz);
+  -- What this transaction wrote: an inserted row carries its beginning, an updated one a later time.
+  update public.meetings m set entered_horizon_at = v_now
+  where m.calendar_id = p_calendar_id and m.updated_at >= now() and m.sync_id is null and m.status <> 'cancelled'
+    and m.base_event_id in (select jsonb_array_elements_text(p_part -> 'families'));
+  update public.calendar_webhooks w set
+    committed_fence = case when p_is_last then p_fence else w.committed_fence end,
+    lease_expires_at = case when not p_is_last then v_now + make_interval(secs => p_lease_seconds) end,
+    horizon_until = case when p_is_last then greatest(w.horizon_until, p_horizon_until) else w.horizon_until end,
+    due_at = case when p_is_last and w.notifications_seen > w.notifications_synced
+      then greatest(v_now, w.not_before) else w.due_at end
+  where w.id = p_calendar_id;
+  return query select true, v_applied.created + v_applied.updated,
+    v_calendar.notifications_seen > v_calendar.notifications_synced;
+end
+$$;
+
+-- For the service alone.
+revoke all on function
+  calendar_internal.may_enter,
+  public.advance_quiet_horizons,
+  public.claim_rolling_calendars,
+  public.read_entering,
+  public.commit_roll
+from public, anon, authenticated;
+grant execute on function
+  calendar_internal.may_enter,
+  public.advance_quiet_horizons,
+  public.claim_rolling_calendars,
+  public.read_entering,
+  public.commit_roll
+to service_role;
+
+
+-- Explaining ---------------------------------------------------------------------------------------------------------
+
+-- The facts behind a meeting, for `GET /functions/v1/explain`. Read only; contents stay out of the answer.
+
+-- A calendar's part of the facts: the mirror's family as Google's trimmed JSON, the row, and the sync that wrote the row last.
+create or replace function calendar_internal.explain_facts(
+  p_calendar_id uuid, p_base_event_id text, p_meeting public.meetings
+) returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  select jsonb_build_object(
+    'calendar', (
+      select jsonb_build_object(
+        'id', w.id, 'user_id', w.user_id, 'google_calendar_id', w.google_calendar_id, 'is_active', w.is_active,
+        'paused_reason', w.paused_reason, 'time_zone', w.time_zone, 'last_synced_at', w.last_synced_at,
+        'notifications_waiting', w.notifications_seen - w.notifications_synced, 'next_look_at', w.due_at,
+        'next_look_reason', w.due_reason)
+      from public.calendar_webhooks w where w.id = p_calendar_id),
+    'members', (
+      select coalesce(jsonb_agg(e.details), '[]') from public.calendar_events e
+      where e.calendar_id = p_calendar_id and e.base_event_id = p_base_event_id),
+    'meeting', case when (p_meeting).id is not null then
+      to_jsonb(p_meeting) - 'title' - 'description' - 'meeting_url' end,
+    'log', (
+      select jsonb_build_object(
+        'id', l.id, 'sync_id', l.sync_id, 'sync_type', l.sync_type, 'reason', l.reason, 'is_full', l.is_full,
+        'notifications', l.notifications, 'created_at', l.created_at,
+        'asked_at', l.created_at - make_interval(secs => coalesce(l.latency_ms, l.duration_ms, 0) / 1000.0))
+      from public.calendar_sync_logs l
+      where l.calendar_id = p_calendar_id and l.sync_id = (p_meeting).sync_id limit 1))
+$$;
+
+-- By the id of a row of meetings: null when there is none.
+create or replace function public.explain_meeting(p_meeting_id uuid) returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  select calendar_internal.explain_facts(m.calendar_id, m.base_event_id, m)
+  from public.meetings m where m.id = p_meeting_id
+$$;
+
+-- By Google's id, in each watched calendar (of one user, if given) that knows the event's family or has its row; up to 20.
+create or replace function public.explain_event(p_event_id text, p_base_event_id text, p_user_id uuid default null)
+returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  select coalesce(jsonb_agg(calendar_internal.explain_facts(known.id, p_base_event_id, known.meeting)), '[]')
+  from (
+    select w.id, m as meeting
+    from public.calendar_webhooks w
+    left join public.meetings m on m.calendar_id = w.id and m.google_calendar_event_id = p_event_id
+    where w.duplicate_of is null and (p_user_id is null or w.user_id = p_user_id)
+      and (m.id is not null or exists (
+        select 1 from public.calendar_events e where e.calendar_id = w.id and e.base_event_id = p_base_event_id))
+    order by w.id
+    limit 20
+  ) known
+$$;
+
+-- For the service alone.
+revoke all on function
+  calendar_internal.explain_facts,
+  public.explain_meeting,
+  public.explain_event
+from public, anon, authenticated;
+grant execute on function
+  calendar_internal.explain_facts,
+  public.explain_meeting,
+  public.explain_event
+to service_role;
+
+
+-- The drift audit ----------------------------------------------------------------------------------------------------
+
+-- The drift audit's sample: which calendars are compared with a full listing next.
+
+-- The p_limit calendars whose last audit is the longest ago, if at all; marked at once, so that two samplers do not take the
+-- same ones. With p_calendar_ids these and no others.
+create or replace function public.sample_for_audit(p_limit integer, p_calendar_ids uuid[] default null)
+returns table (calendar_id uuid)
+language sql security invoker set search_path = ''
+as $$
+  with sample as (
+    select w.id from public.calendar_webhooks w
+    where w.is_active and w.paused_reason is null and w.duplicate_of is null and w.sync_token is not null
+      and (p_calendar_ids is null or w.id = any (p_calendar_ids))
+    order by w.audited_at nulls first
+    limit least(greatest(p_limit, 0), 1000)
+    for update skip locked
+  )
+  update public.calendar_webhooks w set audited_at = clock_timestamp() from sample where sample.id = w.id
+  returning w.id
+$$;
+
+-- For the service alone.
+revoke all on function public.sample_for_audit from public, anon, authenticated;
+grant execute on function public.sample_for_audit to service_role;
