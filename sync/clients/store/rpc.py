@@ -6,6 +6,7 @@ function is idempotent, so a lost answer is asked for again.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -21,13 +22,21 @@ TIMEOUT_SECONDS = 12.0
 ATTEMPTS = 4
 CONNECTIONS = 40
 _PASSING_CLASSES = frozenset({"08", "40", "53", "55", "57", "58", "XX"})
-_GATEWAY_CODES = frozenset({"408", "429", "500", "502", "503", "504", "520", "522", "524"})
+_PASSING_STATUSES = frozenset({408, 429})
+
+
+class _Seen(threading.local):
+    """The status of this thread's last answer, and whether it had a body: postgrest-py keeps only what that says."""
+
+    status = 0
+    is_empty = False
 
 
 class Rpc:
     """Thread-safe; create one per process, after fork."""
 
     def __init__(self, url: str, service_key: str) -> None:
+        self._seen = _Seen()
         # HTTP/2 breaks under threads and closed keep-alives (lost writes); PostgREST's own retry hides unknown
         # outcomes.
         http = httpx.Client(
@@ -36,6 +45,7 @@ class Rpc:
             limits=httpx.Limits(
                 max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=30.0
             ),
+            event_hooks={"response": [self._see]},
         )
         options = ClientOptions(
             httpx_client=http, auto_refresh_token=False, persist_session=False, postgrest_client_retry=False
@@ -70,14 +80,31 @@ class Rpc:
 
     def once(self, function: str, params: dict[str, Any]) -> Any:
         try:
-            return self._client.rpc(function, params).execute().data
+            data = self._client.rpc(function, params).execute().data
         except APIError as refused:
             code = str(refused.code or "unknown")
-            # 57: the operator's or the statement's time ran out; 40: deadlock or serialisation; 55: a lock's time ran
-            # out; 53: no resources; 58, XX: the server's own trouble; 08: connection; PGRST00x: PostgREST has no
-            # database; three digits: an HTTP error without PostgREST's body (a gateway).
-            if code[:2] in _PASSING_CLASSES or code.startswith("PGRST00") or code in _GATEWAY_CODES:
+            if self._passes(code):
                 raise StoreUnavailable(code, function) from None
             raise StoreRejected(code, function) from None
         except httpx.HTTPError as broken:
             raise StoreUnavailable(type(broken).__name__, function) from None
+        if self._seen.status != httpx.codes.NO_CONTENT and (isinstance(data, str) or self._seen.is_empty):
+            # No function answers a text or, but with 204, nothing: what is no JSON comes as text (a portal's page, an
+            # answer cut short), and no body as no rows.
+            raise StoreUnavailable("answer_unreadable", function)
+        return data
+
+    def _see(self, answer: httpx.Response) -> None:
+        self._seen.status = answer.status_code
+        self._seen.is_empty = answer.headers.get("content-length") == "0"
+
+    def _passes(self, code: str) -> bool:
+        """Every 5xx does, whatever its body, and of the rest what PostgREST says to be its own or Postgres' trouble.
+
+        57: the operator's or the statement's time ran out; 40: deadlock or serialisation; 55: a lock's time ran out;
+        53: no resources; 58, XX: the server's own trouble; 08: connection; PGRST00x: PostgREST has no database; three
+        digits: an HTTP error whose body is not PostgREST's (a gateway, a firewall).
+        """
+        if self._seen.status >= 500 or self._seen.status in _PASSING_STATUSES:
+            return True
+        return code[:2] in _PASSING_CLASSES or code.startswith("PGRST00") or (len(code) == 3 and code.isdigit())
