@@ -21,7 +21,15 @@ from sync.core.links.providers import (
     RESERVED_SEGMENTS,
     Shape,
 )
-from sync.core.links.url_unwrap import MAX_URL_CHARS, TRAILING, Url, layers, unwrap_any, unwrap_redirector
+from sync.core.links.url_unwrap import (
+    MAX_URL_CHARS,
+    TRAILING,
+    Url,
+    is_redirector_host,
+    layers,
+    unwrap_any,
+    unwrap_redirector,
+)
 from sync.model import LinkSources, MeetingLink
 
 # A dozen times the 8,192 characters Google is reported to allow. Scanning is linear; at its worst (nothing but
@@ -44,7 +52,7 @@ _REPEATED_AMP = re.compile(r"&(?:amp;)+")
 # RFC 3986 appendix C: line breaks inside <…> are the mailer's, not the URL's.
 _FOLDED = re.compile(r"<(https?://[^<>\"' \t]{1,4000})>", re.IGNORECASE)
 _SOFT_BREAK = re.compile(r"</?wbr\s*+/?>", re.IGNORECASE)
-_ENCODED_SCHEME = re.compile(r"https?%3A%2F%2F", re.IGNORECASE)
+_ENCODED_SCHEME = re.compile(r"https?(?:%3A|:)%2F%2F", re.IGNORECASE)
 # Every character of a canonical URL survives `_STOP`, so finding in a result finds the same.
 _SAFE = "/%:@!$&*+,=~-._?"
 
@@ -130,6 +138,8 @@ def _find_in_part(part: str) -> _Match | None:
     starts = [match.start() for match in _SCHEME.finditer(part)]
     if not starts:
         return _recognise_bare(part)
+    if "/" in part[: starts[0]] and (wrapped := _recognise_bare(part)) is not None:
+        return wrapped  # A rewriter's link that lost its own scheme: read from the inner one, its ending would stay.
     found = _recognise(part[starts[0] :], vouched=False)
     if found is None and len(starts) > 1:
         # One URL unencoded inside another that is no rewriter: each up to the next, so the work stays linear.
@@ -139,12 +149,12 @@ def _find_in_part(part: str) -> _Match | None:
 
 
 def _recognise_bare(run: str) -> _Match | None:
-    """A link without a scheme, as people type it: only on the host of a service we know."""
+    """A link without a scheme, as people type it: only on the host of a service or a rewriter we know."""
     head, _, rest = run.lstrip("/").partition("/")
     if "." not in head or len(head) > MAX_URL_CHARS:
         return None
     host = re.split(r"[^a-z0-9.-]", head.lower())[-1]
-    if head[: len(head) - len(host)].endswith("@") or not _is_known_host(host):
+    if head[: len(head) - len(host)].endswith("@") or not (_is_known_host(host) or is_redirector_host(host)):
         return None
     return _recognise(f"https://{host}/{rest}", vouched=False)
 

@@ -3,7 +3,8 @@
 Owns what a safe http(s) URL is, and how each rewriter hides the original. Refuses any network access: a rewriter
 that keeps the original on its server (Mimecast without `url=`) stays unresolved. Called by `core/links/meeting_url`.
 Formats: Proofpoint's published decoder (v1, v2, v3); Microsoft Safe Links; Barracuda campus doc 49055519; Sophos
-Central "Time of Click" (`u=` is base64); Cisco `secure-web.cisco.com/<token>/<encoded url>`; Trend Micro clicktime.
+Central "Time of Click" (`u=` is base64); Cisco `secure-web.cisco.com/<token>/<encoded url>`; Trend Micro clicktime;
+Check Point (formerly Avanan) click-time protection v2, announced 2022-07-28 on blog.checkpoint.com.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ MAX_URL_CHARS = 8_000
 TRAILING = ".,;:!?*"
 
 _REPEATED_AMP = re.compile(r"&(?:amp;)+")
+# Proxies on the way collapse the two slashes of a URL that stands in another's path.
+_HTTP = re.compile(r"(https?):/(?!/)|https?://", re.IGNORECASE)
+_ENCODED_SEGMENT = re.compile(r"/(https?(?::|%3A)%2F%2F[^/]*)", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9][a-z0-9.-]{2,251}[a-z0-9]")
 _NUMERIC_LABEL = re.compile(r"\d+|0x[0-9a-f]*")
 _PRIVATE_SUFFIXES = (".local", ".localhost", ".internal", ".intranet", ".lan", ".home.arpa", ".onion")
@@ -109,12 +113,36 @@ def _from_sophos(url: Url) -> str | None:
     return _decode_base64(encoded.replace("+", "-").replace("/", "_"))
 
 
+def _from_last_param(last: str) -> Callable[[Url], str | None]:
+    """For a rewriter that puts the address last, at times unencoded, so that its own `&` follows."""
+
+    def target(url: Url) -> str | None:
+        raw = f"&{url.query}".partition(f"&{last}=")[2]
+        return raw if _HTTP.match(raw) else unquote(raw.partition("&")[0])
+
+    return target
+
+
 def _from_cisco(url: Url) -> str | None:
-    start = re.search(r"/https?(?:://|%3A%2F%2F)", url.tail, re.IGNORECASE)
+    start = re.search(r"/https?(?::|%3A)(?:/|%2F)", url.tail, re.IGNORECASE)
     if start is None:
         return None
     raw = url.tail[start.start() + 1 :]
-    return unquote(raw) if "://" not in raw[:8] else raw
+    return raw if _HTTP.match(raw) else unquote(raw)
+
+
+def _from_check_point(url: Url) -> str | None:
+    """`/v2/[rNN/]___<url>___.<signature>`. The signature is base64 of plain text, which never holds `___`; the URL
+    may end in `_`, so its end is the last mark."""
+    body = url.tail.partition("/___")[2]
+    end = body.rfind("___.")
+    return body[:end] if end >= 0 else body.removesuffix("___")
+
+
+def _from_segment(url: Url) -> str | None:
+    """Click trackers on hosts of any name: the whole URL, encoded, as one segment of the path."""
+    found = _ENCODED_SEGMENT.search(url.path)
+    return unquote(found[1]) if found else None
 
 
 def _from_teams_route(url: Url) -> str | None:
@@ -149,8 +177,7 @@ def _from_proofpoint_v3(tail: str) -> str | None:
         position += run
         return replaced[position - run : position]
 
-    target = _V3_REPLACED.sub(restore, body)
-    return re.sub(r"^(https?):/(?!/)", r"\1://", target)
+    return _V3_REPLACED.sub(restore, body)
 
 
 def _decode_base64(text: str) -> str | None:
@@ -169,11 +196,20 @@ _REDIRECTORS: dict[str, tuple[str, Callable[[Url], str | None]]] = {
     "urldefense.proofpoint.com": ("/", _from_proofpoint),
     "urldefense.com": ("/", _from_proofpoint),
     "urldefense.us": ("/", _from_proofpoint),
-    "linkprotect.cudasvc.com": ("/url", _from_param("a")),
+    "checkpoint.com": ("/v2/", _from_check_point),
+    "avanan.click": ("/v2/", _from_check_point),
+    "linkprotect.cudasvc.com": ("/", _from_param("a")),
+    "fireeye.com": ("/v1/url", _from_param("u")),
+    "clicktime.symantec.com": ("/", _from_last_param("u")),
+    "esvalabs.com": ("/", _from_param("u")),
+    "atpscan.global.hornetsecurity.com": ("/", _from_param("u")),
     "secure-web.cisco.com": ("/", _from_cisco),
     "protection.sophos.com": ("/", _from_sophos),
     "trendmicro.com": ("/wis/clicktime", _from_param("url")),
     "mimecast.com": ("/", _from_param("url")),
+    "mimecastprotect.com": ("/", _from_param("url")),
+    "awstrack.me": ("/", _from_segment),
+    "youtube.com": ("/redirect", _from_param("q")),
     "slack-redir.net": ("/link", _from_param("url")),
     "facebook.com": ("/l.php", _from_param("u")),
     "messenger.com": ("/l.php", _from_param("u")),
@@ -194,35 +230,47 @@ _TARGET_PARAMS = frozenset({
 # fmt: on
 
 
-def unwrap_redirector(url: Url) -> str | None:
-    """The original behind a rewriter we know by host, or None."""
-    suffix = url.host
+def is_redirector_host(host: str) -> bool:
+    return _redirector(host) is not None
+
+
+def _redirector(host: str) -> tuple[str, Callable[[Url], str | None]] | None:
+    suffix = host
     while suffix:
-        path, decode = _REDIRECTORS.get(suffix, ("", None))
-        if decode is not None and (url.path or "/").startswith(path):
-            return _as_http(decode(url) or "")
+        if suffix in _REDIRECTORS:
+            return _REDIRECTORS[suffix]
         suffix = suffix.partition(".")[2]
     return None
 
 
+def unwrap_redirector(url: Url) -> str | None:
+    """The original behind a rewriter we know by host, or None."""
+    path, decode = _redirector(url.host) or ("", None)
+    if decode is None or not (url.path or "/").startswith(path):
+        return None
+    return _as_http(decode(url) or "")
+
+
 def unwrap_any(url: Url) -> str | None:
-    """As `unwrap_redirector`, else a full URL in a parameter trackers use. Only fit for targets checked afterwards."""
+    """As `unwrap_redirector`, else a full URL where trackers put it: in a parameter, in a segment of the path. Only
+    fit for targets checked afterwards."""
     known = unwrap_redirector(url)
     if known is not None:
         return known
     for name, value in url.params():
         if name in _TARGET_PARAMS and (target := _as_http(unquote(value))):
             return target
-    return None
+    return _as_http(_from_segment(url) or "")
 
 
 def _as_http(target: str) -> str | None:
-    """`target` when it is an http(s) URL, after up to two more rounds of percent-decoding."""
-    for _ in range(2):
-        if target[:8].lower().startswith(("http://", "https://")):
-            break
+    """`target` when it is an http(s) URL, with both its slashes, after up to two more rounds of percent-decoding."""
+    for _ in range(3):
+        scheme = _HTTP.match(target)
+        if scheme is not None:
+            return f"{scheme[1]}://{target[scheme.end() :]}" if scheme[1] else target
         target = unquote(target)
-    return target if target[:8].lower().startswith(("http://", "https://")) else None
+    return None
 
 
 def layers(text: str, unwrap: Callable[[Url], str | None]) -> Iterator[Url]:

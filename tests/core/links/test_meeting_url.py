@@ -244,16 +244,115 @@ WRAPPED = [
     f"https://www.linkedin.com/redir/redirect?url={ENCODED}&urlhash=x",
     f"https://click.mailer.example.com/track?id=9&redirect_url={ENCODED}",
     f"https://accounts.example.com/ServiceLogin?continue={quote(ENCODED)}",
+    # Cisco's own proxy and others collapse the slashes of what stands in a path.
+    "https://secure-web.cisco.com/1S1h_Cy8Q_Oh-5N7/https:/zoom.us/j/123456789?pwd=abc",
+    f"https://secure-web.cisco.com/1S1h_Cy8Q_Oh-5N7/{ENCODED}".replace("%3A%2F%2F", ":%2F%2F"),
+    f"https://linkprotect.cudasvc.com/?a={ENCODED}&c=E,1,abc",
+    f"https://protect2.fireeye.com/v1/url?k=31323334-501cfaf3&q=1&e=d&u={ENCODED}",
+    f"https://clicktime.symantec.com/3CEByFeAhiCPSrTHqX4D7LH7Vc?u={ENCODED}",
+    # The newer form puts the address last and as it is, ampersands included.
+    "https://clicktime.symantec.com/15xVSdMrXnLovyYq5?h=6gce=&u=https://zoom.us/j/123456789?x=1&pwd=abc",
+    f"https://urlsand.esvalabs.com/?u={ENCODED}&e=ed7a584b&h=456504aa&f=y&p=y",
+    f"https://atpscan.global.hornetsecurity.com/?d=Hz&f=rh&i=&k=Eb5a&u={ENCODED}",
+    f"https://url.us.m.mimecastprotect.com/s/abc123?url={ENCODED}",
+    f"https://www.youtube.com/redirect?event=x&q={ENCODED}",
+    # Mail click trackers that hold the address in one segment of the path.
+    f"https://abc.r.us-east-1.awstrack.me/L0/{ENCODED}/1/0100019f-0000/Oc8q=473".replace("%3A", ":"),
+    f"https://links.mailer.example.com/CL0/{ENCODED}/1/0100019f-0000/Oc8q=473",
+]
+
+# What stands between the underscores, and after them, in links Check Point's click-time protection wrote.
+INNER = [
+    ZOOM,
+    "https:/zoom.us/j/123456789?pwd=abc",
+    ENCODED,
+    "https%3A//zoom.us/j/123456789%3Fpwd%3Dabc",
+    "https%3A/zoom.us/j/123456789%3Fpwd%3Dabc",
+]
+PREFIXES = [
+    "https://protect.checkpoint.com/v2/",
+    "https://protect.checkpoint.com/v2/r01/",
+    "https://protect.checkpoint.com/v2/r06/",
+    "https://url.avanan.click/v2/",
+    "https://url.avanan.click/v2/r02/",
+]
+SIGNATURE = ".YzJ1OmFjbWU6YzpnOmZhZTVlN2ViNmU2NGY5OWY6NzozYTMxOjUzYzEyZDhjOmg6VDpG"
+CHECK_POINT = [f"{prefix}___{inner}___{SIGNATURE}" for prefix in PREFIXES for inner in INNER]
+CHECK_POINT_ZOOM = CHECK_POINT[0]
+
+
+def _proofpoint_v2(url: str) -> str:
+    return (
+        "https://urldefense.proofpoint.com/v2/url?u="
+        + quote(url, safe=".").replace("_", "%5F").replace("-", "%2D").replace("%2F", "_").replace("%", "-")
+        + "&d=DwMFaQ&c=x"
+    )
+
+
+def _proofpoint_v3(url: str) -> str:
+    return f"https://urldefense.com/v3/__{url}__;!!Fjc1LPEtn8I!xyz$"
+
+
+def _check_point(url: str) -> str:
+    return f"https://protect.checkpoint.com/v2/r02/___{url}___{SIGNATURE}"
+
+
+NESTED = [
+    SAFE.format(quote(CHECK_POINT_ZOOM, safe="")),
+    _proofpoint_v2(CHECK_POINT_ZOOM),
+    _proofpoint_v3(CHECK_POINT_ZOOM),
+    f"https://www.google.com/url?q={quote(CHECK_POINT_ZOOM, safe='')}&sa=D",
+    f"https://secure-web.cisco.com/1S1h/{quote(CHECK_POINT_ZOOM, safe='')}",
+    f"https://linkprotect.cudasvc.com/url?a={quote(CHECK_POINT_ZOOM, safe='')}&c=E",
+    f"https://protect-us.mimecast.com/s/abc?url={quote(CHECK_POINT_ZOOM, safe='')}",
+    _sophos(CHECK_POINT_ZOOM),
+    _check_point(CHECK_POINT_ZOOM),
+    *(_check_point(wrapped) for wrapped in WRAPPED if wrapped != _sophos(ZOOM)),
+    _check_point(_sophos(ZOOM)),
+    _proofpoint_v3(SAFE.format(ENCODED)),
 ]
 
 
-@pytest.mark.parametrize("wrapped", WRAPPED)
+@pytest.mark.parametrize("wrapped", [*WRAPPED, *CHECK_POINT, *NESTED])
 def test_rewritten_link_is_unwrapped(wrapped: str) -> None:
     assert in_description(f'<p>Join: <a href="{wrapped}">click</a></p>') == ZOOM
     assert in_description(wrapped) == ZOOM
     link = in_conference(wrapped)
     assert link is not None
     assert link.url == ZOOM
+
+
+@pytest.mark.parametrize("written", [*CHECK_POINT[:2], WRAPPED[10], WRAPPED[9], SAFE.format(ENCODED)])
+def test_rewritten_link_typed_without_its_scheme_is_unwrapped(written: str) -> None:
+    assert in_description("Join: " + written.removeprefix("https://")) == ZOOM
+
+
+@pytest.mark.parametrize("passcode", ["a_", "a__b", "_", "a%2Bb", "a%252Bb", "a.1", "VVNrcFdvMkZz.1"])
+def test_passcode_survives_check_point_and_what_stands_around_it(passcode: str) -> None:
+    url = "https://zoom.us/j/123456789?pwd=" + passcode
+    one_slash = url.replace("//", "/")
+    for wrapped in (
+        _check_point(url),
+        _check_point(one_slash),
+        _check_point(quote(url, safe="")),
+        _check_point(quote(one_slash, safe="")),
+        SAFE.format(quote(_check_point(url), safe="")),
+        _proofpoint_v3(_check_point(url)),
+    ):
+        assert in_description(f"Join <{wrapped}>.") == url
+        link = in_conference(wrapped)
+        assert link is not None
+        assert link.url == url
+
+
+def test_check_point_link_without_signature_or_folded_is_unwrapped() -> None:
+    assert (
+        in_description("Join: https://protect.checkpoint.com/v2/r02/___https:/zoom.us/j/123456789?pwd=abc___") == ZOOM
+    )
+    assert in_description(f"Join<{_check_point(ZOOM)[:-20]}\r\n{_check_point(ZOOM)[-20:]}>") == ZOOM
+    link = in_conference(_check_point("https:/vc.example.com/room/42"))
+    assert link is not None
+    assert (link.provider, link.url) == ("other", "https://vc.example.com/room/42")
 
 
 @pytest.mark.parametrize(
@@ -264,6 +363,10 @@ def test_rewritten_link_is_unwrapped(wrapped: str) -> None:
         "https://teams.microsoft.com/dl/launcher/launcher.html?url=" + quote("/_#" + TEAMS_ROUTE, safe="") + "&type=m",
         SAFE.format(quote(TEAMS, safe="")),
         "https://urldefense.com/v3/__" + TEAMS + "__;!!abc!d$",
+        _check_point(TEAMS),
+        _check_point(TEAMS.replace("//", "/")),
+        _check_point(quote(TEAMS, safe="")),
+        SAFE.format(quote(_check_point(TEAMS), safe="")),
     ],
 )
 def test_teams_link_survives_launchers_and_rewriters(wrapped: str) -> None:
@@ -281,6 +384,11 @@ def test_teams_link_survives_launchers_and_rewriters(wrapped: str) -> None:
         "https://secure-web.cisco.com/1S1h_Cy8Q",
         "https://www.google.com/url?q=javascript:alert(1)",
         "https://www.google.com/url?q=zoom",
+        "https://protect.checkpoint.com/v2/r01/___https://zoom.us/x___.YzJ1",
+        "https://protect.checkpoint.com/v2/r01/___zoom___.YzJ1",
+        "https://protect.checkpoint.com/v2/r01/",
+        "https://url.avanan.click/v2/___https://zoom.us.evil.com/j/123456789___.YzJ1",
+        "https://abc.r.us-east-1.awstrack.me/L0/https:%2F%2Fzoom.us%2Fx/1/0100",
         SAFE.format(quote("https://zoom.us.evil.com/j/123456789", safe="")),
         SAFE.format(quote("https://zoom.us@evil.com/j/123456789", safe="")),
     ],
@@ -324,6 +432,10 @@ HOSTILE = [
     "https://www.google.com/url?q=",
     "https://nam.safelinks.protection.outlook.com/?url=",
     "https://urldefense.com/v3/__**_ ",
+    "https://protect.checkpoint.com/v2/___",
+    "protect.checkpoint.com/v2/___https:/",
+    "___.",
+    "/https:%2F%2F",
     "&amp;",
     "&#9",
     "&#99999999999;",
