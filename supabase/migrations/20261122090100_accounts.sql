@@ -2,7 +2,7 @@
 
 -- What users are told ------------------------------------------------------------------------------------------------
 
--- What a user is told, once: that his grant is dead, that a calendar cannot be read, that it works again. Front ends read it under
+-- What a user is told, once: that their grant is dead, that a calendar cannot be read, that it works again. Front ends read it under
 -- RLS, or listen to it through Realtime.
 
 create table if not exists public.user_notifications (
@@ -36,7 +36,7 @@ create index if not exists user_notifications_unmailed on public.user_notificati
 alter table public.user_notifications enable row level security;
 revoke all on table public.user_notifications from public, anon, authenticated, service_role;
 grant select, insert, update, delete on table public.user_notifications to service_role;
--- A user reads his own, and may mark them as read; nothing else of them is his to change.
+-- Users read their own, and may mark them as read; nothing else of them is theirs to change.
 grant select, update (read_at) on table public.user_notifications to authenticated;
 drop policy if exists users_read_their_notifications on public.user_notifications;
 create policy users_read_their_notifications on public.user_notifications
@@ -59,7 +59,7 @@ exception when insufficient_privilege then
 end
 $$;
 
--- Tells a user; what he was told already and is still so is not told again.
+-- Tells a user; what they were told already and is still so is not told again.
 create or replace function calendar_internal.tell_user(
   p_user_id uuid, p_kind text, p_reason text, p_message text, p_calendar_id uuid default null
 ) returns void
@@ -70,7 +70,7 @@ as $$
   on conflict do nothing
 $$;
 
--- Ends what a user was told of a kind. True if he had been told.
+-- Ends what a user was told of a kind. True if they had been told.
 create or replace function calendar_internal.resolve_told(p_user_id uuid, p_kind text, p_calendar_id uuid default null)
 returns boolean
 language sql security invoker set search_path = ''
@@ -321,8 +321,8 @@ as $$
   select exists (select 1 from replaced)
 $$;
 
--- The grant is dead: syncing, polling and renewing stop for this user until he reconnects. True only the first time; then
--- he is told, by p_message. A reconnection since p_used_refresh_token was read wins: then nothing changes.
+-- The grant is dead: syncing, polling and renewing stop for this user until they reconnect. True only the first time; then
+-- they are told, by p_message. A reconnection since p_used_refresh_token was read wins: then nothing changes.
 create or replace function public.lose_connection(
   p_user_id uuid, p_reason text, p_used_refresh_token text, p_message text default null
 ) returns boolean
@@ -443,7 +443,7 @@ begin
 end
 $$;
 
--- A user's connection and all his calendars with their watches and first syncs, as one object (PostgREST cuts row sets).
+-- A user's connection and all their calendars with their watches and first syncs, as one object (PostgREST cuts row sets).
 -- Tokens leave as ciphertext, for the service alone.
 create or replace function public.read_connection(p_user_id uuid) returns jsonb
 language sql stable security invoker set search_path = ''
@@ -485,7 +485,7 @@ to service_role;
 
 -- Choosing and leaving -----------------------------------------------------------------------------------------------
 
--- Choosing and leaving: calendars come and go at the user's wish, a connection ends, and all that is his can be given out or erased.
+-- Choosing and leaving: calendars come and go at the user's wish, a connection ends, and all that is theirs can be given out or erased.
 
 -- unfinished_disconnects
 create index if not exists google_credentials_leaving on public.google_credentials (status_at)
@@ -577,7 +577,7 @@ begin
 end
 $$;
 
--- Ends a user's connection: from here on nothing is claimed, synced, watched or refreshed for him. Answers what is still to be
+-- Ends a user's connection: from here on nothing is claimed, synced, watched or refreshed for them. Answers what is still to be
 -- done at Google: the tokens to revoke, and the channels to stop with them. The tokens stay until finish_disconnect, so that a
 -- process that dies in between loses nothing: a repeated call gives them again, and unfinished_disconnects finds them.
 create or replace function public.begin_disconnect(p_user_id uuid, p_meetings text) returns jsonb
