@@ -11,6 +11,7 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 from urllib.parse import quote, unquote
 
 from sync.core.links.providers import (
@@ -57,6 +58,14 @@ _ENCODED_SCHEME = re.compile(r"https?(?:%3A|:)%2F%2F", re.IGNORECASE)
 _SAFE = "/%:@!$&*+,=~-._?"
 
 
+class _Trust(IntEnum):
+    """How far the field a link stands in vouches for it."""
+
+    TEXT = 0  # a description: what people paste
+    PLACE = 1  # a location: where people say they meet
+    CONFERENCE = 2  # Google itself names it the join link
+
+
 @dataclass(frozen=True, slots=True)
 class _Match:
     provider: str
@@ -70,6 +79,7 @@ def find_meeting_link(sources: LinkSources) -> MeetingLink | None:
     1. conferenceData entry points of type `video`: a recognised service first, then any https URL as provider
        `other`, because Google itself names it the join link. Phone, sip and more entry points are never links.
     2. hangoutLink, 3. location, 4. description (plain or HTML): recognised services only; the first in the text wins.
+       On a host of any name only a location is believed: a description may quote any page that looks alike.
     """
     for found_in, found in _attempts(sources):
         if found is not None:
@@ -80,11 +90,11 @@ def find_meeting_link(sources: LinkSources) -> MeetingLink | None:
 def _attempts(sources: LinkSources) -> Iterator[tuple[str, _Match | None]]:
     """Lazy, so that a description is read only when nothing better was found."""
     videos = [uri for kind, uri in sources.entry_points if kind == "video"]
-    yield "conference", _first(_recognise(uri, vouched=True) for uri in videos)
+    yield "conference", _first(_recognise(uri, _Trust.CONFERENCE) for uri in videos)
     yield "conference", _first(_other(uri) for uri in videos)
-    yield "hangout_link", _recognise(sources.hangout_link or "", vouched=False)
-    yield "location", _find_in_text(sources.location)
-    yield "description", _find_in_text(sources.description)
+    yield "hangout_link", _recognise(sources.hangout_link or "", _Trust.TEXT)
+    yield "location", _find_in_text(sources.location, _Trust.PLACE)
+    yield "description", _find_in_text(sources.description, _Trust.TEXT)
 
 
 def _first(matches: Iterator[_Match | None]) -> _Match | None:
@@ -94,15 +104,15 @@ def _first(matches: Iterator[_Match | None]) -> _Match | None:
 # --- finding URLs in text ----------------------------------------------------------------------------------------
 
 
-def _find_in_text(text: str | None) -> _Match | None:
+def _find_in_text(text: str | None, trust: _Trust) -> _Match | None:
     if not text:
         return None
     if len(text) > MAX_TEXT_CHARS:
         # Back to the end of a word: half a link would be another room's.
         text = text[: max(text.rfind(mark, 0, MAX_TEXT_CHARS) for mark in ' \n<">') + 1]
-    found = _scan(_readable(text))
+    found = _scan(_readable(text), trust)
     if found is None and _ENCODED_SCHEME.search(text):
-        found = _scan(_readable(unquote(text)))
+        found = _scan(_readable(unquote(text)), trust)
     return found
 
 
@@ -120,35 +130,35 @@ def _readable(text: str) -> str:
     return text
 
 
-def _scan(text: str) -> _Match | None:
+def _scan(text: str, trust: _Trust) -> _Match | None:
     for run in _RUN.finditer(text):
-        found = _find_in_run(run[0])
+        found = _find_in_run(run[0], trust)
         if found is not None:
             return found
     return None
 
 
-def _find_in_run(run: str) -> _Match | None:
+def _find_in_run(run: str, trust: _Trust) -> _Match | None:
     if "://" not in run:
-        return _recognise_bare(run)
-    return _first(_find_in_part(part) for part in _GLUED.split(run))
+        return _recognise_bare(run, trust)
+    return _first(_find_in_part(part, trust) for part in _GLUED.split(run))
 
 
-def _find_in_part(part: str) -> _Match | None:
+def _find_in_part(part: str, trust: _Trust) -> _Match | None:
     starts = [match.start() for match in _SCHEME.finditer(part)]
     if not starts:
-        return _recognise_bare(part)
-    if "/" in part[: starts[0]] and (wrapped := _recognise_bare(part)) is not None:
+        return _recognise_bare(part, trust)
+    if "/" in part[: starts[0]] and (wrapped := _recognise_bare(part, trust)) is not None:
         return wrapped  # A rewriter's link that lost its own scheme: read from the inner one, its ending would stay.
-    found = _recognise(part[starts[0] :], vouched=False)
+    found = _recognise(part[starts[0] :], trust)
     if found is None and len(starts) > 1:
         # One URL unencoded inside another that is no rewriter: each up to the next, so the work stays linear.
         ends = [*starts[1:], len(part)]
-        found = _first(_recognise(part[i:j], vouched=False) for i, j in zip(starts, ends, strict=True))
+        found = _first(_recognise(part[i:j], trust) for i, j in zip(starts, ends, strict=True))
     return found
 
 
-def _recognise_bare(run: str) -> _Match | None:
+def _recognise_bare(run: str, trust: _Trust) -> _Match | None:
     """A link without a scheme, as people type it: only on the host of a service or a rewriter we know."""
     head, _, rest = run.lstrip("/").partition("/")
     if "." not in head or len(head) > MAX_URL_CHARS:
@@ -156,19 +166,25 @@ def _recognise_bare(run: str) -> _Match | None:
     host = re.split(r"[^a-z0-9.-]", head.lower())[-1]
     if head[: len(head) - len(host)].endswith("@") or not (_is_known_host(host) or is_redirector_host(host)):
         return None
-    return _recognise(f"https://{host}/{rest}", vouched=False)
+    return _recognise(f"https://{host}/{rest}", trust)
 
 
 # --- recognising a URL ---------------------------------------------------------------------------------------------
 
 
-def _host_index() -> dict[str, list[tuple[str, Shape]]]:
-    index: dict[str, list[tuple[str, Shape]]] = {}
+def _host_index() -> dict[str, list[tuple[str, Shape, _Trust]]]:
+    index: dict[str, list[tuple[str, Shape, _Trust]]] = {}
     for provider in PROVIDERS:
         for shape in provider.shapes:
             for host in shape.hosts or provider.hosts:
-                index.setdefault(host, []).append((provider.slug, shape))
+                index.setdefault(host, []).append((provider.slug, shape, _trust_needed(host, shape)))
     return index
+
+
+def _trust_needed(host: str, shape: Shape) -> _Trust:
+    if shape.conference_only:
+        return _Trust.CONFERENCE
+    return _Trust.PLACE if host.endswith("*") else _Trust.TEXT
 
 
 _BY_HOST = _host_index()
@@ -191,17 +207,17 @@ def _is_known_host(host: str) -> bool:
     return any(pattern in _BY_HOST and not pattern.endswith(".*") for pattern in patterns)
 
 
-def _recognise(text: str, *, vouched: bool) -> _Match | None:
-    """The known service `text` leads to, directly or through rewriters. `vouched`: Google names it the join link."""
-    return _first(_classify(url, vouched=vouched) for url in layers(text, unwrap_any))
+def _recognise(text: str, trust: _Trust) -> _Match | None:
+    """The known service `text` leads to, directly or through rewriters."""
+    return _first(_classify(url, trust) for url in layers(text, unwrap_any))
 
 
-def _classify(url: Url, *, vouched: bool) -> _Match | None:
+def _classify(url: Url, trust: _Trust) -> _Match | None:
     if url.port is not None:  # No hosted service uses one; a port on a known name is somebody's trick.
         return None
     for pattern in (*_host_patterns(url.host), "*"):
-        for slug, shape in _BY_HOST.get(pattern, ()):
-            if (vouched or not shape.conference_only) and (found := _match(slug, shape, url)):
+        for slug, shape, needed in _BY_HOST.get(pattern, ()):
+            if trust >= needed and (found := _match(slug, shape, url)):
                 return found
     return None
 

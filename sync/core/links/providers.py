@@ -5,8 +5,10 @@ that look like join links and are not. Refuses behaviour: `core/links/meeting_ur
 To add a service, add a row here and a line to the table in `tests/core/links/test_meeting_url_cases.py`.
 
 Host patterns: `zoom.us` exactly; `*.zoom.us` any subdomain, never the bare name; `cloud.*` that first label on any
-host of three labels or more; `*` any host. A path is matched whole, without its trailing slash, ignoring case; its
-groups name the room. Patterns repeat one character class at a time, so they are linear on hostile text.
+host of three labels or more; `*` any host. The last two say nothing of who runs the server: what they match is
+believed in conference data and a location, never in a description. A path is matched whole, without its trailing
+slash, ignoring case; its groups name the room. Patterns repeat one character class at a time, so they are linear on
+hostile text.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ class Shape:
     signed). `room_params` are required, and name the room together with the path's groups. `fragment` matches and
     keeps what follows `#`. `per_host` rooms are unique only on their host. `vanity` says people choose the name
     in the first group, so ordinary page names are refused; `tenant` the same, for the first label of the host too.
-    `conference_only` shapes are too vague to trust in free text. `hosts` replaces the service's own.
+    `conference_only` shapes are too vague to trust in any text. `hosts` replaces the service's own.
     """
 
     path: re.Pattern[str]

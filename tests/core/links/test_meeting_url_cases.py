@@ -6,6 +6,8 @@ users reported; `observed` public invitations and repositories; `brief` the proj
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from sync.core.links.meeting_url import find_meeting_link
@@ -203,7 +205,6 @@ JOIN_LINKS: list[tuple[str, str, str, str]] = [
     ("meetingbar", "join.coscreen.co/Eng-Leads/95RyHqtzn7EoQjQ19ju3", "coscreen:Eng-Leads/95RyHqtzn7EoQjQ19ju3", ""),
     ("docs", "join.skype.com/AbCdEfGh1234", "skype:AbCdEfGh1234", ""),
     ("docs", "meet.lync.com/contoso.com/alice/ABC12345", "skype_for_business:contoso.com/alice/ABC12345", ""),
-    ("docs", "meet.contoso.com/alice.smith/7KXJ2PQM", "skype_for_business:meet.contoso.com/alice.smith/7KXJ2PQM", ""),
     (
         "meetingbar",
         "facetime.apple.com/join#v=1&p=AeVKu1rGEeyppwJC8kftBg&k=FrCNneouFgL26VdnDit78W",
@@ -248,30 +249,7 @@ JOIN_LINKS: list[tuple[str, str, str, str]] = [
     ),
     ("observed", f"meet.opentalk.eu/room/{UID}?invite=i1", f"opentalk:{UID}", ""),
     ("docs", "www.ping.gg/call/theo", "ping:theo", ""),
-    # self-hosted
-    ("docs", "bbb.uni.example.org/b/ali-x2y-z3w", "bigbluebutton:bbb.uni.example.org/ali-x2y-z3w", ""),
-    ("docs", "bbb.uni.example.org/rooms/abc-def-ghi-jkl/join", "bigbluebutton:bbb.uni.example.org/abc-def-ghi-jkl", ""),
-    (
-        "docs",
-        "bbb.example.org/bigbluebutton/api/join?fullName=Al&meetingID=m1&password=p&checksum=c",
-        "bigbluebutton:bbb.example.org/m1",
-        "",
-    ),
-    ("docs", "cloud.example.org/call/abcd1234", "nextcloud_talk:cloud.example.org/abcd1234", ""),
-    ("docs", "files.example.org/index.php/call/abcd1234", "nextcloud_talk:files.example.org/abcd1234", ""),
-    (
-        "observed",
-        "conf.dfn.de/webapp/conference/979113103?name=Al",
-        "pexip:conf.dfn.de/979113103",
-        "conf.dfn.de/webapp/conference/979113103",
-    ),
     ("docs", "pexip.me/meet/alice", "pexip:pexip.me/alice", ""),
-    (
-        "observed",
-        "join.iqt.example.org/invited.sf?secret=ea8qp4&id=424374534",
-        "cisco_meeting_server:join.iqt.example.org/424374534",
-        "",
-    ),
     # Asia, Russia
     ("meetingbar", "vc.feishu.cn/j/123456789", "feishu:123456789", ""),
     ("meetingbar", "vc.larksuite.com/j/123456789", "lark:123456789", ""),
@@ -357,6 +335,33 @@ JOIN_LINKS: list[tuple[str, str, str, str]] = [
     ("meetingbar", "go.chorus.ai/1234567890", "chorus:1234567890", ""),
     ("observed", "calendly.com/events/12345678-1234-1234/google_meet", "calendly:12345678-1234-1234", ""),
     ("meetingbar", "reclaim.ai/z/T01ABCDEFGH/C02ABCDEFGH", "reclaim:T01ABCDEFGH/C02ABCDEFGH", ""),
+]
+
+# Servers people run themselves, on hosts of any name: as above, but nothing to trust in a description.
+ANY_HOST_LINKS: list[tuple[str, str, str, str]] = [
+    ("docs", "bbb.uni.example.org/b/ali-x2y-z3w", "bigbluebutton:bbb.uni.example.org/ali-x2y-z3w", ""),
+    ("docs", "bbb.uni.example.org/rooms/abc-def-ghi-jkl/join", "bigbluebutton:bbb.uni.example.org/abc-def-ghi-jkl", ""),
+    (
+        "docs",
+        "bbb.example.org/bigbluebutton/api/join?fullName=Al&meetingID=m1&password=p&checksum=c",
+        "bigbluebutton:bbb.example.org/m1",
+        "",
+    ),
+    ("docs", "cloud.example.org/call/abcd1234", "nextcloud_talk:cloud.example.org/abcd1234", ""),
+    ("docs", "files.example.org/index.php/call/abcd1234", "nextcloud_talk:files.example.org/abcd1234", ""),
+    (
+        "observed",
+        "conf.dfn.de/webapp/conference/979113103?name=Al",
+        "pexip:conf.dfn.de/979113103",
+        "conf.dfn.de/webapp/conference/979113103",
+    ),
+    (
+        "observed",
+        "join.iqt.example.org/invited.sf?secret=ea8qp4&id=424374534",
+        "cisco_meeting_server:join.iqt.example.org/424374534",
+        "",
+    ),
+    ("docs", "meet.contoso.com/alice.smith/7KXJ2PQM", "skype_for_business:meet.contoso.com/alice.smith/7KXJ2PQM", ""),
 ]
 
 # (source, text that holds no join link)
@@ -465,6 +470,34 @@ def test_join_link_is_recognised(source: str, link: str, room_key: str, canonica
     assert conference.found_in == "conference"
 
 
+@pytest.mark.parametrize(("source", "link", "room_key", "canonical"), ANY_HOST_LINKS)
+def test_link_on_any_host_is_believed_in_conference_and_location_only(
+    source: str, link: str, room_key: str, canonical: str
+) -> None:
+    expected = (room_key.partition(":")[0], "https://" + (canonical or link), room_key)
+    url = f"https://{link}"
+
+    for sources, found_in in (
+        (LinkSources(entry_points=(("video", url),)), "conference"),
+        (LinkSources(location=f"Online: {url}"), "location"),
+    ):
+        found = find_meeting_link(sources)
+        assert found is not None
+        assert (found.provider, found.url, found.room_key) == expected
+        assert found.found_in == found_in
+    assert find(f"Join here: {url} today") is None
+    assert find(f"https://www.google.com/url?q={quote(url, safe='')}&sa=D") is None
+    assert find_meeting_link(LinkSources(hangout_link=url)) is None
+
+
+def test_link_on_any_host_does_not_hide_a_known_service_in_a_description() -> None:
+    assert find("Notes: https://bbb.example.org/b/ali-x2y-z3w Join: https://zoom.us/j/123") == (
+        "zoom",
+        "https://zoom.us/j/123",
+        "zoom:123",
+    )
+
+
 @pytest.mark.parametrize(("source", "text"), NOT_JOIN_LINKS)
 def test_text_without_join_link_gives_none(source: str, text: str) -> None:
     assert find(text) is None
@@ -472,7 +505,8 @@ def test_text_without_join_link_gives_none(source: str, text: str) -> None:
 
 
 def test_every_provider_has_a_case() -> None:
-    assert {provider.slug for provider in PROVIDERS} == {key.partition(":")[0] for _, _, key, _ in JOIN_LINKS}
+    cases = [*JOIN_LINKS, *ANY_HOST_LINKS]
+    assert {provider.slug for provider in PROVIDERS} == {key.partition(":")[0] for _, _, key, _ in cases}
 
 
 def test_table_is_large_and_slugs_are_unique() -> None:
