@@ -95,6 +95,31 @@ def test_known_series(start: dict[str, Any], lines: list[str], expected: list[st
     assert stamps(start, *lines) == expected
 
 
+@pytest.mark.parametrize(
+    ("reading", "expected"),
+    [
+        pytest.param(expansion.Reading(), ["20260227T080000Z", "20270227T080000Z"], id="Google: in the start's month"),
+        pytest.param(
+            expansion.Reading(yearly_month_day_in_start_month=False),
+            ["20260227T080000Z", "20260327T080000Z"],
+            id="RFC 5545: every month",
+        ),
+    ],
+)
+def test_a_yearly_day_of_the_month_without_a_month(reading: expansion.Reading, expected: list[str]) -> None:
+    yearly = series(at("2026-02-27T09:00"), "RRULE:FREQ=YEARLY;BYMONTHDAY=27;COUNT=2")
+    assert [slot.stamp for slot in expansion.slots(yearly, ZURICH, UNTIL, reading)] == expected
+
+
+@pytest.mark.parametrize("line", ["EXDATE;VALUE=DATE:20260303", "EXDATE:20260303"])
+@pytest.mark.parametrize("hour", ["00", "09"])
+@pytest.mark.parametrize("removes", [False, True])
+def test_a_date_among_the_exceptions_of_a_timed_series(line: str, hour: str, removes: bool) -> None:
+    daily = series(at(f"2026-03-02T{hour}:00"), "RRULE:FREQ=DAILY;COUNT=3", line)
+    reading = expansion.Reading(date_exdate_removes_day=removes)
+    assert len(list(expansion.slots(daily, ZURICH, UNTIL, reading))) == (2 if removes else 3)
+
+
 def test_the_duration_is_exact_across_a_change_of_time() -> None:
     night = timed("2026-03-27T23:00:00+01:00", "2026-03-28T05:00:00+01:00", recurrence=["RRULE:FREQ=DAILY;COUNT=2"])
     _, second = expansion.slots(night, ZURICH, UNTIL)

@@ -29,7 +29,7 @@ EDITS = (
     "complete_conference",
 )
 # Commands on the calendars that notify nobody.
-QUIET = ("add_calendar", "share_calendar", "get_event", "instances", "expire_sync_tokens")
+QUIET = ("add_calendar", "share_calendar", "hide_calendar", "get_event", "instances", "expire_sync_tokens")
 
 
 class ControlApi:

@@ -12,6 +12,7 @@ from typing import Any
 from . import event_rules, series
 from .clock import rfc3339
 from .errors import GoogleError, gone, invalid, not_found, required
+from .instance_ids import OPAQUE_MARK, stamp_of
 from .invitations import Invitations
 from .store import Calendar, Record, Resource, Store
 from .switches import Switches
@@ -28,7 +29,11 @@ class Editor:
     def find(self, calendar: Calendar, event_id: str) -> Resource:
         """The stored event (a deleted one too) or the rule-made instance; 404 otherwise."""
         record = calendar.records.get(event_id)
-        found = record.resource if record and not record.id_only else series.find_instance(calendar, event_id)
+        found = (
+            record.resource
+            if record and not record.id_only
+            else series.find_instance(calendar, event_id, self._switches.reading())
+        )
         if found is None:
             raise not_found()
         return found
@@ -47,7 +52,12 @@ class Editor:
         body = _with_conference(body, None, accepted=conferences)
         created = rfc3339(self._store.clock.now())
         complete = event_rules.complete_new(body, event_id, calendar.id, actor, created)
-        return self._put(calendar, event_rules.check(complete, calendar.time_zone))
+        return self._put(calendar, self._new_series(event_rules.check(complete, calendar.time_zone)))
+
+    def _new_series(self, event: Resource) -> Resource:
+        # How its instances are called is settled when an event becomes a series, and stays.
+        named = {key: value for key, value in event.items() if key != OPAQUE_MARK}
+        return named | ({OPAQUE_MARK: True} if self._switches.opaque_instance_ids and event.get("recurrence") else {})
 
     def _import_id(self, calendar: Calendar, body: Resource) -> str:
         if not body.get("iCalUID"):
@@ -87,6 +97,8 @@ class Editor:
             return calendar.records[current["id"]].resource
         checked = event_rules.check(wanted, calendar.time_zone)
         changed = self._invitations.as_attendee(calendar, current, event_rules.complete_changed(current, checked))
+        if not is_instance and not current.get("recurrence"):
+            changed = self._new_series(changed)
         stored = self._put(calendar, changed)
         if current["status"] == "cancelled" and not is_instance:
             self._list_again(calendar, stored)
@@ -109,7 +121,9 @@ class Editor:
         # or lets them vanish is not documented: a switch.
         for record in calendar.exceptions_of(master["id"]):
             exception = record.resource
-            if exception["status"] == "cancelled" or series.makes(calendar, master, exception):
+            if exception["status"] == "cancelled" or series.makes(
+                calendar, master, exception, self._switches.reading()
+            ):
                 continue
             if self._switches.list_orphaned_exceptions:
                 self._put(calendar, exception | {"status": "cancelled"})
@@ -155,8 +169,8 @@ class Editor:
         master = self.find(calendar, master_id)
         if not master.get("recurrence"):
             raise invalid("Not a recurring event.")
-        slot = series.find_slot(calendar, master, at)
-        before, after = series.split_recurrence(calendar, master, slot)
+        slot = series.find_slot(calendar, master, at, self._switches.reading())
+        before, after = series.split_recurrence(calendar, master, slot, self._switches.reading())
         event_id = series.web_id(master, slot) if web else event_rules.new_id()
         identity: Resource = {
             "id": event_id,
@@ -168,10 +182,10 @@ class Editor:
             "created": rfc3339(self._store.clock.now()),
         }
         wanted = event_rules.merge(master | identity, changes or {}) | {"id": event_id}
-        following = self._put(calendar, event_rules.check(wanted, calendar.time_zone))
+        following = self._put(calendar, self._new_series(event_rules.check(wanted, calendar.time_zone)))
         if web:
             for record in calendar.exceptions_of(master_id):
-                if series.stamp_of(record.resource["originalStartTime"]) >= slot.stamp:
+                if stamp_of(record.resource["originalStartTime"]) >= slot.stamp:
                     self._put(calendar, record.resource | {"recurringEventId": event_id})
             self._drop_orphans(calendar, following)
         shortened = self.patch(calendar, master_id, {"recurrence": before}, conferences=True)

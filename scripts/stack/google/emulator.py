@@ -16,7 +16,8 @@ from .counters import Counters
 from .editing import Editor
 from .errors import GoogleError, OAuthError, scope_missing
 from .events_api import ApiCall, EventsApi
-from .faults import OAUTH_REFUSALS, REFUSALS, Call, Faults, Rule
+from .faults import OAUTH_REFUSALS, PAGE_ODDITIES, REFUSALS, Call, Faults, Rule
+from .foreign import FOREIGN
 from .http import Request, Response
 from .listing import Listing, PageEffects
 from .oauth import OAuth
@@ -87,6 +88,7 @@ class Emulator:
                     response = Response.of_json({"error": "internal_failure"}, error.code, error.headers)
                 response = _broken_after(rules, response)
             entry.status = response.effect or response.status
+        response.idle_seconds = self.switches.token_idle_seconds
         return response
 
     def _token_account(self, request: Request) -> str | None:
@@ -127,6 +129,7 @@ class Emulator:
                     response = Response.of_json(error.body(), error.code, error.headers)
                 response = _broken_after(rules, response)
             entry.status = response.effect or response.status
+        response.idle_seconds = self.switches.api_idle_seconds
         return response
 
     def _describe(self, kind: str, path: dict[str, str], request: Request) -> Call:
@@ -177,11 +180,16 @@ class Emulator:
 
 def _page_effects(rules: list[Rule]) -> PageEffects:
     sizes = [rule.size for rule in rules if rule.kind == "small_pages"]
-    return PageEffects(size=min(sizes, default=None), empty=any(rule.kind == "empty_page" for rule in rules))
+    return PageEffects(min(sizes, default=None), frozenset(rule.kind for rule in rules) & PAGE_ODDITIES)
 
 
 def _broken_before(rules: list[Rule]) -> Response | None:
-    return Response(effect="reset") if any(rule.kind == "reset_before" for rule in rules) else None
+    for rule in rules:
+        if rule.kind == "reset_before":
+            return Response(effect="reset")
+        if rule.kind in FOREIGN:
+            return FOREIGN[rule.kind](rule.status)
+    return None
 
 
 def _broken_after(rules: list[Rule], response: Response) -> Response:

@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from . import expansion
 from .errors import GoogleError, JsonObject, invalid, required
+from .instance_ids import BASE32HEX, OPAQUE_MARK
 
 ID_PATTERN = re.compile(r"[a-v0-9]{5,1024}")
-BASE32HEX = "0123456789abcdefghijklmnopqrstuv"
 EVENT_TYPES = ("default", "birthday", "focusTime", "fromGmail", "outOfOffice", "workingLocation")
 STATUSES = ("confirmed", "tentative", "cancelled")
 # Google computes these; a body that carries them (as any read-modify-write does) changes nothing.
@@ -31,6 +31,7 @@ READ_ONLY = (
     "originalStartTime",
     "attendeesOmitted",
     "locked",
+    OPAQUE_MARK,
 )
 
 

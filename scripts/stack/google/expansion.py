@@ -14,15 +14,25 @@ import heapq
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrule, rrulestr
 
+# With one of these beside it, BYMONTHDAY of a yearly rule says in which months by itself.
+OTHER_DAY_PARTS = ("BYMONTH", "BYWEEKNO", "BYYEARDAY", "BYDAY")
 FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY")
 Lines = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What reports of Google disagree with RFC 5545 about; the defaults are Google as reported."""
+
+    yearly_month_day_in_start_month: bool = True
+    date_exdate_removes_day: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,9 +52,14 @@ def instant_of(point: dict[str, Any], zone: tzinfo) -> datetime:
     return datetime.fromisoformat(point["dateTime"]).astimezone(UTC)
 
 
-def slots(master: dict[str, Any], zone: tzinfo, until: datetime) -> Iterator[Slot]:
+def slots(
+    master: dict[str, Any],
+    zone: tzinfo,
+    until: datetime,
+    reading: Reading = Reading(),
+) -> Iterator[Slot]:
     """The occurrences that start before `until`, ascending; `zone` is the calendar's, for all-day series."""
-    series = Series(master, zone)
+    series = Series(master, zone, reading)
     for local in series.local_starts(until):
         slot = series.slot(local)
         if slot.instant >= until:
@@ -52,7 +67,12 @@ def slots(master: dict[str, Any], zone: tzinfo, until: datetime) -> Iterator[Slo
         yield slot
 
 
-def slot_by_stamp(master: dict[str, Any], zone: tzinfo, stamp: str) -> Slot | None:
+def slot_by_stamp(
+    master: dict[str, Any],
+    zone: tzinfo,
+    stamp: str,
+    reading: Reading = Reading(),
+) -> Slot | None:
     """The occurrence with this id suffix, if the rule makes it."""
     all_day = "date" in master["start"]
     if not re.fullmatch(r"\d{8}" if all_day else r"\d{8}T\d{6}Z", stamp):
@@ -62,7 +82,7 @@ def slot_by_stamp(master: dict[str, Any], zone: tzinfo, stamp: str) -> Slot | No
     except ValueError:
         return None
     bound = moment + timedelta(days=2)
-    return next((slot for slot in slots(master, zone, bound) if slot.stamp == stamp), None)
+    return next((slot for slot in slots(master, zone, bound, reading) if slot.stamp == stamp), None)
 
 
 def check(recurrence: list[str], start: dict[str, Any]) -> None:
@@ -78,7 +98,12 @@ def check(recurrence: list[str], start: dict[str, Any]) -> None:
 class Series:
     """One series read: its zone, first start, duration and recurrence lines."""
 
-    def __init__(self, master: dict[str, Any], calendar_zone: tzinfo) -> None:
+    def __init__(
+        self,
+        master: dict[str, Any],
+        calendar_zone: tzinfo,
+        reading: Reading = Reading(),
+    ) -> None:
         start, end = master["start"], master["end"]
         self.all_day = "date" in start
         self.zone_name = start.get("timeZone")
@@ -89,6 +114,7 @@ class Series:
             self.first = datetime.fromisoformat(start["date"])
         else:
             self.first = datetime.fromisoformat(start["dateTime"]).astimezone(self.zone).replace(tzinfo=None)
+        self.reading = reading
         self.lines: Lines = tuple(master["recurrence"])
 
     def instant(self, local: datetime) -> datetime:
@@ -98,6 +124,7 @@ class Series:
     def local_starts(self, until: datetime) -> Iterator[datetime]:
         included: list[Iterator[datetime]] = []
         excluded: set[datetime] = set()
+        days_off: set[date] = set()
         rules: list[str] = []
         for line in self.lines:
             name, parameters, value = split_line(line)
@@ -111,13 +138,15 @@ class Series:
                 )
             elif name == "RDATE":
                 included.append(iter(sorted(self.dates(parameters, value))))
-            else:
+            elif self.all_day or not _is_of_dates(value):
                 excluded.update(self.dates(parameters, value))
+            elif self.reading.date_exdate_removes_day:
+                days_off.update(moment.date() for moment in self.dates(parameters, value))
         if not rules or any(self._is_running(rule) for rule in rules):
             included.append(iter([self.first]))
         previous = None
         for local in heapq.merge(*included):
-            if local != previous and local not in excluded:
+            if local != previous and local not in excluded and local.date() not in days_off:
                 yield local
             previous = local
 
@@ -126,6 +155,9 @@ class Series:
         if parts.get("FREQ") not in FREQUENCIES or ("COUNT" in parts and "UNTIL" in parts):
             raise ValueError(f"rule not supported: {value}")
         until = parts.pop("UNTIL", None)
+        is_by_month_day = parts["FREQ"] == "YEARLY" and "BYMONTHDAY" in parts and not parts.keys() & {*OTHER_DAY_PARTS}
+        if is_by_month_day and self.reading.yearly_month_day_in_start_month:
+            parts["BYMONTH"] = str(self.first.month)
         rule = _parsed(";".join(f"{key}={item}" for key, item in parts.items()), self.first)
         for local in rule:
             if until and self._is_past(local, until):
@@ -177,6 +209,10 @@ def split_line(line: str) -> tuple[str, dict[str, str], str]:
     if name.upper() not in ("RRULE", "EXRULE", "RDATE", "EXDATE") or not colon or not value:
         raise ValueError(f"not a recurrence line: {line}")
     return name.upper(), dict(part.split("=", 1) for part in parameters if "=" in part), value
+
+
+def _is_of_dates(value: str) -> bool:
+    return all(len(item.strip()) == 8 for item in value.split(","))
 
 
 @lru_cache(maxsize=4096)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import ControlError, GoogleError, OAuthError, bad_credentials, gone, not_found, scope_missing
+from .foreign import FOREIGN, check_status
 from .sync_tokens import page_token_rejected
 
 QUOTA_MESSAGES = {"userRateLimitExceeded": "User Rate Limit Exceeded", "rateLimitExceeded": "Rate Limit Exceeded"}
@@ -48,6 +49,7 @@ class Rule:
     probability: float = 1.0
     seconds: float = 1.0
     size: int = 1
+    status: int = 521
     retry_after: int | None = None
     hits: int = 0
     held: int = 0
@@ -123,12 +125,20 @@ EFFECTS = {
     "malformed_json",
     "slow",
     "hold",
+}
+# What is odd about a page of a listing (listing.py).
+PAGE_ODDITIES = {
     "empty_page",
     "small_pages",
+    "empty_page_token",
+    "repeated_page_token",
+    "endless_pages",
+    "no_sync_token",
+    "empty_time_zone",
 }
-KINDS = EFFECTS | set(REFUSALS) | set(OAUTH_REFUSALS) | {"lost_watch_answer"}
+KINDS = EFFECTS | PAGE_ODDITIES | set(REFUSALS) | set(OAUTH_REFUSALS) | set(FOREIGN) | {"lost_watch_answer"}
 WATCH_KINDS = {"unwatchable", "webhook_unauthorized", "not_a_calendar_user", "lost_watch_answer"}
-LISTING_KINDS = {"sync_token_expired", "page_token_rejected", "empty_page", "small_pages"}
+LISTING_KINDS = PAGE_ODDITIES | {"sync_token_expired", "page_token_rejected"}
 
 
 class Faults:
@@ -146,6 +156,7 @@ class Faults:
             rule = Rule(kind, **match)
         except TypeError as error:
             raise ControlError(str(error)) from None
+        check_status(kind, rule.status)
         if rule.method is None:
             rule.method = _default_method(kind)
         with self._condition:

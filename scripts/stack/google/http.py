@@ -12,6 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from .errors import GoogleError, JsonObject
 
+IDLE_SECONDS = 120.0
+
 
 @dataclass
 class Request:
@@ -49,12 +51,16 @@ class Request:
 
 @dataclass
 class Response:
-    """One answer. `effect` is what the socket does to it: nothing, "reset" (RST, no answer) or "truncate"."""
+    """One answer. `effect` is what the socket does to it: nothing, "reset" (RST, no answer) or "truncate".
+
+    `idle_seconds` is how long the connection then waits for its next request before it is closed, unannounced.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     effect: str | None = None
+    idle_seconds: float = IDLE_SECONDS
 
     @classmethod
     def of_json(

@@ -23,10 +23,20 @@ CALENDARS_PAGE, CALENDARS_PAGE_MAX = 100, 250
 
 @dataclass(frozen=True)
 class PageEffects:
-    """What faults do to this page: fewer items than asked, or none at all with more to come."""
+    """What faults do to this page: fewer items than asked, and `oddities`, the kinds of faults.py that strike it."""
 
     size: int | None = None
-    empty: bool = False
+    oddities: frozenset[str] = frozenset()
+
+    @property
+    def empty(self) -> bool:
+        """No item at all, with more to come."""
+        return "empty_page" in self.oddities
+
+    @property
+    def unending(self) -> bool:
+        """Another page is promised, also where there is none."""
+        return bool(self.oddities & {"endless_pages", "repeated_page_token"})
 
 
 class Listing:
@@ -54,7 +64,8 @@ class Listing:
         # Google gives no sync token for a listing ordered by start time.
         subject = None if parameters.get("orderBy") == "startTime" else calendar.id
         page = self._page(select, since, subject, reader.email, parameters, effects, (EVENTS_PAGE, EVENTS_PAGE_MAX))
-        return self._envelope(calendar, reader) | self._shown(calendar, reader, page)
+        envelope = self._envelope(calendar, reader) | self._shown(calendar, reader, page)
+        return envelope | ({"timeZone": ""} if "empty_time_zone" in effects.oddities else {})
 
     def instances(
         self, calendar: Calendar, master: Record, reader: Reader, parameters: dict[str, Any], effects: PageEffects
@@ -78,6 +89,8 @@ class Listing:
 
         sizes = (CALENDARS_PAGE, CALENDARS_PAGE_MAX)
         page = self._page(select, since, subject, email, parameters, effects, sizes)
+        if "empty_time_zone" in effects.oddities:
+            page["items"] = [item | {"timeZone": ""} for item in page["items"]]
         return {"kind": "calendar#calendarList", "etag": f'"{self._store.change:016d}"'} | page
 
     def _since(
@@ -111,10 +124,15 @@ class Listing:
         size = 0 if effects.empty else min(size, effects.size or size)
         following = offset + size
         page: JsonObject = {"items": snapshot.items[offset:following]}
-        if following < len(snapshot.items) or effects.empty:
+        if following < len(snapshot.items) or effects.empty or effects.unending:
             name = name or self._tokens.keep(snapshot)
             page["nextPageToken"] = self._tokens.mint_page(name, following, number + 1)
-        elif subject is not None:
+            if "repeated_page_token" in effects.oddities:
+                page["nextPageToken"] = parameters.get("pageToken", page["nextPageToken"])
+            return page
+        if "empty_page_token" in effects.oddities:
+            page["nextPageToken"] = ""
+        if subject is not None and "no_sync_token" not in effects.oddities:
             page["nextSyncToken"] = self._tokens.mint_sync(subject, email, snapshot, parameters)
         return page
 
@@ -136,12 +154,14 @@ class Listing:
         }
 
     def _calendar_entries(self, email: str, parameters: dict[str, Any], since: SyncToken | None) -> list[JsonObject]:
-        changes = self._store.account(email).list_changes
+        account = self._store.account(email)
         least = parameters.get("minAccessRole", "freeBusyReader")
         entries = []
-        for calendar_id, change in sorted(changes.items(), key=lambda item: item[1]):
+        for calendar_id, change in sorted(account.list_changes.items(), key=lambda item: item[1]):
             entry = self.calendar_entry(email, calendar_id)
             if entry.get("deleted") and not (since or parameters.get("showDeleted")):
+                continue
+            if entry.get("hidden") and not (since or parameters.get("showHidden")):
                 continue
             if (since and change <= since.change) or not _reaches(entry.get("accessRole", "owner"), least):
                 continue
@@ -156,7 +176,12 @@ class Listing:
         if email not in calendar.acl:
             return entry | {"deleted": True}
         entry |= {"summary": calendar.summary, "timeZone": calendar.time_zone, "accessRole": calendar.acl[email]}
-        entry |= {"selected": True, "colorId": "14", "defaultReminders": DEFAULT_REMINDERS}
+        entry |= {
+            "selected": calendar_id not in self._store.account(email).hidden,
+            "colorId": "14",
+            "defaultReminders": DEFAULT_REMINDERS,
+        }
+        entry |= {"hidden": True} if calendar_id in self._store.account(email).hidden else {}
         return entry | ({"primary": True} if calendar_id == email else {})
 
 

@@ -226,7 +226,8 @@ class OAuth:
         expires_at = self._store.clock.seconds() + seconds
         self._access[text] = Access(grant, frozenset(grant.scopes), expires_at)
         scope = " ".join(grant.scopes)
-        return {"access_token": text, "expires_in": seconds, "scope": scope, "token_type": "Bearer"}
+        answer: dict[str, Any] = {"access_token": text, "scope": scope, "token_type": "Bearer"}
+        return answer | ({} if self._switches.omit_expires_in else {"expires_in": seconds})
 
     def access_token(self, refresh_token: str) -> str:
         """An access token without the HTTP round trip, for control.py's convenience."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from .errors import JsonObject
+from .instance_ids import OPAQUE_MARK
 from .store import Calendar, Record, Resource
 from .switches import Switches
 
@@ -40,7 +41,7 @@ def present(calendar: Calendar, record: Record, reader: Reader, switches: Switch
             return sparse
     if _is_hidden(event, reader):
         event = {key: event[key] for key in WITHOUT_DETAILS if key in event}
-    shown = dict(event)
+    shown = {key: value for key, value in event.items() if key != OPAQUE_MARK}
     for name in ("start", "end", "originalStartTime"):
         if name in shown:
             shown[name] = _in_zone(shown[name], reader.zone)

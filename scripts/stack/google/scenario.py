@@ -6,8 +6,10 @@ quota. Called by control_api.py with the store's lock held.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from . import series
 from .editing import Editor
 from .errors import JsonObject
 from .listing import Listing
@@ -15,8 +17,6 @@ from .presentation import Reader, present
 from .selection import Query, Selector
 from .store import Calendar, Record, Resource, Store
 from .switches import Switches
-
-EVERYTHING = Switches(tombstones="full", cancelled_exceptions="full")
 
 
 class Scenario:
@@ -53,9 +53,22 @@ class Scenario:
         """Change an account's role; `none` takes the calendar away."""
         self._store.share(calendar_id, email, role)
 
+    def hide_calendar(self, email: str, calendar_id: str, *, hidden: bool = True) -> None:
+        """Hide a calendar in an account's list, or show it again."""
+        self._store.hide(calendar_id, email, hidden=hidden)
+
     def _show(self, calendar: Calendar, event: Resource) -> JsonObject:
         reader = Reader(calendar.owner, "owner", calendar.time_zone)
-        return present(calendar, Record(event, 0), reader, EVERYTHING)
+        return present(calendar, Record(event, 0), reader, self._everything())
+
+    def _everything(self) -> Switches:
+        return replace(self._switches, tombstones="full", cancelled_exceptions="full", list_order="changed")
+
+    def _named(self, calendar: Calendar, event_id: str) -> str:
+        """An id as it is; `{base}_{original start}` also finds an instance whose own id is opaque."""
+        if event_id in calendar.records or "_" not in event_id:
+            return event_id
+        return series.id_by_start(calendar, event_id, self._switches.reading()) or event_id
 
     def insert_event(self, calendar_id: str, body: JsonObject) -> JsonObject:
         """A new event."""
@@ -69,16 +82,21 @@ class Scenario:
     def patch_event(self, calendar_id: str, event_id: str, body: JsonObject) -> JsonObject:
         """Merge changes into an event or instance."""
         calendar = self._store.calendar(calendar_id)
-        return self._show(calendar, self._editor.patch(calendar, event_id, body, conferences=True))
+        return self._show(
+            calendar, self._editor.patch(calendar, self._named(calendar, event_id), body, conferences=True)
+        )
 
     def update_event(self, calendar_id: str, event_id: str, body: JsonObject) -> JsonObject:
         """Replace an event or instance."""
         calendar = self._store.calendar(calendar_id)
-        return self._show(calendar, self._editor.update(calendar, event_id, body, conferences=True))
+        return self._show(
+            calendar, self._editor.update(calendar, self._named(calendar, event_id), body, conferences=True)
+        )
 
     def delete_event(self, calendar_id: str, event_id: str) -> None:
         """Cancel an event, a series or an instance."""
-        self._editor.delete(self._store.calendar(calendar_id), event_id)
+        calendar = self._store.calendar(calendar_id)
+        self._editor.delete(calendar, self._named(calendar, event_id))
 
     def move_event(self, calendar_id: str, event_id: str, destination: str) -> JsonObject:
         """Move an event to another calendar."""
@@ -96,19 +114,20 @@ class Scenario:
     def complete_conference(self, calendar_id: str, event_id: str, url: str) -> JsonObject:
         """The join link arrives."""
         calendar = self._store.calendar(calendar_id)
-        return self._show(calendar, self._editor.complete_conference(calendar, event_id, url))
+        return self._show(calendar, self._editor.complete_conference(calendar, self._named(calendar, event_id), url))
 
     def get_event(self, calendar_id: str, event_id: str) -> JsonObject:
         """An event, a deleted one, or an instance."""
         calendar = self._store.calendar(calendar_id)
-        return self._show(calendar, self._editor.find(calendar, event_id))
+        return self._show(calendar, self._editor.find(calendar, self._named(calendar, event_id)))
 
     def instances(self, calendar_id: str, time_min: str, time_max: str) -> list[JsonObject]:
         """The oracle: what a user sees between two times, expanded, nothing cancelled, by start."""
         calendar = self._store.calendar(calendar_id)
         parameters: dict[str, Any] = {"singleEvents": True, "orderBy": "startTime"}
-        query = Query.of(parameters | {"timeMin": time_min, "timeMax": time_max}, self._store.clock.now(), EVERYTHING)
-        return [self._show(calendar, record.resource) for record in Selector(calendar, query, EVERYTHING).full()]
+        everything = self._everything()
+        query = Query.of(parameters | {"timeMin": time_min, "timeMax": time_max}, self._store.clock.now(), everything)
+        return [self._show(calendar, record.resource) for record in Selector(calendar, query, everything).full()]
 
     def expire_sync_tokens(self, calendar_id: str | None = None) -> None:
         """Every sync token issued so far answers 410: of one calendar, or of all."""

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from . import expansion, series
 from .errors import GoogleError, gone
+from .instance_ids import stamp_of
 from .store import Calendar, Record, Resource
 from .switches import Switches
 
@@ -58,6 +59,7 @@ class Selector:
         self._query = query
         self._switches = switches
         self._zone = ZoneInfo(calendar.time_zone)
+        self._reading = switches.reading()
 
     def full(self) -> list[Record]:
         """A listing without sync token."""
@@ -105,18 +107,21 @@ class Selector:
     def _expanded(self, master: Record) -> list[Record]:
         """Exceptions as they are now, and the rule's occurrences that have no exception."""
         exceptions = self._calendar.exceptions_of(master.resource["id"])
-        replaced = {record.resource["id"] for record in exceptions}
+        # By start, not by id: an exception keeps its id when a split gives it to a series that names others anew.
+        replaced = {stamp_of(record.resource["originalStartTime"]) for record in exceptions}
         shown = [
             record
             for record in exceptions
             if (record.resource["status"] != "cancelled" or self._query.flag("showDeleted")) and self._in_window(record)
         ]
-        return shown + [item for item in self._by_rule(master) if item.resource["id"] not in replaced]
+        return shown + [
+            item for item in self._by_rule(master) if stamp_of(item.resource["originalStartTime"]) not in replaced
+        ]
 
     def _by_rule(self, master: Record) -> Iterator[Record]:
         horizon = self._query.now + timedelta(days=self._switches.expansion_horizon_days)
         low, until = self._query.time_min, self._query.time_max or horizon
-        for slot in expansion.slots(master.resource, self._zone, until):
+        for slot in expansion.slots(master.resource, self._zone, until, self._reading):
             if low is None or expansion.instant_of(slot.end, self._zone) > low:
                 yield replace(master, resource=series.by_rule(master.resource, slot))
 

@@ -1,37 +1,26 @@
-"""Series and their instances: instance ids, instances that exist only by rule, and splitting a series.
+"""Series and their instances: instances that exist only by rule, finding them, and splitting a series.
 
-Owns Google's naming: an instance is `{base}_{original start}`, where a web-interface series `{base}_R{time}` drops its
-`_R…` part. Called by editing.py (changes) and listing.py (reading).
+Owns the step from an occurrence (expansion.py) to the event it is. Called by editing.py (changes), selection.py
+(reading) and scenario.py (addressing).
 """
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from . import expansion
 from .errors import ControlError
-from .expansion import Series, Slot
+from .expansion import Reading, Series, Slot
+from .instance_ids import OPAQUE_MARK, base_of, instance_id, stamp_in, stamp_of
 from .store import Calendar, Resource
-
-
-def base_of(master_id: str) -> str:
-    """The part of a series' id that its instances' ids start with."""
-    return master_id.partition("_R")[0]
-
-
-def stamp_of(start: dict[str, str]) -> str:
-    """The suffix that an original start gives to an instance's id."""
-    if "date" in start:
-        return start["date"].replace("-", "")
-    return datetime.fromisoformat(start["dateTime"]).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def by_rule(master: Resource, slot: Slot) -> Resource:
     """The instance of a series that nobody has edited."""
-    copied = {key: value for key, value in master.items() if key != "recurrence"}
+    copied = {key: value for key, value in master.items() if key not in ("recurrence", OPAQUE_MARK)}
     return copied | {
-        "id": f"{base_of(master['id'])}_{slot.stamp}",
+        "id": instance_id(master, slot.stamp),
         "recurringEventId": master["id"],
         "originalStartTime": slot.start,
         "start": slot.start,
@@ -39,41 +28,54 @@ def by_rule(master: Resource, slot: Slot) -> Resource:
     }
 
 
-def find_instance(calendar: Calendar, event_id: str) -> Resource | None:
+def find_instance(calendar: Calendar, event_id: str, reading: Reading) -> Resource | None:
     """The rule-made instance with this id, if a live series makes it."""
-    base, _, stamp = event_id.rpartition("_")
-    if not base:
-        return None
     for master in calendar.masters():
-        if base_of(master["id"]) == base:
-            slot = expansion.slot_by_stamp(master, ZoneInfo(calendar.time_zone), stamp)
-            if slot:
-                return by_rule(master, slot)
+        stamp = stamp_in(master, event_id)
+        slot = _slot(calendar, master, stamp, reading) if stamp else None
+        if slot:
+            return by_rule(master, slot)
     return None
 
 
-def makes(calendar: Calendar, master: Resource, exception: Resource) -> bool:
+def id_by_start(calendar: Calendar, spelling: str, reading: Reading) -> str | None:
+    """The id of the instance that `{base}_{original start}` describes, whatever ids its series uses; None if none."""
+    base, _, stamp = spelling.rpartition("_")
+    for record in calendar.records.values():
+        event = record.resource
+        if base_of(event.get("recurringEventId", "")) == base and stamp_of(event["originalStartTime"]) == stamp:
+            return str(event["id"])
+    for master in calendar.masters():
+        if base_of(master["id"]) == base and _slot(calendar, master, stamp, reading):
+            return instance_id(master, stamp)
+    return None
+
+
+def makes(calendar: Calendar, master: Resource, exception: Resource, reading: Reading) -> bool:
     """Whether the series still makes the occurrence that this exception replaces."""
     if not master.get("recurrence") or master["status"] == "cancelled":
         return False
-    zone = ZoneInfo(calendar.time_zone)
-    return expansion.slot_by_stamp(master, zone, stamp_of(exception["originalStartTime"])) is not None
+    return _slot(calendar, master, stamp_of(exception["originalStartTime"]), reading) is not None
 
 
-def find_slot(calendar: Calendar, master: Resource, at: str) -> Slot:
+def find_slot(calendar: Calendar, master: Resource, at: str, reading: Reading) -> Slot:
     """The occurrence that starts at `at`: an id suffix, a date or an RFC 3339 time; `ControlError` if none does."""
     stamp = at
     if "-" in at:
         stamp = stamp_of({"date": at} if len(at) == 10 else {"dateTime": at})
-    slot = expansion.slot_by_stamp(master, ZoneInfo(calendar.time_zone), stamp)
+    slot = _slot(calendar, master, stamp, reading)
     if not slot:
         raise ControlError(f"series {master['id']} has no occurrence at {at}")
     return slot
 
 
-def split_recurrence(calendar: Calendar, master: Resource, slot: Slot) -> tuple[list[str], list[str]]:
+def _slot(calendar: Calendar, master: Resource, stamp: str, reading: Reading) -> Slot | None:
+    return expansion.slot_by_stamp(master, ZoneInfo(calendar.time_zone), stamp, reading)
+
+
+def split_recurrence(calendar: Calendar, master: Resource, slot: Slot, reading: Reading) -> tuple[list[str], list[str]]:
     """The recurrence of the series before `slot`, and of the one that begins with it."""
-    series = Series(master, ZoneInfo(calendar.time_zone))
+    series = Series(master, ZoneInfo(calendar.time_zone), reading)
     local = slot.instant.astimezone(series.zone).replace(tzinfo=None)
     before: list[str] = []
     after: list[str] = []

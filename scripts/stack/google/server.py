@@ -17,9 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from .emulator import Emulator
-from .http import Request, Response
-
-IDLE_SECONDS = 120.0
+from .http import IDLE_SECONDS, Request, Response
 
 
 class EmulatorServer:
@@ -122,6 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Listener
 
     def _serve(self) -> None:
+        self.connection.settimeout(IDLE_SECONDS)
         body = self._read_body()
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, self.path, headers, body)
@@ -159,6 +158,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._headers_buffer: list[bytes]
         self._headers_buffer.append(b"\r\n" + (body if response.status not in (204, 304) else b""))
         self.flush_headers()
+        self._allow_idle(response.idle_seconds)
+
+    def _allow_idle(self, seconds: float) -> None:
+        # Nothing announces the end: a client learns of it when it sends its next request into the closed connection.
+        if seconds > 0:
+            self.connection.settimeout(seconds)
+        else:
+            self.close_connection = True
 
     def _reset(self) -> None:
         # Lingering for zero seconds makes close() send RST instead of FIN.

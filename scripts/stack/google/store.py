@@ -59,11 +59,12 @@ class Calendar:
 
 @dataclass
 class Account:
-    """One Google account. `list_changes` says when each calendarList entry last changed."""
+    """One Google account. `list_changes` says when each calendarList entry last changed, `hidden` which are hidden."""
 
     email: str
     time_zone: str
     list_changes: dict[str, int] = field(default_factory=dict)
+    hidden: set[str] = field(default_factory=set)
 
 
 class Store:
@@ -107,6 +108,17 @@ class Store:
             calendar.acl[email] = role
         calendar.acl_changed_at[email] = self.change
         account.list_changes[calendar_id] = self.change
+
+    def hide(self, calendar_id: str, email: str, *, hidden: bool) -> None:
+        """Hide a calendar in an account's list, or show it again; access and sync tokens of its events stay."""
+        account = self.account(email)
+        if calendar_id not in account.list_changes:
+            raise ControlError(f"{calendar_id} is not on the list of {email}")
+        if calendar_id == email:
+            raise ControlError("a primary calendar cannot be hidden")
+        self.change += 1
+        account.list_changes[calendar_id] = self.change
+        (account.hidden.add if hidden else account.hidden.discard)(calendar_id)
 
     def account(self, email: str) -> Account:
         """The account; `ControlError` if there is none."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from .errors import ControlError
+from .expansion import Reading
+from .http import IDLE_SECONDS
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "corrupt_token": ("gone", "bad_request"),
@@ -41,6 +43,10 @@ class Switches:
     page_size_limit: int = 2500
     expansion_horizon_days: int = 730
     deleted_series_instances: int = 3
+    # Series
+    opaque_instance_ids: bool = False
+    yearly_month_day_in_start_month: bool = True
+    date_exdate_removes_day: bool = False
     # Editing
     attendee_copies: bool = False
     # Channels
@@ -62,6 +68,9 @@ class Switches:
     push_timeout_seconds: float = 10.0
     push_retry_base_seconds: float = 1.0
     push_max_attempts: int = 6
+    # Connections
+    token_idle_seconds: float = IDLE_SECONDS
+    api_idle_seconds: float = IDLE_SECONDS
     # Quotas
     project_quota_per_minute: int = 10_000
     user_quota_per_minute: int = 600
@@ -74,7 +83,12 @@ class Switches:
     app_in_testing: bool = False
     rotate_refresh_tokens: bool = False
     access_token_seconds: int = 3599
+    omit_expires_in: bool = False
     max_refresh_tokens: int = 100
+
+    def reading(self) -> Reading:
+        """How recurrence lines are read."""
+        return Reading(self.yearly_month_day_in_start_month, self.date_exdate_removes_day)
 
     def update(self, changes: dict[str, Any]) -> None:
         """Apply named switches; all or none.

@@ -177,7 +177,8 @@ def with_restrictions() -> GoogleError:
 
 def check_sync_query(parameters: dict[str, Any]) -> None:
     """400 for parameters that Google bars together with `syncToken`."""
-    if any(name in parameters for name in BARRED_WITH_SYNC_TOKEN) or parameters.get("showDeleted") is False:
+    shown = [parameters.get("showDeleted"), parameters.get("showHidden")]
+    if any(name in parameters for name in BARRED_WITH_SYNC_TOKEN) or False in shown:
         raise with_restrictions()
     if "orderBy" in parameters:
         message = "Sync token cannot be used with a non-default ordering."
