@@ -95,8 +95,16 @@ class StoreUnavailable(StoreFailure):
     """Supabase did not answer, or not in time: the outcome is unknown, every call may be repeated."""
 
 
+class StoreTooSlow(StoreUnavailable):
+    """A statement ran out of its time: less at once may come through."""
+
+
 class StoreRejected(StoreFailure):
     """Supabase refused the call. `code` is PostgREST's or Postgres' own."""
+
+
+class DataRefused(StoreRejected):
+    """The database cannot take a value among those it was given: without it the others may pass."""
 
 
 class MailFailure(SyncError):

@@ -135,18 +135,50 @@ class Derived:
 
 
 @dataclass(frozen=True, slots=True)
-class SyncPart:
-    """Families to be made true together: mirror rows to write and to forget, and the meetings they come to."""
+class FamilyPart:
+    """One family to be made true, or a chunk of one that is too large for a part.
 
-    families: tuple[str, ...]
+    `known_from`: its rows that start then or later and are not named here are gone from the calendar, however long they
+    are over; None: of what is over only `ended` and `withheld` are known to be no meetings. `ended`: occurrences that
+    the calendar calls cancelled. `closes` False: a chunk, rows it does not name stay; `present`: what such chunks
+    wrote.
+    """
+
+    base_id: str
     events: tuple[MirrorRow, ...]
-    forgotten: tuple[str, ...]
-    derived: Derived
+    meetings: tuple[Meeting, ...]
+    withheld: Mapping[str, str]
+    forgotten: tuple[str, ...] = ()
+    ended: tuple[str, ...] = ()
+    known_from: dt.datetime | None = None
+    present: tuple[str, ...] = ()
+    closes: bool = True
 
     @property
     def size(self) -> int:
-        """Rows in this part."""
-        return len(self.events) + len(self.forgotten) + len(self.derived.meetings)
+        """Rows, and reasons why an occurrence has none."""
+        return len(self.events) + len(self.forgotten) + len(self.meetings) + len(self.withheld) + len(self.ended)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPart:
+    """Families to be made true together. Rows that end after `absent_from` and are not named are gone."""
+
+    families: tuple[FamilyPart, ...]
+    absent_from: dt.datetime
+
+    @property
+    def size(self) -> int:
+        return sum(family.size for family in self.families)
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A family that could not be written, and why: `reason` unreadable | refused, `code` what broke."""
+
+    base_id: str
+    reason: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)

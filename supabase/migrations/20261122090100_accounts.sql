@@ -520,6 +520,8 @@ begin
     updated_at = v_now
   where c.calendar_id = any (p_calendar_ids) and c.state = 'live';
   delete from public.calendar_events e where e.calendar_id = any (p_calendar_ids);
+  delete from public.calendar_staged_items s where s.calendar_id = any (p_calendar_ids);
+  delete from public.calendar_set_aside s where s.calendar_id = any (p_calendar_ids);
   if p_meetings = 'delete' then
     delete from public.meetings m where m.calendar_id = any (p_calendar_ids);
   else

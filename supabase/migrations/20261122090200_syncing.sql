@@ -287,6 +287,37 @@ to service_role;
 
 -- The commit: what a sync found becomes true in one transaction, or not at all.
 
+-- What a listing named, until its last page: of a listing too large for one process' memory. Under the fence of its claim.
+create table if not exists public.calendar_staged_items (
+  calendar_id uuid not null references public.calendar_webhooks (id) on delete cascade,
+  google_event_id text not null,
+  base_event_id text not null,
+  fence bigint not null,
+  details jsonb not null,
+  primary key (calendar_id, google_event_id)
+);
+
+-- Families that could not be read or written, and why. Their mirror and meetings stay as they were; the next full listing
+-- tries them again.
+create table if not exists public.calendar_set_aside (
+  calendar_id uuid not null references public.calendar_webhooks (id) on delete cascade,
+  base_event_id text not null,
+  reason text not null,
+  error_code text not null,
+  sync_id uuid,
+  created_at timestamptz not null default now(),
+  primary key (calendar_id, base_event_id),
+  constraint calendar_set_aside_reason check (reason in ('unreadable', 'refused'))
+);
+
+create index if not exists calendar_staged_items_family on public.calendar_staged_items (calendar_id, base_event_id);
+
+alter table public.calendar_staged_items enable row level security;
+alter table public.calendar_set_aside enable row level security;
+revoke all on table public.calendar_staged_items, public.calendar_set_aside
+  from public, anon, authenticated, service_role;
+grant select, insert, update, delete on table public.calendar_staged_items, public.calendar_set_aside to service_role;
+
 -- Upserts mirror rows of one calendar. A row is written only when it differs, or when the generation must mark it seen; the
 -- count is of those that differ.
 create or replace function calendar_internal.apply_events(
@@ -339,22 +370,24 @@ end
 $$;
 
 -- Makes the meetings of whole event families equal to what was derived for them.
--- p_families: the base ids that were derived anew. p_meetings: every occurrence they have, with its placement:
---   inside   in the horizon: inserted or updated
---   before   ended before the horizon: history, only updated
---   beyond   starts after the horizon: a row it already has is withdrawn, and comes back when the horizon reaches it
--- An occurrence of these families that is not in p_meetings is gone from the calendar. Rows that ended before
--- p_covered_from are history that was not derived, and stay.
+-- p_part: families [{base_event_id, known_from}] that were derived anew and are named here to their end; meetings, every
+--   occurrence they have, with its placement:
+--     inside   in the horizon: inserted or updated
+--     before   ended before the horizon: history, only updated
+--     beyond   starts after the horizon: a row it already has is withdrawn, and comes back when the horizon reaches it
+--   present: occurrences of theirs that earlier parts wrote; withheld and ended: occurrences that are no meetings, and why.
+-- A row of these families that is not named is gone if it ends after absent_from; one that is over already, only if the
+-- family is known since before it (known_from), or if it is withheld or ended.
 -- Guarantee: a row is written only when its content differs; the counts are rows written.
 create or replace function calendar_internal.apply_meetings(
-  p_calendar public.calendar_webhooks, p_sync_id uuid, p_families jsonb, p_meetings jsonb, p_withheld jsonb,
-  p_covered_from timestamptz, out created integer, out updated integer, out deleted integer
+  p_calendar public.calendar_webhooks, p_sync_id uuid, p_part jsonb,
+  out created integer, out updated integer, out deleted integer
 )
 language plpgsql security invoker set search_path = ''
 as $$
 begin
-  with desired as (
-    select * from jsonb_to_recordset(p_meetings) as m (
+  with desired as materialized (
+    select * from jsonb_to_recordset(p_part -> 'meetings') as m (
       google_calendar_event_id text, base_event_id text, title text, description text, meeting_url text,
       start_time timestamptz, end_time timestamptz, event_status text, status text, is_all_day boolean,
       time_zone text, provider text, room_key text, placement text)
@@ -375,8 +408,6 @@ begin
           (d.base_event_id, d.title, d.description, d.meeting_url, d.start_time, d.end_time, d.event_status,
           case when d.placement = 'beyond' then 'cancelled' else d.status end,
           d.is_all_day, d.time_zone, d.provider, d.room_key)
-      -- An old row of a family that comes back to life in the past stays as it ended.
-      and (d.placement <> 'before' or m.status is distinct from 'cancelled')
     returning before.status is distinct from 'cancelled' and d.placement = 'beyond' as withdrawn,
       before.status = 'cancelled' and d.placement = 'beyond' as stays_withdrawn
   ), added as (
@@ -398,38 +429,65 @@ begin
     (select count(*) from changed where withdrawn)
   into created, updated, deleted;
 
-  with gone as (
+  -- "not in": it is answered by hashing, whatever the planner believes of these sets, which have no statistics.
+  with absent as materialized (
+    select m.id from jsonb_to_recordset(p_part -> 'families') as f (base_event_id text, known_from timestamptz)
+    join public.meetings m on m.calendar_id = p_calendar.id and m.base_event_id = f.base_event_id
+    where m.status is distinct from 'cancelled'
+      and (coalesce(m.end_time, m.start_time) > (p_part ->> 'absent_from')::timestamptz or m.start_time >= f.known_from)
+    union
+    select m.id from (
+      select jsonb_object_keys(p_part -> 'withheld') as event_id
+      union all
+      select jsonb_array_elements_text(p_part -> 'ended')
+    ) refuted
+    join public.meetings m on m.calendar_id = p_calendar.id and m.google_calendar_event_id = refuted.event_id
+    where m.status is distinct from 'cancelled'
+  ), gone as (
     update public.meetings m set
-      status = 'cancelled', status_reason = coalesce(p_withheld ->> m.google_calendar_event_id, 'deleted'),
+      status = 'cancelled',
+      status_reason = coalesce(p_part -> 'withheld' ->> m.google_calendar_event_id, 'deleted'),
       sync_id = p_sync_id, updated_at = clock_timestamp()
-    where m.calendar_id = p_calendar.id and m.status is distinct from 'cancelled'
-      and m.base_event_id in (select jsonb_array_elements_text(p_families))
-      and (p_covered_from is null or coalesce(m.end_time, m.start_time) > p_covered_from)
+    from absent
+    where m.id = absent.id
       and m.google_calendar_event_id not in (
-        select d ->> 'google_calendar_event_id' from jsonb_array_elements(p_meetings) d)
+        select d ->> 'google_calendar_event_id' from jsonb_array_elements(p_part -> 'meetings') d
+        union all
+        select jsonb_array_elements_text(p_part -> 'present'))
     returning 1
   )
   select deleted + count(*) from gone into deleted;
+
+  delete from public.calendar_set_aside s
+  where s.calendar_id = p_calendar.id and s.base_event_id in (
+    select f ->> 'base_event_id' from jsonb_array_elements(p_part -> 'families') f);
 end
 $$;
 
--- What a full sync's generation did not see is gone: mirror rows are dropped, live meetings inside the horizon end.
+-- What a full sync's generation did not see is gone: mirror rows are dropped, live meetings ahead end. What is over stays as it
+-- was, and what was set aside too: nothing is known of it.
 create or replace function calendar_internal.sweep_unseen(
-  p_calendar public.calendar_webhooks, p_sync_id uuid, p_generation bigint, p_covered_from timestamptz,
+  p_calendar public.calendar_webhooks, p_sync_id uuid, p_generation bigint, p_absent_from timestamptz,
   out deleted integer
 )
 language plpgsql security invoker set search_path = ''
 as $$
 begin
-  delete from public.calendar_events e where e.calendar_id = p_calendar.id and e.generation < p_generation;
+  delete from public.calendar_events e
+  where e.calendar_id = p_calendar.id and e.generation < p_generation and not exists (
+    select 1 from public.calendar_set_aside s
+    where s.calendar_id = p_calendar.id and s.base_event_id = e.base_event_id);
   with gone as (
     update public.meetings m set
       status = 'cancelled', status_reason = 'deleted', sync_id = p_sync_id, updated_at = clock_timestamp()
     where m.calendar_id = p_calendar.id and m.status is distinct from 'cancelled' and m.google_calendar_event_id is not null
-      and coalesce(m.end_time, m.start_time) > p_covered_from
+      and coalesce(m.end_time, m.start_time) > p_absent_from
       and not exists (
         select 1 from public.calendar_events e
         where e.calendar_id = p_calendar.id and e.base_event_id = m.base_event_id)
+      and not exists (
+        select 1 from public.calendar_set_aside s
+        where s.calendar_id = p_calendar.id and s.base_event_id = m.base_event_id)
     returning 1
   )
   select count(*) from gone into deleted;
@@ -437,8 +495,8 @@ end
 $$;
 
 -- Whole families of the mirror, by their base ids and by the ids of members (a bare tombstone may not tell its family), and
--- the earliest start among their meetings: what a delta is merged into. One jsonb, for
--- PostgREST cuts row sets at 1000.
+-- by base id the start of the first meeting of each that has any: what a delta is merged into. One jsonb, for PostgREST cuts
+-- row sets at 1000.
 create or replace function public.read_families(
   p_calendar_id uuid, p_base_event_ids text[], p_event_ids text[] default '{}'
 ) returns jsonb
@@ -455,15 +513,86 @@ as $$
       select jsonb_agg(jsonb_build_object('details', e.details))
       from public.calendar_events e
       where e.calendar_id = p_calendar_id and e.base_event_id in (select base_event_id from families)), '[]'),
-    'earliest', (
-      select min(m.start_time) from public.meetings m
-      where m.calendar_id = p_calendar_id and m.base_event_id in (select base_event_id from families)))
+    'earliest', coalesce((
+      select jsonb_object_agg(first.base_event_id, first.start_time) from (
+        select m.base_event_id, min(m.start_time) as start_time from public.meetings m
+        where m.calendar_id = p_calendar_id and m.base_event_id in (select base_event_id from families)
+        group by m.base_event_id) first), '{}'))
 $$;
 
--- A part of a full sync that is too large for one payload: complete families, under the fence as generation. Idempotent.
--- It only writes what is true of the calendar already; what is gone, and the token, wait for commit_sync.
+-- By base id the start of the first meeting before an instant, of those families that have any.
+create or replace function public.first_starts(p_calendar_id uuid, p_base_event_ids text[], p_before timestamptz)
+returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  select coalesce(jsonb_object_agg(first.base_event_id, first.start_time), '{}') from (
+    select m.base_event_id, min(m.start_time) as start_time from public.meetings m
+    where m.calendar_id = p_calendar_id and m.base_event_id = any (p_base_event_ids) and m.start_time < p_before
+    group by m.base_event_id) first
+$$;
+
+-- Keeps items of a listing until its last page, the latest version of each. p_is_first: what an earlier listing left goes.
+-- False: the fence moved on. A repeated call changes nothing.
+create or replace function public.stage_items(
+  p_calendar_id uuid, p_fence bigint, p_items jsonb, p_is_first boolean, p_lease_seconds integer
+) returns boolean
+language plpgsql security invoker set search_path = ''
+as $$
+begin
+  update public.calendar_webhooks w set
+    lease_expires_at = clock_timestamp() + make_interval(secs => p_lease_seconds),
+    due_at = clock_timestamp() + make_interval(secs => p_lease_seconds)
+  where w.id = p_calendar_id and w.fence = p_fence and w.committed_fence < p_fence;
+  if not found then
+    return false;
+  end if;
+  if p_is_first then
+    delete from public.calendar_staged_items s where s.calendar_id = p_calendar_id;
+  end if;
+  insert into public.calendar_staged_items as s (calendar_id, google_event_id, base_event_id, fence, details)
+  select p_calendar_id, i.google_event_id,
+    -- A bare tombstone may not tell its family: the mirror does.
+    case when i.details ->> 'status' = 'cancelled' and not i.details ? 'recurringEventId'
+      then coalesce(e.base_event_id, i.base_event_id) else i.base_event_id end,
+    p_fence, i.details
+  from jsonb_to_recordset(p_items) as i (google_event_id text, base_event_id text, details jsonb)
+  left join public.calendar_events e on e.calendar_id = p_calendar_id and e.google_event_id = i.google_event_id
+  on conflict (calendar_id, google_event_id) do update set
+    base_event_id = excluded.base_event_id, fence = excluded.fence, details = excluded.details;
+  return true;
+end
+$$;
+
+-- Staged items of the families that follow a base id, in order: whole families, together about p_limit items, at least one
+-- family. {items, last}: ask again after `last`, until it is null.
+create or replace function public.read_staged_items(p_calendar_id uuid, p_fence bigint, p_after text, p_limit integer)
+returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  with counted as (
+    select s.base_event_id, count(*) as items from public.calendar_staged_items s
+    where s.calendar_id = p_calendar_id and s.fence = p_fence and s.base_event_id > p_after
+    group by s.base_event_id
+    order by s.base_event_id
+    limit p_limit
+  ), running as (
+    select c.*, sum(c.items) over (order by c.base_event_id) as so_far from counted c
+  ), taken as (
+    select r.base_event_id from running r where r.so_far <= p_limit or r.so_far = r.items
+  )
+  select jsonb_build_object(
+    'items', coalesce((
+      select jsonb_agg(s.details order by s.base_event_id, s.google_event_id)
+      from public.calendar_staged_items s
+      where s.calendar_id = p_calendar_id and s.base_event_id in (select t.base_event_id from taken t)), '[]'),
+    'last', (select max(t.base_event_id) from taken t))
+$$;
+
+-- A part of a sync that is too large for one payload: complete families, of a full sync under the fence as generation.
+-- Idempotent. It only writes what is true of the calendar already; what is gone unseen, and the token, wait for commit_sync.
 create or replace function public.stage_sync(
-  p_calendar_id uuid, p_fence bigint, p_sync_id uuid, p_part jsonb, p_lease_seconds integer
+  p_calendar_id uuid, p_fence bigint, p_sync_id uuid, p_part jsonb, p_lease_seconds integer,
+  p_is_full boolean default true
 ) returns table (accepted boolean, created integer, updated integer, deleted integer, events integer)
 language plpgsql security invoker set search_path = ''
 as $$
@@ -485,10 +614,8 @@ begin
     where e.calendar_id = p_calendar_id and e.google_event_id = p_part #>> '{events,0,google_event_id}'
       and e.generation >= p_fence);
   v_events := calendar_internal.apply_events(
-    v_calendar, p_sync_id, p_fence, p_part -> 'events', p_part -> 'forgotten');
-  select * into v_applied from calendar_internal.apply_meetings(
-    v_calendar, p_sync_id, p_part -> 'families', p_part -> 'meetings', p_part -> 'withheld',
-    (p_part ->> 'covered_from')::timestamptz);
+    v_calendar, p_sync_id, case when p_is_full then p_fence end, p_part -> 'events', p_part -> 'forgotten');
+  select * into v_applied from calendar_internal.apply_meetings(v_calendar, p_sync_id, p_part);
   update public.calendar_webhooks w set
     lease_expires_at = clock_timestamp() + make_interval(secs => p_lease_seconds),
     due_at = clock_timestamp() + make_interval(secs => p_lease_seconds),
@@ -506,7 +633,7 @@ $$;
 -- p_sync: sync_id, sync_type, reason, is_full, sync_token, sync_format, time_zone, notifications_read, horizon_until,
 --   next_poll_seconds, next_reason, coalesce_seconds, missed_push, reopen_watch, events_processed, google_calls, duration_ms,
 --   staged {created, updated, deleted, events}, audited (meetings compared; for an audit only), and the part itself:
---   calendar_back_message, events, forgotten, families, meetings, withheld, covered_from.
+--   calendar_back_message, set_aside [{base_id, reason, code}], events, forgotten, and what apply_meetings takes.
 -- Guarantees: refused when the fence moved on (another worker has the calendar); a second call of the same fence changes
 -- nothing and gives the first one's answer; a notification that came since the claim leaves the calendar due.
 create or replace function public.commit_sync(p_calendar_id uuid, p_fence bigint, p_sync jsonb)
@@ -549,13 +676,20 @@ begin
   v_events := calendar_internal.apply_events(
     v_calendar, v_sync_id, case when (p_sync ->> 'is_full')::boolean then p_fence end,
     p_sync -> 'events', p_sync -> 'forgotten');
-  select * into v_applied from calendar_internal.apply_meetings(
-    v_calendar, v_sync_id, p_sync -> 'families', p_sync -> 'meetings', p_sync -> 'withheld',
-    (p_sync ->> 'covered_from')::timestamptz);
+  select * into v_applied from calendar_internal.apply_meetings(v_calendar, v_sync_id, p_sync);
+  if (p_sync ->> 'is_full')::boolean then
+    delete from public.calendar_set_aside s where s.calendar_id = p_calendar_id;
+  end if;
+  insert into public.calendar_set_aside (calendar_id, base_event_id, reason, error_code, sync_id)
+  select distinct on (s.base_id) p_calendar_id, s.base_id, s.reason, s.code, v_sync_id
+  from jsonb_to_recordset(p_sync -> 'set_aside') as s (base_id text, reason text, code text)
+  on conflict (calendar_id, base_event_id) do update set
+    reason = excluded.reason, error_code = excluded.error_code, sync_id = excluded.sync_id;
   if (p_sync ->> 'is_full')::boolean then
     v_swept := calendar_internal.sweep_unseen(
-      v_calendar, v_sync_id, p_fence, (p_sync ->> 'covered_from')::timestamptz);
+      v_calendar, v_sync_id, p_fence, (p_sync ->> 'absent_from')::timestamptz);
   end if;
+  delete from public.calendar_staged_items s where s.calendar_id = p_calendar_id;
   v_created := v_applied.created + coalesce((p_sync #>> '{staged,created}')::integer, 0);
   v_updated := v_applied.updated + coalesce((p_sync #>> '{staged,updated}')::integer, 0);
   v_deleted := v_applied.deleted + v_swept + coalesce((p_sync #>> '{staged,deleted}')::integer, 0);
@@ -638,6 +772,9 @@ revoke all on function
   calendar_internal.apply_meetings,
   calendar_internal.sweep_unseen,
   public.read_families,
+  public.first_starts,
+  public.stage_items,
+  public.read_staged_items,
   public.stage_sync,
   public.commit_sync
 from public, anon, authenticated;
@@ -646,6 +783,9 @@ grant execute on function
   calendar_internal.apply_meetings,
   calendar_internal.sweep_unseen,
   public.read_families,
+  public.first_starts,
+  public.stage_items,
+  public.read_staged_items,
   public.stage_sync,
   public.commit_sync
 to service_role;
@@ -776,13 +916,11 @@ begin
     return query select true, 0, v_calendar.notifications_seen > v_calendar.notifications_synced;
     return;
   end if;
-  select * into v_applied from calendar_internal.apply_meetings(
-    v_calendar, null, p_part -> 'families', p_part -> 'meetings', p_part -> 'withheld',
-    (p_part ->> 'covered_from')::timestamptz);
+  select * into v_applied from calendar_internal.apply_meetings(v_calendar, null, p_part);
   -- What this transaction wrote: an inserted row carries its beginning, an updated one a later time.
   update public.meetings m set entered_horizon_at = v_now
   where m.calendar_id = p_calendar_id and m.updated_at >= now() and m.sync_id is null and m.status <> 'cancelled'
-    and m.base_event_id in (select jsonb_array_elements_text(p_part -> 'families'));
+    and m.base_event_id in (select f ->> 'base_event_id' from jsonb_array_elements(p_part -> 'families') f);
   update public.calendar_webhooks w set
     committed_fence = case when p_is_last then p_fence else w.committed_fence end,
     lease_expires_at = case when not p_is_last then v_now + make_interval(secs => p_lease_seconds) end,

@@ -82,18 +82,27 @@ def event(event_id: str = "event", **columns: Any) -> Row:
     }
 
 
-def part(meetings: Sequence[Row] = (), events: Sequence[Row] | None = None, **more: Any) -> Row:
+def part(
+    meetings: Sequence[Row] = (),
+    events: Sequence[Row] | None = None,
+    families: Sequence[str] | None = None,
+    known_from: str | None = None,
+    **more: Any,
+) -> Row:
     """The rows of a commit: by default each meeting is an event of its own, and all their families were derived."""
     if events is None:
         events = [event(each["google_calendar_event_id"]) for each in meetings]
-    families = {each["base_event_id"] for each in [*meetings, *events]}
+    if families is None:
+        families = sorted({each["base_event_id"] for each in [*meetings, *events]})
     return {
-        "families": sorted(families),
+        "families": [{"base_event_id": base_id, "known_from": known_from} for base_id in families],
+        "present": [],
+        "ended": [],
         "events": list(events),
         "forgotten": [],
         "meetings": list(meetings),
         "withheld": {},
-        "covered_from": "2030-01-01T00:00:00+00:00",
+        "absent_from": "2030-01-01T00:00:00+00:00",
         **more,
     }
 

@@ -48,6 +48,9 @@ OWN_ROWS = Access(read={"nobody": "", "alice": "alice", "bob": "bob", "service":
 RELATIONS = {
     "public.calendar_channels": SERVICE_ALONE,
     "public.calendar_events": SERVICE_ALONE,
+    # These two belong to a calendar; the test's rows name its person in another column.
+    "public.calendar_set_aside": Access(read={"service": ALL}, write={"service": ALL}, owner="error_code"),
+    "public.calendar_staged_items": Access(read={"service": ALL}, write={"service": ALL}, owner="base_event_id"),
     "public.calendar_status": Access(read={"service": ALL}, write={}),
     "public.calendar_sync_logs": OWN_ROWS,
     "public.calendar_webhooks": OWN_ROWS,
@@ -95,10 +98,12 @@ FUNCTIONS = {
     "public.extend_lease",
     "public.fail_channel",
     "public.finish_disconnect",
+    "public.first_starts",
     "public.lose_connection",
     "public.read_connection",
     "public.read_entering",
     "public.read_families",
+    "public.read_staged_items",
     "public.read_tokens",
     "public.record_notification",
     "public.claim_unmailed_notifications",
@@ -110,6 +115,7 @@ FUNCTIONS = {
     "public.replace_ciphertext",
     "public.sample_for_audit",
     "public.save_tokens",
+    "public.stage_items",
     "public.stage_sync",
     "public.sweep_state",
     "public.take_oauth_flow",
@@ -163,7 +169,9 @@ def furnish(db: Database) -> House:
         db.credentials(user_id)
         calendar = db.calendar(user_id)
         db.channel(calendar)
-        db.sync(calendar, part([meeting()]))
+        db.sync(calendar, part([meeting()]), set_aside=[{"base_id": "odd", "reason": "refused", "code": user_id}])
+        item = {"google_event_id": "one", "base_event_id": user_id, "fence": 9, "details": "{}"}
+        db.insert("calendar_staged_items", calendar_id=calendar["id"], **item)
         db.insert("oauth_flows", nonce_hash=user_id, user_id=user_id, verifier="v1.v", expires_at="2040-01-01")
         db.insert("security_events", hour="2030-01-01", kind=user_id, address_prefix="*")
         db.insert("user_notifications", user_id=user_id, kind="calendar_lost", reason="gone", message="It is gone.")

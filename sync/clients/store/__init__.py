@@ -14,7 +14,7 @@ from sync.clients.store.operations.security import SecurityAlert, SecurityCalls
 from sync.clients.store.rpc import Rpc
 from sync.clients.store.syncing.audits import AuditCalls
 from sync.clients.store.syncing.claims import ClaimCalls, Notified, UserCalendar
-from sync.clients.store.syncing.commits import CommitCalls, Committed, Staged
+from sync.clients.store.syncing.commits import CommitCalls, Committed, Staged, StagedItems, StoredFamilies
 from sync.clients.store.syncing.explain import ExplainCalls
 from sync.clients.store.syncing.horizon import HorizonCalls
 from sync.clients.store.watching.watches import WatchCalls
@@ -27,7 +27,9 @@ __all__ = [
     "OwnCalendar",
     "SecurityAlert",
     "Staged",
+    "StagedItems",
     "Store",
+    "StoredFamilies",
     "UserCalendar",
 ]
 

@@ -47,15 +47,22 @@ def watch_claim(row: Mapping[str, Any]) -> WatchClaim:
     return WatchClaim(row["calendar_id"], row["user_id"], row["google_calendar_id"], row["watch_failures"], tokens(row))
 
 
-def part_json(part: SyncPart, covered_from: dt.datetime | None) -> dict[str, Any]:
-    """The part of `commit_sync`'s and `stage_sync`'s argument that holds rows."""
+def part_json(part: SyncPart) -> dict[str, Any]:
+    """The part of `commit_sync`'s, `stage_sync`'s and `commit_roll`'s argument that holds rows."""
+    families = part.families
     return {
-        "families": list(part.families),
-        "events": [_record(event) for event in part.events],
-        "forgotten": list(part.forgotten),
-        "meetings": [_record(meeting) for meeting in part.derived.meetings],
-        "withheld": dict(part.derived.withheld),
-        "covered_from": covered_from.isoformat() if covered_from else None,
+        "families": [
+            {"base_event_id": family.base_id, "known_from": family.known_from and family.known_from.isoformat()}
+            for family in families
+            if family.closes
+        ],
+        "present": [event_id for family in families for event_id in family.present],
+        "ended": [event_id for family in families for event_id in family.ended],
+        "events": [_record(event) for family in families for event in family.events],
+        "forgotten": [event_id for family in families for event_id in family.forgotten],
+        "meetings": [_record(meeting) for family in families for meeting in family.meetings],
+        "withheld": {event_id: reason for family in families for event_id, reason in family.withheld.items()},
+        "absent_from": part.absent_from.isoformat(),
     }
 
 

@@ -12,15 +12,20 @@ from typing import Any
 
 import httpx
 from postgrest.exceptions import APIError
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from supabase import Client, ClientOptions, create_client
-from sync.errors import StoreRejected, StoreUnavailable
+from sync.errors import DataRefused, StoreRejected, StoreTooSlow, StoreUnavailable
 
 # Above the platform's own statement timeout (8 s), so that the database's answer comes before ours.
 TIMEOUT_SECONDS = 12.0
 ATTEMPTS = 4
 CONNECTIONS = 40
+STATEMENT_TIMED_OUT = "57014"
+# What takes rows may be asked to take fewer: its time-outs and refusals say what to do next.
+_DIVISIBLE = frozenset({"stage_sync", "commit_sync"})
+# 22: a value that its type does not hold; 23: one that a constraint forbids; 54: one beyond a limit, as of an index.
+_DATA_CLASSES = frozenset({"22", "23", "54"})
 _PASSING_CLASSES = frozenset({"08", "40", "53", "55", "57", "58", "XX"})
 _PASSING_STATUSES = frozenset({408, 429})
 
@@ -71,7 +76,8 @@ class Rpc:
 
     def call(self, function: str, **params: Any) -> Any:
         retrying: Callable[..., Any] = Retrying(
-            retry=retry_if_exception_type(StoreUnavailable),
+            # Not what was too slow: it would only be too slow again.
+            retry=retry_if_exception(lambda raised: type(raised) is StoreUnavailable),
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.2, max=2.0),
             reraise=True,
@@ -83,6 +89,10 @@ class Rpc:
             data = self._client.rpc(function, params).execute().data
         except APIError as refused:
             code = str(refused.code or "unknown")
+            if function in _DIVISIBLE and code == STATEMENT_TIMED_OUT:
+                raise StoreTooSlow(code, function) from None
+            if function in _DIVISIBLE and code[:2] in _DATA_CLASSES:
+                raise DataRefused(code, function) from None
             if self._passes(code):
                 raise StoreUnavailable(code, function) from None
             raise StoreRejected(code, function) from None

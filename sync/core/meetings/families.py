@@ -20,11 +20,12 @@ from sync.model import Event, MirrorRow, Window
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Families after a delta. `changed`: mirror rows to write. `forgotten`: ids whose rows have no meaning any more."""
+    """Families after a delta. `changed`: mirror rows to write. `forgotten`: ids whose rows have no meaning any more,
+    with their family's."""
 
     families: Mapping[str, tuple[Event, ...]]
     changed: tuple[Event, ...]
-    forgotten: tuple[str, ...]
+    forgotten: Mapping[str, str]
 
 
 def by_family(events: Iterable[Event]) -> dict[str, tuple[Event, ...]]:
@@ -61,7 +62,7 @@ def merge(stored: Iterable[Event], delta: Sequence[Event], calendar_zone: str) -
     for event in latest.values():
         families.setdefault(event.base_id, ())
     changed = tuple(event for event in latest.values() if event.id not in forgotten)
-    return Merged(families, changed, tuple(sorted(forgotten)))
+    return Merged(families, changed, {event_id: items[event_id].base_id for event_id in sorted(forgotten)})
 
 
 def _as_known(event: Event, known: Event | None) -> Event:
@@ -116,18 +117,17 @@ def _outlives(exception: Event, end_of_series: Event) -> bool:
 
 
 def can_still_matter(event: Event, horizon_start: dt.datetime, calendar_zone: str) -> bool:
-    """Whether a full sync keeps an item: series that go on, all exceptions, singles that are not over."""
+    """Whether a full sync keeps an item: all of a series, for history follows whole families only; singles that are
+    not over."""
     if event.kind == "exception":
         return True
+    if event.kind == "series":
+        return event.is_live
     if not event.is_live or event.start is None or event.end is None:
         return False
-    if event.kind == "single":
-        return end_of(event.end, calendar_zone) > horizon_start
-    try:
-        last = last_possible_end(event.start, event.recurrence, duration_of(event), calendar_zone)
-    except BadRecurrence:
-        return True
-    return last is None or last > horizon_start
+    ends = end_of(event.end, calendar_zone)
+    # An event without length, or one that ends before it begins, is over once its start has passed.
+    return ends > horizon_start or start_of(event.start, calendar_zone) >= horizon_start
 
 
 def mirror_row(event: Event, calendar_zone: str) -> MirrorRow:

@@ -1,18 +1,19 @@
-"""From listed items to what a commit writes. Pure. Called by `jobs/syncing/sync_calendar`.
+"""From listed items to what a commit writes: whole families, in parts of bounded cost. Pure.
 
-An incremental sync is one part: the families its delta touched. A full sync is all families, cut into parts that fit
-a payload and a statement's time; the last part goes with the commit that sweeps what was not seen.
+Called by `jobs/syncing/commit_changes`, and by the horizon's roll. A part fits a payload and a statement's time. A
+family larger than a part comes in chunks, of which the last one ends what none of them names.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from sync.core.meetings.derive import derive
-from sync.core.meetings.families import by_family, merge, mirror_row
-from sync.model import Derived, Event, Meeting, MirrorRow, SyncPart, Window
+from sync.core.meetings.evidence import ended_occurrences, known_from
+from sync.core.meetings.families import by_family, can_still_matter, merge, mirror_row
+from sync.model import Event, FamilyPart, SetAside, SyncPart, Window
 
 # Rows per part, and reasons why an occurrence has none. A thousand are a fraction of a second in Postgres; the platform
 # ends a statement after 8 s.
@@ -22,67 +23,155 @@ HISTORY_DAYS = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Delta:
-    """`covered_from`: rows that ended before were not derived and stay (None: all were)."""
+class FamilyChange:
+    """One family as a listing leaves it. `members`: all of it, to derive from; `written`: those the mirror is to take
+    over; `forgotten`: ids whose mirror rows have no meaning any more; `earliest`: the start of its first row."""
 
-    part: SyncPart
-    covered_from: dt.datetime | None
+    base_id: str
+    members: tuple[Event, ...]
+    written: tuple[Event, ...]
+    forgotten: tuple[str, ...] = ()
+    earliest: dt.datetime | None = None
 
 
 def horizon_at(now: dt.datetime, past_days: int, future_days: int) -> Window:
     return Window(now - dt.timedelta(days=past_days), now + dt.timedelta(days=future_days))
 
 
-def delta_part(
-    stored: Iterable[Event], delta: Sequence[Event], horizon: Window, earliest: dt.datetime | None, calendar_zone: str
-) -> Delta:
-    """The one part of an incremental sync. `stored`: the mirror's rows of the touched families; `earliest`: the
-    earliest start among their meetings, so that history follows the series it belongs to."""
+def history_start(horizon: Window) -> dt.datetime:
+    """Rows that began before stay as they are, whatever becomes of what made them."""
+    return horizon.start - dt.timedelta(days=HISTORY_DAYS)
+
+
+def delta_changes(
+    stored: Iterable[Event], delta: Sequence[Event], earliest: Mapping[str, dt.datetime], calendar_zone: str
+) -> list[FamilyChange]:
+    """The families that a delta touches. `stored`: the mirror's rows of them; `earliest`: the first start among the
+    meetings of each that has any, so that history follows the series it belongs to."""
     merged = merge(stored, delta, calendar_zone)
-    floor = horizon.start - dt.timedelta(days=HISTORY_DAYS)
-    expand_from = max(earliest, floor) if earliest else horizon.start
-    derived = [derive(members, horizon, expand_from, calendar_zone) for members in merged.families.values()]
-    part = SyncPart(
-        families=tuple(sorted(merged.families)),
-        events=tuple(mirror_row(event, calendar_zone) for event in merged.changed),
-        forgotten=merged.forgotten,
-        derived=_together(derived),
-    )
-    return Delta(part, floor if earliest and earliest < floor else None)
+    written = by_family(merged.changed)
+    forgotten: dict[str, list[str]] = {}
+    for event_id, base_id in merged.forgotten.items():
+        forgotten.setdefault(base_id, []).append(event_id)
+    return [
+        FamilyChange(
+            base_id, members, written.get(base_id, ()), tuple(sorted(forgotten.get(base_id, ()))), earliest.get(base_id)
+        )
+        for base_id, members in sorted(merged.families.items())
+    ]
 
 
-def full_parts(events: Iterable[Event], horizon: Window, calendar_zone: str) -> Iterator[SyncPart]:
-    """All families of a calendar in parts of whole families; at least one part, which may be empty."""
-    families: list[str] = []
-    rows: list[MirrorRow] = []
-    derived: list[Derived] = []
+def full_changes(
+    events: Iterable[Event], earliest: Mapping[str, dt.datetime], horizon_start: dt.datetime, calendar_zone: str
+) -> list[FamilyChange]:
+    """The families of a full listing, each whole. What is over and has no row of history is left out."""
+    changes = []
+    for base_id, members in sorted(by_family(events).items()):
+        written = tuple(event for event in members if can_still_matter(event, horizon_start, calendar_zone))
+        if written or base_id in earliest:
+            changes.append(FamilyChange(base_id, members, written, (), earliest.get(base_id)))
+    return changes
+
+
+def sync_parts(
+    changes: Iterable[FamilyChange], horizon: Window, calendar_zone: str, set_aside: list[SetAside]
+) -> Iterator[SyncPart]:
+    """What the families come to, in parts of at most ROWS_PER_PART rows. A family that nothing can be made of goes to
+    `set_aside`, and stops no other."""
+    waiting: list[FamilyPart] = []
     size = 0
-    for base_id, members in by_family(events).items():
-        came_to = derive(members, horizon, horizon.start, calendar_zone)
-        grows = len(members) + len(came_to.meetings) + len(came_to.withheld)
-        if size and size + grows > ROWS_PER_PART:
-            yield SyncPart(tuple(families), tuple(rows), (), _together(derived))
-            families, rows, derived, size = [], [], [], 0
-        families.append(base_id)
-        rows.extend(mirror_row(event, calendar_zone) for event in members)
-        derived.append(came_to)
-        size += grows
-    yield SyncPart(tuple(families), tuple(rows), (), _together(derived))
+    for change in changes:
+        try:
+            family = _family_part(change, horizon, calendar_zone)
+        except Exception as unreadable:  # noqa: BLE001 - whatever is odd about one family must not stop the others
+            set_aside.append(SetAside(change.base_id, "unreadable", type(unreadable).__name__))
+            continue
+        for chunk in chunks(family, ROWS_PER_PART):
+            if waiting and size + chunk.size > ROWS_PER_PART:
+                yield SyncPart(tuple(waiting), horizon.start)
+                waiting, size = [], 0
+            waiting.append(chunk)
+            size += chunk.size
+    if waiting:
+        yield SyncPart(tuple(waiting), horizon.start)
+
+
+def _family_part(change: FamilyChange, horizon: Window, calendar_zone: str) -> FamilyPart:
+    floor = history_start(horizon)
+    expand_from = min(horizon.start, max(change.earliest, floor)) if change.earliest else horizon.start
+    derived = derive(change.members, horizon, expand_from, calendar_zone)
+    known = known_from(change.members, calendar_zone)
+    if known and change.earliest and change.earliest < floor and any(event.is_live for event in change.members):
+        # Rows from before were not derived, so that their absence says nothing.
+        known = max(known, floor)
+    return FamilyPart(
+        base_id=change.base_id,
+        events=tuple(mirror_row(event, calendar_zone) for event in change.written),
+        meetings=derived.meetings,
+        withheld=derived.withheld,
+        forgotten=change.forgotten,
+        ended=ended_occurrences(change.members),
+        known_from=known,
+    )
+
+
+def chunks(family: FamilyPart, most: int) -> Iterator[FamilyPart]:
+    """The family, cut so that no chunk has more than `most` rows. The last one closes it."""
+    rest, written = family, list(family.present)
+    while rest.size > most:
+        chunk, rest = _cut(rest, most)
+        yield chunk
+        written += [meeting.google_calendar_event_id for meeting in chunk.meetings]
+    yield replace(rest, present=tuple(written))
+
+
+def _cut(family: FamilyPart, rows: int) -> tuple[FamilyPart, FamilyPart]:
+    """The first so many rows of a family, and the rest of it."""
+    events = min(rows, len(family.events))
+    meetings = min(rows - events, len(family.meetings))
+    reasons = min(rows - events - meetings, len(family.withheld))
+    forgotten = min(rows - events - meetings - reasons, len(family.forgotten))
+    ended = rows - events - meetings - reasons - forgotten
+    withheld = list(family.withheld.items())
+    first = replace(
+        family,
+        events=family.events[:events],
+        meetings=family.meetings[:meetings],
+        withheld=dict(withheld[:reasons]),
+        forgotten=family.forgotten[:forgotten],
+        ended=family.ended[:ended],
+        present=(),
+        closes=False,
+    )
+    rest = replace(
+        family,
+        events=family.events[events:],
+        meetings=family.meetings[meetings:],
+        withheld=dict(withheld[reasons:]),
+        forgotten=family.forgotten[forgotten:],
+        ended=family.ended[ended:],
+    )
+    return first, rest
+
+
+def halves(part: SyncPart) -> tuple[SyncPart, SyncPart] | None:
+    """The part in two, for a store that found it too much; None: it cannot be cut any more."""
+    if len(part.families) > 1:
+        middle = len(part.families) // 2
+        return replace(part, families=part.families[:middle]), replace(part, families=part.families[middle:])
+    if part.size < 2:
+        return None
+    first, rest = _cut(part.families[0], (part.size + 1) // 2)
+    written = (*rest.present, *(meeting.google_calendar_event_id for meeting in first.meetings))
+    return replace(part, families=(first,)), replace(part, families=(replace(rest, present=written),))
 
 
 def entering_part(events: Iterable[Event], since: dt.datetime, until: dt.datetime, calendar_zone: str) -> SyncPart:
-    """What comes to stand between two ends of the horizon, of whole families of the mirror. Commit it with
-    `covered_from=since`: rows that end before are not its matter."""
-    families = by_family(events)
+    """What comes to stand between two ends of the horizon, of whole families of the mirror. Rows that end before
+    `since` are not its matter."""
     span = Window(since, until)
-    derived = [derive(members, span, since, calendar_zone) for members in families.values()]
-    return SyncPart(tuple(sorted(families)), (), (), _together(derived))
-
-
-def _together(derived: Sequence[Derived]) -> Derived:
-    meetings: list[Meeting] = []
-    withheld: dict[str, str] = {}
-    for one in derived:
-        meetings.extend(one.meetings)
-        withheld.update(one.withheld)
-    return Derived(tuple(meetings), withheld)
+    families = []
+    for base_id, members in sorted(by_family(events).items()):
+        derived = derive(members, span, since, calendar_zone)
+        families.append(FamilyPart(base_id, (), derived.meetings, derived.withheld))
+    return SyncPart(tuple(families), since)

@@ -7,6 +7,7 @@ event gives the same Event again. Refuses nothing: sparse tombstones and events 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,19 +15,24 @@ from sync.core.series.instance_ids import base_event_id, parse_instance_id
 from sync.model import Event, EventTime
 
 # Bumped whenever the list parameters or what is kept change: a token made under another format forces a full sync.
-SYNC_FORMAT = 1
+SYNC_FORMAT = 2
 
-_KEPT = (
-    "id", "status", "summary", "description", "location", "start", "end", "recurrence", "recurringEventId",
-    "originalStartTime", "hangoutLink", "eventType", "visibility", "updated",
+_TEXTS = (
+    "id", "status", "summary", "description", "location", "recurringEventId", "hangoutLink", "eventType", "visibility",
+    "updated",
 )  # fmt: skip
+_TIMES = ("start", "end", "originalStartTime")
+# What no text of Postgres or no JSON can hold. Nobody reads a meeting by them.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_REPLACEMENT = "\ufffd"
 # As in `recurrence`. Nobody meets then, but an invitation may say so, and must not stop its calendar's sync.
 FAR_YEAR = 9000
 _STATUSES = frozenset({"confirmed", "tentative", "cancelled"})
 
 
 def event_from_google(item: Mapping[str, Any]) -> Event:
-    """One item of events.list, or one trimmed mirror row. Raises KeyError only if the item has no id."""
+    """One item of events.list, or one trimmed mirror row. Fields of another type than Google's count as absent. Raises
+    KeyError only if the item has no id."""
     details = trim(item)
     event_id: str = details["id"]
     status = details.get("status", "confirmed")
@@ -50,28 +56,60 @@ def event_from_google(item: Mapping[str, Any]) -> Event:
 
 def trim(item: Mapping[str, Any]) -> dict[str, Any]:
     """Google's JSON without what can never matter to a meeting: other people's addresses first of all."""
-    kept = {key: item[key] for key in _KEPT if item.get(key) is not None}
+    kept: dict[str, Any] = {key: cleaned(item[key]) for key in _TEXTS if isinstance(item.get(key), str)}
+    for key in _TIMES:
+        if isinstance(item.get(key), Mapping):
+            kept[key] = {name: cleaned(value) for name, value in item[key].items() if isinstance(value, str)}
+    if lines := [cleaned(line) for line in _listed(item.get("recurrence")) if isinstance(line, str)]:
+        kept["recurrence"] = lines
     entry_points = [
-        {"entryPointType": point.get("entryPointType"), "uri": point.get("uri")}
-        for point in (item.get("conferenceData") or {}).get("entryPoints") or ()
-        if point.get("uri")
+        {"entryPointType": _text(point.get("entryPointType")), "uri": _text(point.get("uri"))}
+        for point in _objects(_object(item.get("conferenceData")).get("entryPoints"))
+        if _text(point.get("uri"))
     ]
     if entry_points:
         kept["conferenceData"] = {"entryPoints": entry_points}
+    attendees = _objects(item.get("attendees"))
     own = [
-        {"self": True, "responseStatus": attendee.get("responseStatus", "needsAction")}
-        for attendee in item.get("attendees") or ()
+        {"self": True, "responseStatus": _text(attendee.get("responseStatus")) or "needsAction"}
+        for attendee in attendees
         if attendee.get("self")
     ]
     if own:
         kept["attendees"] = own
-    elif item.get("attendees") or item.get("attendeesOmitted"):
+    elif attendees or item.get("attendeesOmitted"):
         # There are attendees, but the reader is none of them. Google's own mark says so again when this is trimmed
         # anew.
         kept |= {"attendees": [], "attendeesOmitted": True}
-    if (item.get("organizer") or {}).get("self"):
+    if _object(item.get("organizer")).get("self"):
         kept["organizer"] = {"self": True}
     return kept
+
+
+def is_storable(text: str) -> bool:
+    """Whether Postgres and JSON can hold the text as it is."""
+    return not _UNSTORABLE.search(text)
+
+
+def cleaned(text: str) -> str:
+    """The text with what cannot be held replaced."""
+    return _UNSTORABLE.sub(_REPLACEMENT, text)
+
+
+def _text(value: Any) -> str | None:
+    return cleaned(value) if isinstance(value, str) else None
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    return [entry for entry in _listed(value) if isinstance(entry, Mapping)]
 
 
 def event_time(value: Mapping[str, Any] | None) -> EventTime | None:

@@ -51,6 +51,18 @@ def parse_instance_id(event_id: str) -> tuple[str, EventTime] | None:
     return match["series"], EventTime(at=at)
 
 
+def split_start(event_id: str) -> EventTime | None:
+    """When a series that was split off begins, as its id tells it (`{base}_R{local start}`): its day at the earliest,
+    for the id has no zone. None for any other id."""
+    match = re.fullmatch(r".+_R([0-9]{8})(?:T[0-9]{6}Z?)?", event_id, re.DOTALL)
+    if not match:
+        return None
+    try:
+        return EventTime(date=dt.datetime.strptime(match[1], "%Y%m%d").date())  # noqa: DTZ007
+    except ValueError:
+        return None
+
+
 def _suffix(start: EventTime) -> str:
     if start.date is not None:
         return f"{start.date:%Y%m%d}"

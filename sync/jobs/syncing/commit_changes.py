@@ -1,67 +1,152 @@
 """From what a sync listed to its commit: merge, derive, write. Called by `sync_calendar`; rules live in
-`core/meetings/parts`."""
+`core/meetings/parts`.
+
+What fits one part is one commit. More is staged part after part: idempotent, under the fence, whole families, the token
+last. A part that takes the store too long is cut in two; one that it refuses is cut until the family that it cannot
+take is set aside alone.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from sync.clients.store import Committed, Staged
 from sync.core.accounts.connection_loss import CALENDAR_BACK
-from sync.core.meetings.parts import delta_part, full_parts
+from sync.core.meetings.parts import FamilyChange, delta_changes, full_changes, halves, sync_parts
 from sync.core.meetings.privacy import sync_format
 from sync.core.meetings.translate import event_from_google
 from sync.core.polling.plan import COALESCE_SECONDS, SyncPlan
 from sync.core.polling.poll_policy import next_poll
 from sync.core.polling.push_health import judge_push
-from sync.errors import LeaseLost
+from sync.errors import DataRefused, LeaseLost, StoreTooSlow
 from sync.jobs.services import LEASE_SECONDS
 from sync.jobs.syncing.fetch_changes import Listing
 from sync.jobs.syncing.sync_run import SyncRun
-from sync.model import Claim, Window
+from sync.model import Claim, Event, SetAside, SyncPart, Window
 
+# Families whose mirror rows are read at once.
+FAMILIES_AT_ONCE = 100
 # Where Google gives no sync token, each notification costs a whole listing: not more than one a minute.
 TOKENLESS_PAUSE_SECONDS = 60.0
 
 
-def commit_delta(run: SyncRun, listing: Listing, horizon: Window) -> Committed:
-    delta = list(listing.events.values())
-    stored, earliest = [], None
-    if delta:
-        details, earliest = run.services.store.commits.read_families(
-            run.claim.calendar_id,
+def commit_changes(run: SyncRun, listing: Listing, horizon: Window) -> Committed:
+    """Makes `meetings` what the listing says. Raises LeaseLost, and the store's failures."""
+    writer = _Writer(run, listing, horizon)
+    if not listing.changes.is_small():
+        writer.stage_all()
+        return writer.commit(SyncPart((), horizon.start))
+    parts = list(writer.parts())
+    if len(parts) > 1:
+        for part in parts:
+            writer.stage(part)
+        return writer.commit(SyncPart((), horizon.start))
+    part = parts[0] if parts else SyncPart((), horizon.start)
+    try:
+        return writer.commit(part)
+    except (StoreTooSlow, DataRefused) as refused:
+        if not part.families:
+            raise
+        writer.stage_cut(part, refused)
+        return writer.commit(SyncPart((), horizon.start))
+
+
+class _Writer:
+    """Writes one sync's parts, and counts."""
+
+    def __init__(self, run: SyncRun, listing: Listing, horizon: Window) -> None:
+        self._run = run
+        self._listing = listing
+        self._horizon = horizon
+        self._store = run.services.store.commits
+        self._staged = Staged(0, 0, 0, 0)
+        self._compared = 0
+        self._set_aside: list[SetAside] = list(listing.set_aside)
+
+    def parts(self) -> Iterator[SyncPart]:
+        """All parts. One is made only when the last was taken: what a lot of families reads, the last has written."""
+        for lot in self._listing.changes.families():
+            yield from sync_parts(self._changes(lot), self._horizon, self._listing.time_zone, self._set_aside)
+
+    def stage_all(self) -> None:
+        for part in self.parts():
+            self.stage(part)
+
+    def stage(self, part: SyncPart) -> None:
+        self._run.between_pages()
+        try:
+            written = self._store.stage(self._run.claim, self._run.sync_id, part, self._listing.is_full, LEASE_SECONDS)
+        except (StoreTooSlow, DataRefused) as refused:
+            self.stage_cut(part, refused)
+            return
+        if written is None:
+            raise LeaseLost("fence_moved_on")
+        self._staged = self._staged.plus(written)
+        self._compared += _meetings(part)
+
+    def stage_cut(self, part: SyncPart, refused: StoreTooSlow | DataRefused) -> None:
+        """Stages a part in halves, or sets aside the one family that the store refuses."""
+        if isinstance(refused, DataRefused) and len(part.families) == 1:
+            base_id = part.families[0].base_id
+            self._set_aside.append(SetAside(base_id, "refused", refused.code))
+            self._run.services.log.warning(
+                "family_set_aside", calendar_id=self._run.claim.calendar_id, error_code=refused.code
+            )
+            return
+        cut = halves(part)
+        if cut is None:
+            raise refused
+        for half in cut:
+            self.stage(half)
+
+    def commit(self, part: SyncPart) -> Committed:
+        facts = {
+            **_facts(self._run, self._listing, self._horizon),
+            "staged": asdict(self._staged),
+            "set_aside": [asdict(family) for family in self._set_aside],
+        }
+        if self._run.plan.is_audit:
+            facts["audited"] = self._compared + _meetings(part)
+        return self._store.commit(self._run.claim, part, facts)
+
+    def _changes(self, lot: Sequence[Event]) -> Iterator[FamilyChange]:
+        by_base: dict[str, list[Event]] = {}
+        for event in lot:
+            by_base.setdefault(event.base_id, []).append(event)
+        bases = sorted(by_base)
+        for first in range(0, len(bases), FAMILIES_AT_ONCE):
+            events = [event for base_id in bases[first : first + FAMILIES_AT_ONCE] for event in by_base[base_id]]
+            yield from self._full(events) if self._listing.is_full else self._delta(events)
+
+    def _full(self, events: Sequence[Event]) -> list[FamilyChange]:
+        claim = self._run.claim
+        # A calendar that was never synced has no rows, so none of history.
+        earliest = (
+            self._store.first_starts(claim.calendar_id, {event.base_id for event in events}, self._horizon.start)
+            if claim.last_synced_at
+            else {}
+        )
+        return full_changes(events, earliest, self._horizon.start, self._listing.time_zone)
+
+    def _delta(self, delta: Sequence[Event]) -> list[FamilyChange]:
+        found = self._store.read_families(
+            self._run.claim.calendar_id,
             {event.base_id for event in delta},
             {event.id for event in delta if not event.is_live},
         )
-        stored = [event_from_google(item) for item in details]
-    came_to = delta_part(stored, delta, horizon, earliest, listing.time_zone)
-    return run.services.store.commits.commit(
-        run.claim, came_to.part, came_to.covered_from, _facts(run, listing, horizon)
-    )
+        stored = [event_from_google(item) for item in found.details]
+        return delta_changes(stored, delta, found.earliest, self._listing.time_zone)
 
 
-def commit_full(run: SyncRun, listing: Listing, horizon: Window) -> Committed:
-    """All parts but the last are staged: idempotent, under the fence; the last one goes with the commit."""
-    store, staged = run.services.store, Staged(0, 0, 0, 0)
-    parts = full_parts(listing.events.values(), horizon, listing.time_zone)
-    part, compared = next(parts), 0
-    for following in parts:
-        run.between_pages()
-        written = store.commits.stage(run.claim, run.sync_id, part, horizon.start, LEASE_SECONDS)
-        if written is None:
-            raise LeaseLost("fence_moved_on")
-        staged = staged.plus(written)
-        compared += len(part.derived.meetings)
-        part = following
-    facts = {**_facts(run, listing, horizon), "staged": asdict(staged)}
-    if run.plan.is_audit:
-        facts["audited"] = compared + len(part.derived.meetings)
-    return store.commits.commit(run.claim, part, horizon.start, facts)
+def _meetings(part: SyncPart) -> int:
+    return sum(len(family.meetings) for family in part.families)
 
 
 def _facts(run: SyncRun, listing: Listing, horizon: Window) -> dict[str, object]:
     claim, settings = run.claim, run.services.settings
     push = judge_push(
-        [event.updated_at for event in listing.events.values()],
+        listing.changed_at,
         was_notified=claim.is_notified,
         is_full=listing.is_full,
         has_live_channel=claim.has_live_channel,

@@ -7,16 +7,18 @@ half-done. Called by `jobs/syncing/sync_calendar`.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sync.clients.google.calendar import Access, GoogleCalendar, PagesTurned
 from sync.core.meetings.families import can_still_matter
 from sync.core.meetings.privacy import without_private_content
-from sync.core.meetings.translate import event_from_google
+from sync.core.meetings.translate import cleaned, event_from_google, is_storable
 from sync.errors import PageTokenRejected, ResyncNeeded, RetryLater
-from sync.model import Event, EventsPage
+from sync.jobs.syncing.change_buffer import ChangeBuffer
+from sync.model import Event, EventsPage, SetAside
 
 # Listings begun in one sync: the planned one, one after a rejected page token, one after an expired sync token, and
 # one more.
@@ -28,11 +30,10 @@ FALLBACK_ZONE = "UTC"
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """What is kept of a listing: of a full one only what is not over by `horizon_start`; of private events no
-    content, if
+    """What is kept of a listing: of a full one only what is not over by `since`; of private events no content, if
     `hide_private`."""
 
-    horizon_start: dt.datetime
+    since: dt.datetime
     hide_private: bool
 
 
@@ -41,12 +42,14 @@ class Listing:
     """The progress and result of listing. `sync_token`: None if Google ended it without one. `departure`: why it is not
     as planned: a planned incremental listing that had to become full, or one without a token."""
 
-    events: dict[str, Event]
+    changes: ChangeBuffer
     items: int = 0
     sync_token: str | None = None
     time_zone: str = FALLBACK_ZONE
     is_full: bool = False
     departure: str | None = None
+    changed_at: list[dt.datetime] = field(default_factory=list)
+    set_aside: list[SetAside] = field(default_factory=list)
 
 
 def fetch_changes(
@@ -57,17 +60,20 @@ def fetch_changes(
     sync_token: str | None,
     known_zone: str | None,
     keep: Keep,
+    changes: ChangeBuffer,
     between_pages: Callable[[], None],
 ) -> Listing:
     """All changes since `sync_token` (None: everything that can still matter), with the token that follows them.
 
-    Where no page names a zone, the calendar's is `known_zone`. `between_pages` may raise to break off. Raises the typed
+    Where no page names a zone, the calendar's is `known_zone`. `changes` takes them.
+    `between_pages` may raise to break off. Raises the typed
     failures of `GoogleCalendar.list_events`, and RetryLater for a listing that goes in circles or has no end.
     """
     departure = None
     for _ in range(MAX_LISTINGS):
         try:
-            listing = Listing(events={}, is_full=sync_token is None, time_zone=known_zone or FALLBACK_ZONE)
+            changes.clear()
+            listing = Listing(changes, is_full=sync_token is None, time_zone=known_zone or FALLBACK_ZONE)
             _list_all(calendar, access, google_calendar_id, sync_token, listing, keep=keep, between_pages=between_pages)
             if sync_token and known_zone and listing.time_zone != known_zone:
                 # All-day events stand at midnight of the calendar's zone: all of them move.
@@ -115,14 +121,32 @@ def _take(page: EventsPage, listing: Listing, keep: Keep) -> None:
     if page.time_zone:
         listing.time_zone = usable_zone(page.time_zone)
     listing.items += len(page.items)
+    events: list[Event] = []
     for item in page.items:
-        if not item.get("id"):
+        event = _read(item, listing, keep)
+        if event is None:
             continue
-        event = event_from_google(without_private_content(item) if keep.hide_private else item)
-        if listing.is_full and not can_still_matter(event, keep.horizon_start, listing.time_zone):
-            listing.events.pop(event.id, None)
+        if listing.is_full and not can_still_matter(event, keep.since, listing.time_zone):
+            listing.changes.drop(event)
             continue
-        listing.events[event.id] = event
+        if event.updated_at and not listing.is_full:
+            listing.changed_at.append(event.updated_at)
+        events.append(event)
+    listing.changes.add(events)
+
+
+def _read(item: Any, listing: Listing, keep: Keep) -> Event | None:
+    """The item as an event; None if it has no id, or if nothing can be made of it, which is noted."""
+    event_id = item.get("id") if isinstance(item, Mapping) else None
+    if not isinstance(event_id, str) or not event_id:
+        return None
+    try:
+        if not is_storable(event_id):
+            raise ValueError("an id that no database holds")
+        return event_from_google(without_private_content(item) if keep.hide_private else item)
+    except Exception as unreadable:  # noqa: BLE001 - whatever is odd about one item must not stop the others
+        listing.set_aside.append(SetAside(cleaned(event_id), "unreadable", type(unreadable).__name__))
+        return None
 
 
 def usable_zone(name: str) -> str:

@@ -18,7 +18,7 @@ from sync.errors import LeaseLost, StoreFailure, SyncError
 from sync.jobs.services import LEASE_SECONDS, Services
 from sync.jobs.syncing.fetch_changes import usable_zone
 from sync.jobs.syncing.sync_calendar import sync_claim
-from sync.model import Derived, RollClaim, SyncPart
+from sync.model import RollClaim, SyncPart
 
 # A horizon lags by this much before it is moved: the far end of two months is nobody's hurry, and each calendar
 # costs two or three calls to the store per move.
@@ -80,7 +80,7 @@ def roll_horizons(
 
 def _give_back(services: Services, claim: RollClaim) -> None:
     """Ends the lease: syncs of the calendar must not wait for a roll that does not come about."""
-    nothing = SyncPart((), (), (), Derived((), {}))
+    nothing = SyncPart((), claim.horizon_until)
     try:
         services.store.horizon.commit(claim, nothing, claim.horizon_until, True, LEASE_SECONDS)
     except StoreFailure as unreachable:

@@ -11,14 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sync.core.accounts.connection_loss import CALENDAR_LOST
-from sync.core.meetings.parts import horizon_at
+from sync.core.meetings.parts import history_start, horizon_at
 from sync.core.meetings.privacy import sync_format
 from sync.core.polling.failure_policy import react_to_sync_failure
 from sync.core.polling.plan import SyncPlan, plan_sync
 from sync.errors import CalendarLost, LeaseLost, ReconnectNeeded, Stopping, StoreFailure, SyncError
 from sync.jobs.losing_access import record_loss
 from sync.jobs.services import Services
-from sync.jobs.syncing.commit_changes import commit_delta, commit_full, logged_type
+from sync.jobs.syncing.change_buffer import ChangeBuffer
+from sync.jobs.syncing.commit_changes import commit_changes, logged_type
 from sync.jobs.syncing.fetch_changes import Keep, fetch_changes
 from sync.jobs.syncing.sync_run import SyncRun
 from sync.model import Claim
@@ -102,10 +103,13 @@ def _sync(run: SyncRun) -> SyncOutcome:
         claim.google_calendar_id,
         sync_token=claim.sync_token if run.plan.action == "incremental" else None,
         known_zone=claim.time_zone,
-        keep=Keep(horizon.start, settings.hide_private_events),
+        keep=Keep(
+            horizon.start if claim.last_synced_at is None else history_start(horizon), settings.hide_private_events
+        ),
+        changes=ChangeBuffer(services, claim),
         between_pages=run.between_pages,
     )
-    committed = commit_full(run, listing, horizon) if listing.is_full else commit_delta(run, listing, horizon)
+    committed = commit_changes(run, listing, horizon)
     if not committed.committed:
         raise LeaseLost("fence_moved_on")
     return SyncOutcome(

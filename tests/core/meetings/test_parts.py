@@ -4,14 +4,40 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.core.meetings.parts import HISTORY_DAYS, ROWS_PER_PART, delta_part, full_parts, horizon_at
-from sync.model import SyncPart
-from tests.core.items import HORIZON, NOW, ZONE, Item, at, daily, events, exception, single, tombstone
+from sync.core.meetings import derive as core_derive
+from sync.core.meetings.evidence import EVER
+from sync.core.meetings.parts import (
+    HISTORY_DAYS,
+    ROWS_PER_PART,
+    FamilyChange,
+    chunks,
+    delta_changes,
+    entering_part,
+    full_changes,
+    halves,
+    horizon_at,
+    sync_parts,
+)
+from sync.model import Event, FamilyPart, SetAside, SyncPart
+from tests.core.items import (
+    HORIZON,
+    NOW,
+    ZONE,
+    Item,
+    at,
+    cancelled_exception,
+    daily,
+    events,
+    exception,
+    single,
+    tombstone,
+)
 
 
 def test_the_horizon_lies_around_now() -> None:
@@ -20,56 +46,128 @@ def test_the_horizon_lies_around_now() -> None:
     assert (window.start, window.end) == (NOW - dt.timedelta(days=1), NOW + dt.timedelta(days=60))
 
 
-def full(*items: Item) -> list[SyncPart]:
-    return list(full_parts(events(*items), HORIZON, ZONE))
+def parts_of(changes: Sequence[FamilyChange]) -> list[SyncPart]:
+    set_aside: list[SetAside] = []
+    made = list(sync_parts(changes, HORIZON, ZONE, set_aside))
+    assert set_aside == []
+    return made
 
 
-def size(part: SyncPart) -> int:
-    return len(part.events) + len(part.derived.meetings) + len(part.derived.withheld)
+def full(*items: Item, **earliest: str) -> list[SyncPart]:
+    firsts = {base_id: at(start) for base_id, start in earliest.items()}
+    return parts_of(full_changes(events(*items), firsts, HORIZON.start, ZONE))
 
 
-def test_an_empty_calendar_is_one_empty_part() -> None:
-    (part,) = full()
+def delta(stored: Sequence[Event], *items: Item, **earliest: str) -> FamilyPart:
+    firsts = {base_id: at(start) for base_id, start in earliest.items()}
+    (part,) = parts_of(delta_changes(stored, events(*items), firsts, ZONE))
+    (family,) = part.families
+    return family
 
-    assert (part.families, part.events, part.forgotten, part.derived.meetings) == ((), (), (), ())
+
+def homes(part: SyncPart) -> tuple[str, ...]:
+    return tuple(family.base_id for family in part.families)
+
+
+def test_an_empty_calendar_is_no_part() -> None:
+    assert full() == []
 
 
 def test_a_small_calendar_is_one_part() -> None:
     (part,) = full(single("a"), daily("b", rule="FREQ=DAILY;COUNT=3"), exception("b", "2026-03-11 09:00"))
 
-    assert part.families == ("a", "b")
-    assert len(part.events) == 3
-    assert len(part.derived.meetings) == 4
+    assert homes(part) == ("a", "b")
+    assert [len(family.events) for family in part.families] == [1, 2]
+    assert [len(family.meetings) for family in part.families] == [1, 3]
+    assert part.absent_from == HORIZON.start
 
 
 def test_a_large_calendar_comes_in_bounded_parts() -> None:
     parts = full(*(single(f"e{number}") for number in range(ROWS_PER_PART + 1)))
 
     assert len(parts) == 3
-    assert sum(len(part.events) for part in parts) == ROWS_PER_PART + 1
-    assert all(size(part) <= ROWS_PER_PART for part in parts)
+    assert sum(len(part.families) for part in parts) == ROWS_PER_PART + 1
+    assert all(part.size <= ROWS_PER_PART for part in parts)
 
 
 def test_occurrences_that_are_no_meetings_count_too() -> None:
     parts = full(*(daily(f"e{number}", rule="FREQ=DAILY;COUNT=60", location=None) for number in range(40)))
 
-    assert sum(len(part.derived.withheld) for part in parts) == 40 * 60
-    assert all(size(part) <= ROWS_PER_PART for part in parts)
+    assert sum(len(family.withheld) for part in parts for family in part.families) == 40 * 60
+    assert all(part.size <= ROWS_PER_PART for part in parts)
 
 
-def test_a_family_larger_than_a_part_is_a_part_of_its_own() -> None:
-    parts = full(single("a"), daily("b", rule="FREQ=MINUTELY;INTERVAL=30;COUNT=1500"), single("c"))
+def test_a_family_larger_than_a_part_comes_in_chunks_and_the_last_one_knows_all() -> None:
+    parts = full(single("a"), daily("b", rule="FREQ=MINUTELY;INTERVAL=30;COUNT=2500"), single("c"))
 
-    assert [part.families for part in parts] == [("a",), ("b",), ("c",)]
-    assert len(parts[1].derived.meetings) == 1500
+    of_b = [family for part in parts for family in part.families if family.base_id == "b"]
+    assert all(part.size <= ROWS_PER_PART for part in parts)
+    assert [family.closes for family in of_b] == [False] * (len(of_b) - 1) + [True]
+    named = [meeting.google_calendar_event_id for family in of_b for meeting in family.meetings]
+    assert len(set(named)) == len(named) == 2500
+    assert {*of_b[-1].present, *(meeting.google_calendar_event_id for meeting in of_b[-1].meetings)} == set(named)
+
+
+def rows_of(family: FamilyPart) -> Iterator[object]:
+    yield from family.events
+    yield from family.meetings
+    yield from family.withheld.items()
+    yield from family.forgotten
+    yield from family.ended
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(1, 9))
+def test_chunks_and_halves_lose_nothing(exceptions: int, ended: int, most: int) -> None:
+    items = [daily("b", rule="FREQ=HOURLY;COUNT=90")]
+    items += [exception("b", f"2026-03-{10 + n // 14} {9 + n % 14:02}:00", location=None) for n in range(exceptions)]
+    items += [cancelled_exception("b", f"2026-04-{10 + n // 14} {9 + n % 14:02}:00") for n in range(ended)]
+    (whole,) = (family for part in full(*items) for family in part.families)
+
+    cut = list(chunks(whole, most))
+
+    assert [row for chunk in cut for row in rows_of(chunk)] == sorted_like(whole, cut)
+    assert [chunk.closes for chunk in cut] == [False] * (len(cut) - 1) + [True]
+    first, second = halves(SyncPart((whole,), HORIZON.start)) or pytest.fail("it can be cut")
+    assert first.size + second.size == whole.size
+    assert not first.families[0].closes
+    assert second.families[0].present == tuple(m.google_calendar_event_id for m in first.families[0].meetings)
+
+
+def sorted_like(whole: FamilyPart, cut: Sequence[FamilyPart]) -> list[object]:
+    """The rows of a family in the order its chunks have them: kind after kind, each in its own order."""
+    assert sum(chunk.size for chunk in cut) == whole.size
+    return list(rows_of(whole))
+
+
+def test_a_part_is_halved_between_families_first() -> None:
+    (part,) = full(*(single(name) for name in "abc"))
+
+    first, second = halves(part) or pytest.fail("it can be cut")
+
+    assert (homes(first), homes(second)) == (("a",), ("b", "c"))
+    assert halves(SyncPart((), HORIZON.start)) is None
+
+
+def test_a_family_nothing_can_be_made_of_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def derive(members: Sequence[Event], *_: object) -> object:
+        if members[0].id == "odd":
+            raise OverflowError("beyond all measure")
+        return real(members, *_)  # type: ignore[arg-type]
+
+    real = core_derive.derive
+    monkeypatch.setattr("sync.core.meetings.parts.derive", derive)
+    set_aside: list[SetAside] = []
+    changes = full_changes(events(single("a"), single("odd"), single("z")), {}, HORIZON.start, ZONE)
+
+    (part,) = sync_parts(changes, HORIZON, ZONE, set_aside)
+
+    assert homes(part) == ("a", "z")
+    assert set_aside == [SetAside("odd", "unreadable", "OverflowError")]
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 400), st.booleans()), max_size=12), st.randoms())
-def test_parts_never_split_a_family_and_lose_nothing(
-    shapes: list[tuple[int, int, bool]],
-    order: random.Random,
-) -> None:
+def test_parts_lose_nothing(shapes: list[tuple[int, int, bool]], order: random.Random) -> None:
     items = [
         daily(
             f"e{number}", rule=f"FREQ=HOURLY;COUNT={count}", location="https://zoom.us/j/5551234567" if linked else None
@@ -83,53 +181,96 @@ def test_parts_never_split_a_family_and_lose_nothing(
     ]
     order.shuffle(items)
 
-    parts = full(*items)
+    families = [family for part in full(*items) for family in part.families]
 
-    homes = [family for part in parts for family in part.families]
-    assert sorted(homes) == sorted(f"e{number}" for number in range(len(shapes)))
-    written = {row.google_event_id: part.families for part in parts for row in part.events}
-    assert sorted(written) == sorted(item["id"] for item in items)
-    for part in parts:
-        assert {row.base_event_id for row in part.events} == set(part.families)
-        assert {meeting.base_event_id for meeting in part.derived.meetings} <= set(part.families)
-        assert size(part) <= ROWS_PER_PART or len(part.families) == 1
+    assert sorted(family.base_id for family in families if family.closes) == sorted(
+        f"e{number}" for number in range(len(shapes))
+    )
+    assert sorted(row.google_event_id for family in families for row in family.events) == sorted(
+        item["id"] for item in items
+    )
+
+
+def test_a_full_listing_leaves_out_what_is_over_and_has_no_history() -> None:
+    over = single("over", "2026-01-10 09:00")
+
+    assert full(over) == []
+    (part,) = full(over, over="2026-01-10 09:00")
+    (family,) = part.families
+    assert family.events == ()
+    assert [(each.google_calendar_event_id, each.placement) for each in family.meetings] == [("over", "before")]
+
+
+def test_a_full_listing_keeps_series_that_are_over_for_history_needs_whole_families() -> None:
+    (part,) = full(daily("b", "2026-01-01 09:00", rule="FREQ=DAILY;COUNT=3"))
+
+    assert [row.google_event_id for family in part.families for row in family.events] == ["b"]
 
 
 def test_a_delta_writes_only_what_it_names_and_derives_the_whole_family() -> None:
     stored = events(daily("b", rule="FREQ=DAILY;COUNT=3"))
 
-    delta = delta_part(stored, events(exception("b", "2026-03-11 09:00", "2026-03-11 15:00")), HORIZON, None, ZONE)
+    family = delta(stored, exception("b", "2026-03-11 09:00", "2026-03-11 15:00"))
 
-    assert [row.google_event_id for row in delta.part.events] == ["b_20260311T090000Z"]
-    assert delta.part.families == ("b",)
-    starts = sorted(meeting.start_time for meeting in delta.part.derived.meetings)
+    assert [row.google_event_id for row in family.events] == ["b_20260311T090000Z"]
+    assert family.base_id == "b"
+    starts = sorted(meeting.start_time for meeting in family.meetings)
     assert starts == [at("2026-03-10 09:00"), at("2026-03-11 15:00"), at("2026-03-12 09:00")]
 
 
 def test_a_deleted_event_is_a_family_without_meetings() -> None:
-    delta = delta_part(events(single("a")), events(tombstone("a")), HORIZON, NOW, ZONE)
+    family = delta(events(single("a")), tombstone("a"), a="2026-03-10 12:00")
 
-    assert delta.part.families == ("a",)
-    assert delta.part.derived.meetings == ()
-    assert [(row.google_event_id, row.status) for row in delta.part.events] == [("a", "cancelled")]
+    assert (family.base_id, family.meetings, family.known_from) == ("a", (), EVER)
+    assert [(row.google_event_id, row.status) for row in family.events] == [("a", "cancelled")]
 
 
 @pytest.mark.parametrize(
-    ("earliest", "first", "covered_from"),
+    ("earliest", "first", "known_from"),
     [
-        (None, "2026-03-09 12:00", None),
-        ("2026-03-20 12:00", "2026-03-09 12:00", None),
-        ("2026-02-01 12:00", "2026-02-01 12:00", None),
+        (None, "2026-03-09 12:00", EVER),
+        ("2026-03-20 12:00", "2026-03-09 12:00", EVER),
+        ("2026-02-01 12:00", "2026-02-01 12:00", EVER),
         ("2020-01-01 12:00", None, HORIZON.start - dt.timedelta(days=HISTORY_DAYS)),
     ],
 )
 def test_history_follows_its_series_as_far_back_as_rows_exist(
-    earliest: str | None, first: str | None, covered_from: dt.datetime | None
+    earliest: str | None, first: str | None, known_from: dt.datetime
 ) -> None:
     series = daily("b", "2019-01-01 12:00", rule="FREQ=DAILY")
 
-    delta = delta_part([], events(series), HORIZON, at(earliest) if earliest else None, ZONE)
+    family = delta([], series, **({"b": earliest} if earliest else {}))
 
-    begins = min(meeting.start_time for meeting in delta.part.derived.meetings)
-    assert delta.covered_from == covered_from
+    begins = min(meeting.start_time for meeting in family.meetings)
+    assert family.known_from == known_from
     assert begins == (at(first) if first else HORIZON.start - dt.timedelta(days=HISTORY_DAYS))
+
+
+@pytest.mark.parametrize(
+    ("items", "known_from"),
+    [
+        ([single("a")], EVER),
+        ([tombstone("a")], EVER),
+        ([daily("a"), daily("a_R20260401T090000", "2026-04-01 09:00")], EVER),
+        # The series it was split off is unknown: what came before says nothing.
+        ([daily("a_R20260401T090000", "2026-04-01 09:00")], at("2026-04-01 09:00")),
+        ([tombstone("a_R20260401T090000")], at("2026-03-31 22:00")),
+        ([exception("a", "2026-03-11 09:00")], None),
+        ([cancelled_exception("a", "2026-03-11 09:00")], None),
+    ],
+)
+def test_a_family_is_known_since_its_first_item(items: list[Item], known_from: dt.datetime | None) -> None:
+    assert delta([], *items).known_from == known_from
+
+
+def test_an_instance_that_was_cancelled_by_itself_is_known_to_be_over() -> None:
+    assert delta([], cancelled_exception("a", "2026-01-11 09:00")).ended == ("a_20260111T090000Z",)
+
+
+def test_what_enters_the_horizon_says_nothing_of_what_lies_before() -> None:
+    part = entering_part(events(daily("b", rule="FREQ=DAILY")), at("2026-04-01 00:00"), at("2026-04-03 00:00"), ZONE)
+
+    assert part.absent_from == at("2026-04-01 00:00")
+    (family,) = part.families
+    assert [meeting.start_time for meeting in family.meetings] == [at("2026-04-01 09:00"), at("2026-04-02 09:00")]
+    assert (family.known_from, family.events) == (None, ())

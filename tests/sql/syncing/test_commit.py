@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.sql.database import Database, Row, event, facts, in_background, meeting, part
 
@@ -267,4 +268,60 @@ def test_families_are_read_whole_past_a_thousand_rows(db: Database) -> None:
     db.sync(other, part([meeting("series_x"), meeting("other")]))
     answer = db.value("read_families", p_calendar_id=calendar["id"], p_base_event_ids=["series"])
     assert len(answer["events"]) == 1201
-    assert answer["earliest"].startswith("2030-01-10")
+    assert list(answer["earliest"]) == ["series"]
+    assert answer["earliest"]["series"].startswith("2030-01-10")
+
+
+def staged(event_id: str, base_id: str | None = None, **details: Any) -> Row:
+    return {"google_event_id": event_id, "base_event_id": base_id or event_id, "details": {"id": event_id, **details}}
+
+
+def stage(db: Database, calendar: Row, claim: Row, items: list[Row], is_first: bool = False) -> bool:
+    arguments = {"p_items": Jsonb(items), "p_is_first": is_first, "p_lease_seconds": 0}
+    return bool(db.value("stage_items", p_calendar_id=calendar["id"], p_fence=claim["fence"], **arguments))
+
+
+def read_all(db: Database, calendar: Row, claim: Row, limit: int) -> list[list[str]]:
+    lots, after = [], ""
+    while after is not None:
+        found = db.value(
+            "read_staged_items",
+            p_calendar_id=calendar["id"],
+            p_fence=claim["fence"],
+            p_after=after,
+            p_limit=limit,
+        )
+        lots.append([item["id"] for item in found["items"]])
+        after = found["last"]
+    return lots[:-1]
+
+
+def test_staged_items_are_read_in_whole_families_of_their_latest_version(db: Database) -> None:
+    calendar = db.calendar()
+    claim = db.claim_one(calendar)
+    assert stage(db, calendar, claim, [staged("left over")], is_first=True)
+    items = [staged(f"b_{number}", "b") for number in range(4)]
+    assert stage(db, calendar, claim, [staged("c", title="old"), *items], is_first=True)
+    assert stage(db, calendar, claim, [staged("a"), staged("c", title="new"), staged("d")])
+    assert read_all(db, calendar, claim, 2) == [["a"], ["b_0", "b_1", "b_2", "b_3"], ["c", "d"]]
+    title = "select details ->> 'title' as title from public.calendar_staged_items where google_event_id = 'c'"
+    assert db.rows(title) == [{"title": "new"}]
+
+
+def test_a_bare_tombstone_is_staged_with_the_family_the_mirror_knows(db: Database) -> None:
+    calendar = db.calendar()
+    db.sync(calendar, part(events=[event("opaque", base_event_id="series", kind="exception")]))
+    claim = db.claim_one(calendar)
+    stage(db, calendar, claim, [staged("opaque", status="cancelled"), staged("series")], is_first=True)
+    assert read_all(db, calendar, claim, 10) == [["opaque", "series"]]
+
+
+def test_nothing_is_staged_past_its_fence_and_nothing_outlives_the_commit(db: Database) -> None:
+    calendar = db.calendar()
+    claim = db.claim_one(calendar, lease=0)
+    stage(db, calendar, claim, [staged("a")], is_first=True)
+    again = db.claim_one(calendar)
+    assert not stage(db, calendar, claim, [staged("b")])
+    assert read_all(db, calendar, again, 10) == []
+    db.commit(again, part())
+    assert db.rows("select 1 from public.calendar_staged_items") == []

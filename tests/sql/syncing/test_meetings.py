@@ -22,7 +22,7 @@ def test_counts_are_the_rows_whose_content_changed(db: Database) -> None:
     db.sync(calendar, part([meeting("same"), meeting("renamed"), meeting("gone")]))
     before = {row["google_calendar_event_id"]: row for row in db.meetings(calendar)}
     rows = part([meeting("same"), meeting("renamed", title="New"), meeting("new")])
-    rows["families"].append("gone")
+    rows["families"].append({"base_event_id": "gone", "known_from": None})
     assert counts(db.sync(calendar, rows)) == (1, 1, 1)
     after = {row["google_calendar_event_id"]: row for row in db.meetings(calendar)}
     assert after["same"] == before["same"]
@@ -114,12 +114,47 @@ def test_history_is_updated_but_never_inserted(db: Database) -> None:
     assert [row["title"] for row in db.meetings(calendar)] == ["New"]
 
 
-def test_meeting_that_ended_cancelled_stays_so_in_history(db: Database) -> None:
+def test_what_the_calendar_shows_of_the_past_is_true_again(db: Database) -> None:
     calendar = db.calendar()
     db.sync(calendar, part([meeting()]))
     db.sync(calendar, part(families=["event"]))
-    assert counts(db.sync(calendar, part([meeting(placement="before")]))) == (0, 0, 0)
-    assert states(db, calendar) == {"event": ("cancelled", "deleted")}
+    assert counts(db.sync(calendar, part([meeting(placement="before")]))) == (0, 1, 0)
+    assert states(db, calendar) == {"event": ("confirmed", None)}
+
+
+OVER = {"start_time": "2029-12-01T00:00:00+00:00", "end_time": "2029-12-01T01:00:00+00:00"}
+
+
+@pytest.mark.parametrize(
+    ("evidence", "ends"),
+    [
+        ({}, False),
+        ({"known_from": "2029-12-01T00:00:01+00:00"}, False),
+        ({"known_from": "2029-12-01T00:00:00+00:00"}, True),
+        ({"known_from": "0001-01-01T00:00:00+00:00"}, True),
+        ({"ended": ["a_1"]}, True),
+        ({"withheld": {"a_1": "no_link"}}, True),
+        ({"known_from": "0001-01-01T00:00:00+00:00", "present": ["a_1"]}, False),
+    ],
+)
+def test_what_is_over_ends_on_evidence_alone(db: Database, evidence: dict[str, Any], ends: bool) -> None:
+    calendar = db.calendar()
+    db.sync(calendar, part([meeting("a_1", **OVER)]))
+    assert counts(db.sync(calendar, part(families=["a"], **evidence))) == (0, 0, int(ends))
+    assert states(db, calendar)["a_1"][0] == ("cancelled" if ends else "confirmed")
+
+
+@pytest.mark.parametrize("is_full", [False, True], ids=["incremental", "full"])
+def test_a_family_set_aside_keeps_its_rows_until_it_is_written(db: Database, is_full: bool) -> None:
+    calendar = db.calendar()
+    db.sync(calendar, part([meeting("odd"), meeting("other")]), is_full=True)
+    odd = [{"base_id": "odd", "reason": "refused", "code": "22P05"}]
+    db.sync(calendar, part([meeting("other")]), is_full=is_full, set_aside=odd)
+    assert states(db, calendar) == {"odd": ("confirmed", None), "other": ("confirmed", None)}
+    aside = "select base_event_id, reason, error_code from public.calendar_set_aside"
+    assert db.admin.execute(aside).fetchall() == [{"base_event_id": "odd", "reason": "refused", "error_code": "22P05"}]
+    db.sync(calendar, part([meeting("odd", title="Even")]))
+    assert db.admin.execute(aside).fetchall() == []
 
 
 @pytest.mark.parametrize("is_full", [False, True], ids=["incremental", "full"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,47 +42,106 @@ class Staged:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class StoredFamilies:
+    """Families of the mirror: Google's trimmed JSON, and by base id the start of the first meeting of each that has
+    any."""
+
+    details: list[dict[str, Any]]
+    earliest: dict[str, dt.datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class StagedItems:
+    """Google's trimmed JSON, and the base id to go on from; None: there is no more."""
+
+    details: list[dict[str, Any]]
+    last: str | None
+
+
 class CommitCalls:
     def __init__(self, rpc: Rpc) -> None:
         self._rpc = rpc
 
     def read_families(
         self, calendar_id: str, base_event_ids: Iterable[str], event_ids: Iterable[str]
-    ) -> tuple[list[dict[str, Any]], dt.datetime | None]:
-        """Google's trimmed JSON of whole families, named by base ids and by members, and the earliest start among their
-        meetings."""
+    ) -> StoredFamilies:
+        """Whole families of the mirror, named by base ids and by members."""
         answer = self._rpc.call(
             "read_families",
             p_calendar_id=calendar_id,
             p_base_event_ids=sorted(base_event_ids),
             p_event_ids=sorted(event_ids),
         )
-        return [row["details"] for row in answer["events"]], rows.instant(answer["earliest"])
+        return StoredFamilies([row["details"] for row in answer["events"]], _instants(answer["earliest"]))
 
-    def stage(
-        self, claim: Claim, sync_id: str, part: SyncPart, covered_from: dt.datetime | None, lease_seconds: int
-    ) -> Staged | None:
-        """Writes a part of a full sync that is too large for one payload. None: the fence moved on."""
+    def first_starts(
+        self, calendar_id: str, base_event_ids: Iterable[str], before: dt.datetime
+    ) -> dict[str, dt.datetime]:
+        """The start of the first meeting of each family that has any before an instant."""
+        answer = self._rpc.call(
+            "first_starts",
+            p_calendar_id=calendar_id,
+            p_base_event_ids=sorted(base_event_ids),
+            p_before=before.isoformat(),
+        )
+        return _instants(answer)
+
+    def stage_items(
+        self, claim: Claim, items: Sequence[tuple[str, str, Mapping[str, Any]]], is_first: bool, lease_seconds: int
+    ) -> bool:
+        """Keeps listed items (id, base id, details) until the listing's end. `is_first`: what an earlier listing left
+        goes. False: the fence moved on."""
+        return bool(
+            self._rpc.call(
+                "stage_items",
+                p_calendar_id=claim.calendar_id,
+                p_fence=claim.fence,
+                p_items=[
+                    {"google_event_id": event_id, "base_event_id": base_id, "details": details}
+                    for event_id, base_id, details in items
+                ],
+                p_is_first=is_first,
+                p_lease_seconds=lease_seconds,
+            )
+        )
+
+    def read_items(self, claim: Claim, after: str, limit: int) -> StagedItems:
+        """Staged items of the families that follow the base id `after`: whole families, about `limit` items."""
+        answer = self._rpc.call(
+            "read_staged_items",
+            p_calendar_id=claim.calendar_id,
+            p_fence=claim.fence,
+            p_after=after,
+            p_limit=limit,
+        )
+        return StagedItems(answer["items"], answer["last"])
+
+    def stage(self, claim: Claim, sync_id: str, part: SyncPart, is_full: bool, lease_seconds: int) -> Staged | None:
+        """Writes a part of a sync that is too large for one payload. None: the fence moved on."""
         row = self._rpc.rows(
             "stage_sync",
             p_calendar_id=claim.calendar_id,
             p_fence=claim.fence,
             p_sync_id=sync_id,
-            p_part=rows.part_json(part, covered_from),
+            p_part=rows.part_json(part),
+            p_is_full=is_full,
             p_lease_seconds=lease_seconds,
         )[0]
         if not row["accepted"]:
             return None
         return Staged(row["created"], row["updated"], row["deleted"], row["events"])
 
-    def commit(
-        self, claim: Claim, part: SyncPart, covered_from: dt.datetime | None, facts: dict[str, Any]
-    ) -> Committed:
+    def commit(self, claim: Claim, part: SyncPart, facts: dict[str, Any]) -> Committed:
         """The one commit of a sync. `facts`: the scalar keys of `commit_sync`'s p_sync (see its SQL comment)."""
         row = self._rpc.rows(
             "commit_sync",
             p_calendar_id=claim.calendar_id,
             p_fence=claim.fence,
-            p_sync={**facts, **rows.part_json(part, covered_from)},
+            p_sync={**facts, **rows.part_json(part)},
         )[0]
         return Committed(**row)
+
+
+def _instants(starts: Mapping[str, str]) -> dict[str, dt.datetime]:
+    return {base_id: dt.datetime.fromisoformat(at).astimezone(dt.UTC) for base_id, at in starts.items()}

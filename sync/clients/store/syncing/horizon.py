@@ -56,7 +56,7 @@ class HorizonCalls:
             "commit_roll",
             p_calendar_id=claim.calendar_id,
             p_fence=claim.fence,
-            p_part=rows.part_json(part, claim.horizon_until),
+            p_part=rows.part_json(part),
             p_horizon_until=until.isoformat(),
             p_is_last=is_last,
             p_lease_seconds=lease_seconds,
