@@ -212,6 +212,7 @@ class Claim:
     webhook_failures: int
     has_live_channel: bool
     tokens: SealedTokens
+    horizon_until: dt.datetime | None = None
 
     @property
     def is_notified(self) -> bool:

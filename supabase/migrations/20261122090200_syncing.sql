@@ -81,7 +81,7 @@ create or replace function public.claim_due_calendars(
   last_webhook_received timestamptz, last_synced_at timestamptz,
   consecutive_failures integer, webhook_failures integer, has_live_channel boolean,
   access_token text, access_token_expires_at timestamptz, refresh_token text,
-  connected_at timestamptz, refresh_token_expires_at timestamptz
+  connected_at timestamptz, refresh_token_expires_at timestamptz, horizon_until timestamptz
 )
 language plpgsql security invoker set search_path = ''
 as $$
@@ -141,7 +141,7 @@ begin
       select 1 from public.calendar_channels c
       where c.calendar_id = w.id and c.state = 'live' and c.expires_at > v_now and c.opened_at < w.last_synced_at
     ),
-    g.access_token, g.access_token_expires_at, g.refresh_token, g.status_at, g.refresh_token_expires_at
+    g.access_token, g.access_token_expires_at, g.refresh_token, g.status_at, g.refresh_token_expires_at, w.horizon_until
   from claimed w
   left join public.google_credentials g on g.user_id = w.user_id and g.status = 'connected'
   order by array_position(v_ids, w.id);

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from scripts.stack.google.errors import ControlError
 from sync.jobs.services import LEASE_SECONDS
 from sync.jobs.syncing.roll_horizon import roll_horizons
+from tests.situations.history import history_differences
 from tests.situations.quiet import NEW_YORK, Quiet, all_day, row_versions, shifted, sync_all, timed, written
 from tests.world import JsonObject
 
@@ -219,6 +220,8 @@ class Diary:
         sync_all(world, alice)
         world.assert_equal(alice)
         world.assert_equal(alice, self.team)
+        for calendar_id in ("primary", self.team):
+            assert history_differences(world, alice, calendar_id) == []
         before = row_versions(world)
         assert [written(outcome) for outcome in sync_all(world, alice)] == [(0, 0, 0)] * 2
         assert row_versions(world) == before

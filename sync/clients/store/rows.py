@@ -35,6 +35,7 @@ def claim(row: Mapping[str, Any]) -> Claim:
         last_webhook_received=instant(row["last_webhook_received"]),
         last_synced_at=instant(row["last_synced_at"]),
         tokens=tokens(row),
+        horizon_until=instant(row["horizon_until"]),
     )
 
 

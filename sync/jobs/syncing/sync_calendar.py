@@ -8,7 +8,7 @@ sweep, the user's poll and the in-process executor.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sync.core.accounts.connection_loss import CALENDAR_LOST
 from sync.core.meetings.parts import history_start, horizon_at
@@ -97,6 +97,9 @@ def _skip(run: SyncRun) -> SyncOutcome:
 def _sync(run: SyncRun) -> SyncOutcome:
     services, claim, settings = run.services, run.claim, run.services.settings
     horizon = horizon_at(run.now, settings.horizon_past_days, settings.horizon_future_days)
+    if run.plan.is_audit and claim.horizon_until:
+        # What the horizon has not reached yet is no drift: it enters with the next roll.
+        horizon = replace(horizon, end=min(horizon.end, claim.horizon_until))
     listing = fetch_changes(
         services.calendar,
         run.access,
