@@ -6,7 +6,9 @@ the checkout with the service's environment and one connected user, in bash that
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -39,6 +41,11 @@ OTHER = (
 PRELUDE = 'set -euo pipefail\ncurl() { command curl --fail-with-body "$@"; }\n'
 
 
+# Commands inside a sentence: they are not run, but what they start is there.
+_INLINE_MODULE = re.compile(r"`[^`\n]*\bpython3? -m ([\w.]+)[^`\n]*`")
+_INLINE_SCRIPT = re.compile(r"`(?:\.venv/bin/python )?(?:\./)?(scripts/\w+)(?: [^`\n]*)?`")
+
+
 def to_run(*languages: str) -> list[Block]:
     return [block for block in every_block(*languages) if block.note is None]
 
@@ -58,6 +65,15 @@ def test_what_is_not_run_here_says_why_or_where(block: Block) -> None:
         assert len(block.note.removeprefix("not run: ").split()) >= 3, "say why, in words"
     else:
         assert (ROOT / rest.strip()).is_file()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_what_a_command_within_a_sentence_starts_is_there(page: Path) -> None:
+    text = page.read_text()
+    modules = sorted(set(_INLINE_MODULE.findall(text)))
+    assert [name for name in modules if importlib.util.find_spec(name) is None] == []
+    scripts = sorted(set(_INLINE_SCRIPT.findall(text)))
+    assert [name for name in scripts if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.parametrize("block", to_run("sql"), ids=lambda block: block.label)
