@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sync.core.meetings.derive import derive
+from sync.core.meetings.derive import derive, is_series
 from sync.core.meetings.meeting_rules import decide_meeting
+from sync.core.series.recurrence import unread_lines
 from sync.model import Event, Window
 
 _WHY_CANCELLED = {
@@ -23,8 +24,10 @@ _WHY_CANCELLED = {
     "no_link": "It has no join link any more.",
     "event_type": "Its event type is not one that people meet in.",
     "no_time": "Google gives it no readable time.",
-    "bad_recurrence": "Its recurrence rule cannot be read.",
+    "bad_recurrence": "Its series has no start that can be used.",
 }
+# Of the lines of one series that are told of.
+MOST_LINES = 5
 _WHY_SYNCED = {
     "webhook": "A notification from Google asked for a sync.",
     "incremental": "A poll was due.",
@@ -82,7 +85,22 @@ def _what_rule(item: Event | None) -> list[Step]:
     link = decide_meeting(item).link
     if link:
         steps.append(Step(None, "link_found", f"Its join link ({link.provider}) was found in: {link.found_in}."))
-    return steps
+    return [*steps, *_what_was_not_understood([item])]
+
+
+def _what_was_not_understood(members: Sequence[Event]) -> list[Step]:
+    """A step for each line of a series that was set aside. A rule is no content: it says when, not what."""
+    return [
+        Step(
+            event.updated_at,
+            "line_not_understood",
+            f"Line {line.number} of its recurrence was not understood, so it adds and takes away nothing:"
+            f" {line.problem}.",
+        )
+        for event in members
+        if is_series(event)
+        for line in unread_lines(event.recurrence)[:MOST_LINES]
+    ]
 
 
 def _what_state(meeting: Mapping[str, Any]) -> Step:
@@ -92,8 +110,12 @@ def _what_state(meeting: Mapping[str, Any]) -> Step:
     return Step(meeting["updated_at"], f"cancelled_{reason}", _WHY_CANCELLED.get(reason, "It was cancelled."))
 
 
-def explain_missing(event_id: str, members: Sequence[Event], horizon: Window, calendar_zone: str) -> Step:
+def explain_missing(event_id: str, members: Sequence[Event], horizon: Window, calendar_zone: str) -> list[Step]:
     """Why a Google event has no live row in a calendar whose mirror holds `members` of its family."""
+    return [*_what_was_not_understood(members), _why_missing(event_id, members, horizon, calendar_zone)]
+
+
+def _why_missing(event_id: str, members: Sequence[Event], horizon: Window, calendar_zone: str) -> Step:
     if not members:
         return Step(None, "not_in_calendar", "No watched calendar lists it, or it was over before the first sync.")
     named = next((event for event in members if event.id == event_id), None)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from sync.core.meetings.derive import is_series
 from sync.core.series.event_spans import duration_of, end_of, start_of
 from sync.core.series.instance_ids import instance_id
-from sync.core.series.recurrence import BadRecurrence, last_possible_end, occurrence_starts
+from sync.core.series.recurrence import BadRecurrence, last_possible_end, occurrence_starts, unread_lines
 from sync.model import Event, MirrorRow, Window
 
 
@@ -90,6 +90,8 @@ def _loses_its_place(exception: Event, old: Event | None, new: Event | None, cal
     # What the series never made (imported so, or the only instance one was invited to) does not depend on its rule.
     if old is None or (old.start, old.recurrence) == (new.start, new.recurrence):
         return False
+    if unread_lines(new.recurrence):
+        return False  # what was set aside may make it
     try:
         return _makes(old, exception, calendar_zone) and not _makes(new, exception, calendar_zone)
     except BadRecurrence:

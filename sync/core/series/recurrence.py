@@ -1,17 +1,20 @@
 """Turns a Google series master into its occurrences inside a window, and maps them to Google's instance ids.
 
 Owns UNTIL, RDATE, EXDATE, the window and the meaning of DTSTART; `rrule_text` reads the lines, `rrule_walk` does the
-arithmetic, `local_time` knows the zones, `instance_ids` the ids (offered here too). Refuses unreadable lines
-(`BadRecurrence`) and knows no exceptions: callers replace or drop occurrences by their original start. Called by the
-jobs that expand series. Pure.
+arithmetic, `local_time` knows the zones, `instance_ids` the ids (offered here too). Refuses a series without a usable
+start (`BadRecurrence`); lines that cannot be read are set aside (`unread_lines`). Knows no exceptions: callers replace
+or drop occurrences by their original start. Called by `core/meetings`. Pure.
 
 Decisions, with sources:
 - DTSTART is always an instance, and an extra one, not counted in COUNT, if the rule does not match it. RFC 5545 3.8.5.3
   leaves that undefined; Google shows COUNT + 1 (googleapis/google-api-nodejs-client#2214, fmeringdal/rust-rrule#119),
-  as does recurring_ical_events. Only if all rules ended before DTSTART there is none (sabre-io/vobject#371).
+  as does recurring_ical_events. Only if all rules ended before DTSTART there is none (sabre-io/vobject#371); a line
+  that was set aside may have been another rule, so then DTSTART stays.
 - A missing local time moves forward by the gap, a doubled one is the first (RFC 5545 3.3.5); Google shows the moved one
   (mangstadt/biweekly#38) although 3.3.10 would drop it.
 - Date-only UNTIL covers the whole local day: Google writes it for timed series (dateutil/dateutil#938).
+- An EXDATE of a date does not touch a timed series: Google shows the occurrence all the same. RFC 5545 3.8.5.1 wants
+  both of one type.
 - UNTIL with a time on an all-day series, which Google exports (allenporter/ical#177), means the date in its digits.
 """
 
@@ -26,7 +29,7 @@ from zoneinfo import ZoneInfo
 
 from sync.core.series.instance_ids import base_event_id, instance_id, parse_instance_id
 from sync.core.series.local_time import find_zone, instant, offsets_around, wall_at, walls_around
-from sync.core.series.rrule_text import FAR_YEAR, BadRecurrence, Moment, Rule, parse_recurrence
+from sync.core.series.rrule_text import FAR_YEAR, BadRecurrence, Moment, Rule, UnreadLine, parse_recurrence
 from sync.core.series.rrule_walk import last_of_count, walk
 from sync.model import EventTime, Window
 
@@ -38,6 +41,7 @@ __all__ = [
     "last_possible_end",
     "occurrence_starts",
     "parse_instance_id",
+    "unread_lines",
 ]
 
 # Occurrences a series may put into one window; the earliest win. Every 10 minutes for the 60-day horizon is 8,640.
@@ -58,24 +62,22 @@ def occurrence_starts(
 
     An occurrence overlaps if it starts before the window's end and ends after its start; one without length, if it
     starts inside. Timed starts carry the zone they were expanded in. RDATE periods keep the series' `duration`.
-    Raises `BadRecurrence` for a line or start that cannot be read.
+    Raises `BadRecurrence` for a start that cannot be used.
     """
     series = _Series.of(start, duration, calendar_zone)
     parsed = parse_recurrence(recurrence)
     low, high = series.span_of(window)
     found = {slot.key: slot for slot in map(series.slot_of, parsed.dates)}
-    if not _ended_before(series, parsed.rules):
+    if parsed.may_hold_more or not _ended_before(series, parsed.rules):
         found.setdefault(series.first.key, series.first)
     for rule in parsed.rules:
         found.update((slot.key, slot) for slot in _rule_slots(series, rule, low, high))
-    keys = {series.slot_of(moment).key for moment in parsed.exclusion_dates}
+    keys = {series.slot_of(moment).key for moment in parsed.exclusion_dates if series.all_day or not moment.is_date}
     keys.update(slot.key for rule in parsed.exclusion_rules for slot in _rule_slots(series, rule, low, high))
-    # A DATE excludes whatever starts on that local date, also of a timed series (nextcloud/server#44600).
-    dates = {moment.wall.date() for moment in parsed.exclusion_dates if moment.is_date}
     starts = (
         series.event_time(slot)
         for key, slot in sorted(found.items())
-        if key not in keys and slot.wall.date() not in dates and series.overlaps(slot, window)
+        if key not in keys and series.overlaps(slot, window)
     )
     return list(islice(starts, MAX_OCCURRENCES))
 
@@ -86,10 +88,12 @@ def last_possible_end(
     """No occurrence ends after this; None if the series has no end (or none that can be computed cheaply).
 
     Exact for COUNT, RDATE and no rule at all; for UNTIL it assumes an occurrence at the last permitted moment.
-    Exclusions are not looked at. Raises `BadRecurrence`.
+    Exclusions are not looked at. None too if a line was set aside that may be read one day. Raises `BadRecurrence`.
     """
     series = _Series.of(start, duration, calendar_zone)
     parsed = parse_recurrence(recurrence)
+    if parsed.may_hold_more:
+        return None
     ends = [series.end(slot) for slot in (series.first, *map(series.slot_of, parsed.dates))]
     for rule in parsed.rules:
         last = _last_wall(series, rule)
@@ -97,6 +101,11 @@ def last_possible_end(
             return None
         ends.append(series.latest_end(last))
     return max(ends)
+
+
+def unread_lines(recurrence: Sequence[str]) -> tuple[UnreadLine, ...]:
+    """The lines of a series that were set aside, each with its problem."""
+    return parse_recurrence(recurrence).unread
 
 
 class _Slot(NamedTuple):

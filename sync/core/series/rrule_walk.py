@@ -134,6 +134,8 @@ def _dateutil_rule(rule: Rule, start: dt.datetime, period_start: dt.datetime, pe
             by["bymonthday"] = (start.day,)
             if rule.frequency == YEARLY:
                 by.setdefault("bymonth", (start.month,))
+    if _is_in_its_own_month(rule):
+        by["bymonth"] = (start.month,)
     for (name, frequency), value in zip(_TIME_PARTS, (start.hour, start.minute, start.second), strict=True):
         if rule.frequency < frequency:
             by.setdefault(name, (value,))
@@ -145,6 +147,13 @@ def _dateutil_rule(rule: Rule, start: dt.datetime, period_start: dt.datetime, pe
         byweekday=days or None,
         **by,  # type: ignore[arg-type]  # only BYxxx names, from rrule_text
     )
+
+
+def _is_in_its_own_month(rule: Rule) -> bool:
+    """YEARLY;BYMONTHDAY without BYMONTH: every month by RFC 5545, but once a year, in DTSTART's month, at Google and
+    for those who write it. With other parts beside it the RFC's reading stays."""
+    days = dict(rule.by).keys() - dict(_TIME_PARTS).keys()
+    return rule.frequency == YEARLY and days == {"bymonthday"} and not rule.byday
 
 
 def _work_per_step(rule: Rule) -> int:
@@ -216,7 +225,5 @@ def _occurrences_per_period(rule: Rule, start: dt.datetime) -> int | None:
     month_days = by.pop("bymonthday", (start.day,))
     steady = all(1 <= day <= 28 for day in month_days) or all(-28 <= day <= -1 for day in month_days)
     if rule.frequency == YEARLY:
-        # Without BYMONTH, BYMONTHDAY means every month; rare enough to be walked.
-        steady = steady and ("bymonth" in by or "bymonthday" not in dict(rule.by))
         times *= len(by.pop("bymonth", (0,)))
     return times * len(month_days) if steady and not by else None

@@ -36,7 +36,7 @@ def explain_event(services: Services, event_id: str, user_id: str | None) -> lis
     found = services.store.explain.event(event_id, base_event_id(event_id), user_id)
     if not found:
         nowhere = explain_missing(event_id, (), _horizon(services), FALLBACK_ZONE)
-        return [Explanation(user_id, None, None, (nowhere,))]
+        return [Explanation(user_id, None, None, tuple(nowhere))]
     return [_explain(services, event_id, facts) for facts in found]
 
 
@@ -48,7 +48,7 @@ def _explain(services: Services, event_id: str | None, facts: Mapping[str, Any])
         steps = explain_row(meeting, _with_instants(facts["log"]), _item_of(event_id, members))
     else:
         zone = usable_zone(calendar["time_zone"] or FALLBACK_ZONE)
-        steps = [explain_missing(event_id or "", members, _horizon(services), zone)]
+        steps = explain_missing(event_id or "", members, _horizon(services), zone)
     user_id = calendar["user_id"] if calendar else facts["meeting"]["user_id"]
     return Explanation(user_id, calendar, meeting, tuple(steps))
 

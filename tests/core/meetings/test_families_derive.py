@@ -161,7 +161,6 @@ def test_a_weekly_series_keeps_its_local_time_when_clocks_change() -> None:
         ([single(eventType="focusTime")], {"one": "event_type"}),
         ([single(start="2026-03-12 10:00", end=None)], {"one": "no_time"}),
         ([single() | {"start": None, "end": None}], {"one": "no_time"}),
-        ([daily("day", rule="nonsense")], {"day": "bad_recurrence"}),
         ([daily("day") | {"start": None}], {"day": "bad_recurrence"}),
         (
             [daily("day", rule="FREQ=DAILY;COUNT=1"), exception("day", "2026-03-10 09:00", location=None)],
@@ -182,10 +181,18 @@ def test_deleted_events_have_neither_meeting_nor_reason() -> None:
 
 
 def test_an_unreadable_series_does_not_hide_its_exceptions() -> None:
-    outcome = derived(daily("day", rule="nonsense"), exception("day", "2026-03-11 09:00", "2026-03-11 15:00"))
+    moved = exception("day", "2026-03-11 09:00", "2026-03-11 15:00")
+    outcome = derived(daily("day") | {"start": None}, moved)
 
     assert [m.start_time for m in outcome.meetings] == [at("2026-03-11 15:00")]
     assert dict(outcome.withheld) == {"day": "bad_recurrence"}
+
+
+def test_an_unreadable_rule_leaves_the_start_of_its_series_and_its_exceptions() -> None:
+    outcome = derived(daily("day", rule="nonsense"), exception("day", "2026-03-11 09:00", "2026-03-11 15:00"))
+
+    assert [m.start_time for m in outcome.meetings] == [at("2026-03-10 09:00"), at("2026-03-11 15:00")]
+    assert dict(outcome.withheld) == {}
 
 
 def test_where_two_series_of_a_family_meet_the_later_one_has_the_occurrence() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sync.core.series.recurrence import BadRecurrence
+from sync.core.series.recurrence import last_possible_end
 from sync.core.series.rrule_text import MAX_RULES, MAX_VALUES, parse_recurrence
-from tests.core.series.test_recurrence import dates, day, expand, local, walls
+from tests.core.series.test_recurrence import HOUR, ZURICH, dates, day, expand, local, walls
 
 
 def days(start: str, rule: str, most: int = 6) -> list[str]:
@@ -132,49 +132,140 @@ def test_rule_is_read_however_it_is_written(line: str) -> None:
     assert [text[:10] for text in walls(expand(local("2026-06-01 09:00"), "", line))] == ["2026-06-01", "2026-06-03"]
 
 
+YEARS_27TH = "2026-06-27 2027-06-27 2028-06-27"
+
+
 @pytest.mark.parametrize(
-    ("line", "problem"),
+    ("rule", "expected"),
     [
-        ("FREQ=DAILY", "no colon"),
-        ("DTSTART:20260601T090000Z", "unknown property"),
-        ("RRULE:", "FREQ"),
-        ("RRULE:INTERVAL=2", "FREQ"),
-        ("RRULE:FREQ=FORTNIGHTLY", "FREQ"),
-        ("RRULE:FREQ=DAILY;BYEASTER=0", "unknown part"),
-        ("RRULE:FREQ=DAILY;INTERVAL=0", "INTERVAL"),
-        ("RRULE:FREQ=DAILY;INTERVAL=two", "INTERVAL"),
-        ("RRULE:FREQ=DAILY;COUNT=-1", "COUNT"),
-        ("RRULE:FREQ=DAILY;COUNT=", "COUNT has no value"),
-        ("RRULE:FREQ=DAILY;COUNT=2;COUNT=3", "twice"),
-        ("RRULE:FREQ=DAILY;COUNT=" + "9" * 5000, "COUNT"),
-        ("RRULE:FREQ=DAILY;UNTIL=tomorrow", "UNTIL"),
-        ("RRULE:FREQ=DAILY;UNTIL=20260231", "UNTIL"),
-        ("RRULE:FREQ=DAILY;UNTIL=00000101", "UNTIL"),
-        ("RRULE:FREQ=WEEKLY;BYDAY=XX", "BYDAY"),
-        ("RRULE:FREQ=MONTHLY;BYDAY=0MO", "BYDAY"),
-        ("RRULE:FREQ=MONTHLY;BYDAY=54MO", "BYDAY"),
-        ("RRULE:FREQ=WEEKLY;WKST=1MO", "WKST"),
-        ("RRULE:FREQ=MONTHLY;BYMONTHDAY=0", "BYMONTHDAY"),
-        ("RRULE:FREQ=MONTHLY;BYMONTHDAY=32", "BYMONTHDAY"),
-        ("RRULE:FREQ=YEARLY;BYMONTH=-1", "BYMONTH"),
-        ("RRULE:FREQ=YEARLY;BYWEEKNO=54", "BYWEEKNO"),
-        ("RRULE:FREQ=DAILY;BYHOUR=24", "BYHOUR"),
-        ("RRULE:FREQ=DAILY;BYSETPOS=" + ",".join(map(str, range(1, 200))), "BYSETPOS"),
-        ("EXDATE:yesterday", "EXDATE"),
-        ("EXDATE:20260601T250000Z", "EXDATE"),
-        ("RDATE:99991231T000000Z", "RDATE"),
+        ("FREQ=YEARLY;BYMONTHDAY=27;COUNT=3", YEARS_27TH),
+        ("FREQ=YEARLY;BYMONTHDAY=27;UNTIL=20281231", YEARS_27TH),
+        ("FREQ=YEARLY;BYMONTHDAY=27;INTERVAL=2;COUNT=2", "2026-06-27 2028-06-27"),
+        ("FREQ=YEARLY;BYMONTHDAY=27,28;COUNT=3", "2026-06-27 2026-06-28 2027-06-27"),
+        ("FREQ=YEARLY;BYMONTHDAY=-4;COUNT=3", YEARS_27TH),
+        ("FREQ=YEARLY;BYMONTHDAY=27;BYMONTH=6,7;COUNT=3", "2026-06-27 2026-07-27 2027-06-27"),
+        # With a weekday beside it every month is meant: Saturdays the 27th.
+        ("FREQ=YEARLY;BYMONTHDAY=27;BYDAY=SA;COUNT=2", "2026-06-27 2027-02-27"),
     ],
 )
-def test_unreadable_line_is_refused_and_named(line: str, problem: str) -> None:
-    with pytest.raises(BadRecurrence, match=problem) as refused:
-        parse_recurrence(["RRULE:FREQ=DAILY", line])
-    assert len(str(refused.value)) < 200
+def test_a_day_of_the_month_in_a_yearly_rule_means_the_starts_month(rule: str, expected: str) -> None:
+    """As Google shows it; by RFC 5545 it would be every month."""
+    assert days("2026-06-27", rule) == expected.split()
 
 
-def test_too_many_rules_or_dates_are_refused() -> None:
-    with pytest.raises(BadRecurrence, match="rules"):
-        parse_recurrence(["RRULE:FREQ=DAILY"] * (MAX_RULES + 1))
-    with pytest.raises(BadRecurrence, match="dates"):
-        parse_recurrence(["EXDATE:" + ",".join(["20260601"] * (MAX_VALUES + 1))])
-    with pytest.raises(BadRecurrence, match="lines"):
-        parse_recurrence([""] * (MAX_VALUES + 1))
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("RRULE:FREQ=DAILY;X-EVOLUTION-ENDDATE=20200101T000000Z", "FREQ=DAILY"),
+        ("RRULE:X-NAME=a;FREQ=DAILY;X-EMPTY=", "FREQ=DAILY"),
+        ("RRULE:RSCALE=GREGORIAN;FREQ=MONTHLY;SKIP=OMIT", "FREQ=MONTHLY"),
+        ("RRULE:FREQ=DAILY;INTERVAL=0", "FREQ=DAILY"),
+        ("RRULE:FREQ=DAILY;INTERVAL=-1", "FREQ=DAILY"),
+        ("RRULE:FREQ=DAILY;COUNT=-1", "FREQ=DAILY"),
+        ("RRULE:FREQ=DAILY;COUNT=0", "FREQ=DAILY"),
+        ("RRULE:FREQ=DAILY;COUNT=", "FREQ=DAILY"),
+        ("RRULE:FREQ=WEEKLY;BYDAY=;COUNT=3", "FREQ=WEEKLY;COUNT=3"),
+        ("RRULE:FREQ=DAILY;COUNT=2;COUNT=3", "FREQ=DAILY;COUNT=3"),
+        ("RRULE:FREQ=WEEKLY;FREQ=WEEKLY;WKST=SU;WKST=SU", "FREQ=WEEKLY;WKST=SU"),
+        ("RRULE:FREQ=WEEKLY;BYDAY=MO;BYDAY=WE", "FREQ=WEEKLY;BYDAY=MO,WE"),
+        ("RRULE:FREQ=WEEKLY;BYDAY=0MO", "FREQ=WEEKLY;BYDAY=MO"),
+        ("RRULE:FREQ=DAILY;UNTIL=20260603T070000ZZ", "FREQ=DAILY;UNTIL=20260603T070000Z"),
+        ("RRULE:FREQ=DAILY;UNTIL=20260603Z", "FREQ=DAILY;UNTIL=20260603"),
+        ("RRULE:RRULE:FREQ=DAILY", "FREQ=DAILY"),
+        ("FREQ=DAILY;COUNT=3", "FREQ=DAILY;COUNT=3"),
+    ],
+)
+def test_a_line_beyond_the_rfc_is_read_as_it_is_meant(line: str, meant: str) -> None:
+    read = parse_recurrence([line])
+
+    assert read == parse_recurrence([f"RRULE:{meant}"])
+    assert read.rules
+    assert read.unread == ()
+
+
+@pytest.mark.parametrize("line", ["RRULE:", "RRULE:;", "X-RULE:whatever", "X-RULE"])
+def test_a_line_that_says_nothing_is_no_trouble(line: str) -> None:
+    assert parse_recurrence([line]) == parse_recurrence([])
+
+
+UNREADABLE = [
+    ("nonsense", "unknown property"),
+    ("DTSTART:20260601T090000Z", "unknown property"),
+    ("RRULE:INTERVAL=2", "FREQ"),
+    ("RRULE:FREQ=FORTNIGHTLY", "FREQ"),
+    ("RRULE:FREQ=", "FREQ"),
+    ("RRULE:FREQ=DAILY;BYEASTER=0", "unknown part"),
+    ("RRULE:RSCALE=HEBREW;FREQ=YEARLY", "RSCALE"),
+    ("RRULE:FREQ=MONTHLY;SKIP=FORWARD", "SKIP"),
+    ("RRULE:FREQ=DAILY;INTERVAL=two", "INTERVAL"),
+    ("RRULE:FREQ=DAILY;COUNT=" + "9" * 5000, "COUNT"),
+    ("RRULE:FREQ=DAILY;UNTIL=tomorrow", "UNTIL"),
+    ("RRULE:FREQ=DAILY;UNTIL=20260231", "UNTIL"),
+    ("RRULE:FREQ=DAILY;UNTIL=00000101", "UNTIL"),
+    ("RRULE:FREQ=WEEKLY;BYDAY=XX", "BYDAY"),
+    ("RRULE:FREQ=MONTHLY;BYDAY=54MO", "BYDAY"),
+    ("RRULE:FREQ=WEEKLY;WKST=1MO", "WKST"),
+    ("RRULE:FREQ=MONTHLY;BYMONTHDAY=0", "BYMONTHDAY"),
+    ("RRULE:FREQ=MONTHLY;BYMONTHDAY=32", "BYMONTHDAY"),
+    ("RRULE:FREQ=YEARLY;BYMONTH=-1", "BYMONTH"),
+    ("RRULE:FREQ=YEARLY;BYWEEKNO=54", "BYWEEKNO"),
+    ("RRULE:FREQ=DAILY;BYHOUR=24", "BYHOUR"),
+    ("RRULE:FREQ=DAILY;BYSETPOS=" + ",".join(map(str, range(1, 200))), "BYSETPOS"),
+    ("EXDATE:yesterday", "EXDATE"),
+    ("EXDATE", "EXDATE"),
+    ("EXDATE:20260601T250000Z", "EXDATE"),
+    ("RDATE:99991231T000000Z", "RDATE"),
+]
+
+
+@pytest.mark.parametrize(("line", "problem"), UNREADABLE)
+def test_an_unreadable_line_is_set_aside_and_named(line: str, problem: str) -> None:
+    read = parse_recurrence(["RRULE:FREQ=DAILY", line])
+
+    assert len(read.rules) == 1
+    (unread,) = read.unread
+    assert unread.number == 2
+    assert problem in unread.problem
+    assert len(unread.problem) < 200
+
+
+@pytest.mark.parametrize(("line", "problem"), UNREADABLE)
+def test_an_unreadable_line_hides_nothing_but_itself(line: str, problem: str) -> None:
+    start = local("2026-06-01 09:00")
+
+    assert walls(expand(start, line)) == ["2026-06-01 09:00"]
+    assert dates(expand(day("2026-06-01"), line)) == ["2026-06-01"]
+    both = expand(start, "RRULE:FREQ=DAILY;COUNT=3", "EXDATE:20260602T070000Z", line)
+    assert [text[8:10] for text in walls(both)] == ["01", "03"]
+
+
+def test_the_readable_dates_of_a_line_stay() -> None:
+    found = expand(local("2026-06-01 09:00"), "RRULE:FREQ=DAILY;COUNT=3", "EXDATE:never,20260602T070000Z,")
+
+    assert [text[8:10] for text in walls(found)] == ["01", "03"]
+
+
+def test_the_start_stays_where_a_rule_ended_before_it_and_another_cannot_be_read() -> None:
+    ended = "RRULE:FREQ=DAILY;UNTIL=20200101"
+
+    assert expand(local("2026-06-01 09:00"), ended) == []
+    assert walls(expand(local("2026-06-01 09:00"), ended, "RRULE:FREQ=SOMETIMES")) == ["2026-06-01 09:00"]
+
+
+@pytest.mark.parametrize(
+    ("line", "is_known"), [("RRULE:FREQ=SOMETIMES", False), ("RDATE:never", False), ("EXDATE:never", True)]
+)
+def test_the_end_of_a_series_is_open_while_a_line_that_adds_to_it_is_not_understood(line: str, is_known: bool) -> None:
+    last = last_possible_end(local("2026-06-01 09:00"), ["RRULE:FREQ=DAILY;COUNT=3", line], HOUR, ZURICH)
+
+    assert (last is not None) is is_known
+
+
+def test_rules_and_dates_beyond_the_limits_are_set_aside() -> None:
+    rules = parse_recurrence(["RRULE:FREQ=DAILY"] * (MAX_RULES + 1))
+    many = parse_recurrence(["EXDATE:" + ",".join(["20260601"] * (MAX_VALUES + 1))])
+    lines = parse_recurrence([""] * (MAX_VALUES + 1))
+
+    assert (len(rules.rules), rules.unread[0].number) == (MAX_RULES, MAX_RULES + 1)
+    assert (len(many.exclusion_dates), len(many.unread)) == (MAX_VALUES, 1)
+    assert [unread.problem for unread in lines.unread] == [f"more than {MAX_VALUES} lines"]
