@@ -1,5 +1,12 @@
 """An in-memory Google Calendar for development and tests: OAuth, Calendar v3, push notifications, and faults on demand.
 
-Start it with `EmulatorServer` (server.py) or `python -m scripts.stack.google`; drive it with `GoogleControl`
-(control.py). It knows nothing of the service it exercises: nothing here imports `sync`.
+What is named here is its public face; docs/emulator.md describes it, with every switch, fault and counter. It knows
+nothing of the service it exercises: nothing here imports `sync`.
 """
+
+from .control import GoogleControl
+from .errors import ControlError
+from .process import EmulatorProcess
+from .server import EmulatorServer
+
+__all__ = ["ControlError", "EmulatorProcess", "EmulatorServer", "GoogleControl"]

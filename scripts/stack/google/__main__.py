@@ -23,10 +23,7 @@ def main() -> None:
     stopped = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopped.set())
-    server = EmulatorServer(options.host, options.port)
-    server.emulator.clients = {options.client_id: options.client_secret}
-    server.emulator.build()
-    with server:
+    with EmulatorServer(options.host, options.port, {options.client_id: options.client_secret}) as server:
         print(server.url, flush=True)
         stopped.wait()
 

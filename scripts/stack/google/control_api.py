@@ -1,22 +1,21 @@
 """The control API: `POST /_emulator/<command>` with keyword arguments as a JSON object, answered `{"result": …}`.
 
 Owns the table of commands. Refuses unknown commands and arguments with 400 and a sentence. It is for tests and the
-demo; server.py lets only loopback in. control.py is its typed client and documents every command.
+demo; server.py lets only loopback in and asks here what is not Google's to answer. control.py is its typed client.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .emulator import Emulator
 from .errors import ControlError, GoogleError
 from .faults import Faults
 from .http import Request, Response
 from .oauth import DEFAULT_SCOPES, Grant
 
-if TYPE_CHECKING:
-    from .emulator import Emulator
-
+PREFIX = "/_emulator/"
 # Commands that change calendars, and therefore owe notifications unless told not to.
 EDITS = (
     "insert_event",
@@ -62,12 +61,17 @@ class ControlApi:
         }
 
     @property
+    def commands(self) -> list[str]:
+        """Every command there is."""
+        return sorted([*self._commands, *EDITS, *QUIET])
+
+    @property
     def _faults(self) -> Faults:
         return self._emulator.faults
 
     def handle(self, request: Request) -> Response:
         """Answer one control request."""
-        command = request.path.removeprefix("/_emulator/")
+        command = request.path.removeprefix(PREFIX)
         try:
             arguments = request.json()
             if command in EDITS:
@@ -77,7 +81,7 @@ class ControlApi:
             elif command in self._commands:
                 result = self._commands[command](**arguments)
             else:
-                raise ControlError(f"no command {command!r}; there are {sorted([*self._commands, *EDITS, *QUIET])}")
+                raise ControlError(f"no command {command!r}; there are {self.commands}")
         except (ControlError, TypeError, ValueError) as error:
             return Response.of_json({"error": str(error)}, 400)
         except GoogleError as error:

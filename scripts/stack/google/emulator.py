@@ -1,7 +1,7 @@
-"""The whole emulator as one function from request to response.
+"""Google as one function from request to response.
 
 Owns routing and everything around a call: counting, faults, authentication, scopes, quota, partial responses and the
-notifications a change owes. Knows no sockets (server.py) and no rules of events.
+notifications a change owes. Knows no sockets (server.py), no control API (control_api.py) and no rules of events.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Any
 from . import batch, discovery, fields
 from .channels import Channels
 from .clock import Clock
-from .control_api import ControlApi
 from .counters import Counters
 from .editing import Editor
 from .errors import GoogleError, OAuthError, scope_missing
@@ -34,12 +33,12 @@ OAUTH_PATHS = {"/o/oauth2/v2/auth": ("GET", "auth"), "/token": ("POST", "token")
 class Emulator:
     """One Google, in memory. `handle` may be called from any number of threads."""
 
-    def __init__(self) -> None:
-        self.clients = {"emulator-client": "emulator-secret"}
+    def __init__(self, clients: dict[str, str] | None = None) -> None:
+        """`clients` are the OAuth clients there are, secret by id; one that everybody knows unless given."""
+        self.clients = clients or {"emulator-client": "emulator-secret"}
         self.clock = Clock()
         self.faults = Faults()
         self.counters = Counters(self.clock)
-        self.control = ControlApi(self)
         self.push = PushEngine(self.clock)
         self.build()
 
@@ -62,8 +61,6 @@ class Emulator:
 
     def handle(self, request: Request) -> Response:
         """Answer one request."""
-        if request.path.startswith("/_emulator/"):
-            return self.control.handle(request)
         if request.path in OAUTH_PATHS:
             return self._oauth(request, *OAUTH_PATHS[request.path])
         if request.path == "/batch/calendar/v3" and request.method == "POST":

@@ -16,6 +16,8 @@ from ipaddress import ip_address
 from types import TracebackType
 from typing import Any
 
+from .control import GoogleControl
+from .control_api import PREFIX, ControlApi
 from .emulator import Emulator
 from .http import IDLE_SECONDS, Request, Response
 
@@ -23,8 +25,9 @@ from .http import IDLE_SECONDS, Request, Response
 class EmulatorServer:
     """The emulator, listening. `start` returns once it accepts; `stop` closes every connection, as an outage does."""
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.emulator = Emulator()
+    def __init__(self, host: str = "127.0.0.1", port: int = 0, clients: dict[str, str] | None = None) -> None:
+        """Port 0 picks a free one; `clients` are the OAuth clients, secret by id."""
+        self.emulator = Emulator(clients)
         self._address = (host, port)
         self._listener: _Listener | None = None
         self._thread: threading.Thread | None = None
@@ -34,6 +37,11 @@ class EmulatorServer:
         """The base URL, without a trailing slash; known after `start`."""
         host, port = self._address
         return f"http://{host}:{port}"
+
+    @property
+    def control(self) -> GoogleControl:
+        """A client of its control API; good after `start`."""
+        return GoogleControl(self.url)
 
     def start(self) -> EmulatorServer:
         """Listen (on port 0: on a free one) and serve from a thread of its own."""
@@ -74,6 +82,7 @@ class _Listener(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], emulator: Emulator) -> None:
         self.emulator = emulator
+        self.control = ControlApi(emulator)
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__(address, _Handler)
@@ -124,10 +133,12 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._read_body()
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, self.path, headers, body)
-        if request.path.startswith("/_emulator/") and not ip_address(self.client_address[0]).is_loopback:
+        if not request.path.startswith(PREFIX):
+            self._send(self.server.emulator.handle(request))
+        elif ip_address(self.client_address[0]).is_loopback:
+            self._send(self.server.control.handle(request))
+        else:
             self._send(Response(403, b""))
-            return
-        self._send(self.server.emulator.handle(request))
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - names http.server looks for
 
