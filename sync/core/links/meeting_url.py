@@ -30,6 +30,7 @@ from sync.core.links.url_unwrap import (
     layers,
     unwrap_any,
     unwrap_redirector,
+    web_form,
 )
 from sync.model import LinkSources, MeetingLink
 
@@ -43,10 +44,13 @@ _STOP = r"\x00-\x20\"'`<>\\^|\[\](){}\x7f-\xa0«»\u2000-\u2bff\u2e80-\uffef\U00
 # A run of URL characters with a slash in it. The look-behind admits one start per run and the possessive quantifiers
 # never give back, so the scan is linear.
 _RUN = re.compile(rf"(?<![^{_STOP}])[^/{_STOP}]*+/[^{_STOP}]*+")
-_SCHEME = re.compile(r"https?://", re.IGNORECASE)
+_SCHEME = re.compile(r"(?:https?|zoommtg|zoomus|msteams)://", re.IGNORECASE)
 # A URL inside another follows one of these; after anything else a new one begins, glued on by a comma or by pasting.
 _GLUED = re.compile(r"(?<![=/_])(?=https?://)", re.IGNORECASE)
-_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"))
+# Soft hyphens, zero-width and direction marks, variation selectors: pasting leaves them, no URL holds them.
+_INVISIBLE = dict.fromkeys(
+    (0xAD, 0x61C, 0x180E, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070))
+) | dict.fromkeys(range(0xFE00, 0xFE10))
 # Only entities closed by `;`: html.unescape alone would turn `&copy=1` in a query into a sign.
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
 _REPEATED_AMP = re.compile(r"&(?:amp;)+")
@@ -209,7 +213,7 @@ def _is_known_host(host: str) -> bool:
 
 def _recognise(text: str, trust: _Trust) -> _Match | None:
     """The known service `text` leads to, directly or through rewriters."""
-    return _first(_classify(url, trust) for url in layers(text, unwrap_any))
+    return _first(_classify(url, trust) for url in layers(web_form(text), unwrap_any))
 
 
 def _classify(url: Url, trust: _Trust) -> _Match | None:

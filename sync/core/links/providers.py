@@ -132,6 +132,7 @@ PROVIDERS: tuple[Provider, ...] = (
         "gotomeeting.com *.gotomeeting.com",
         _shape(r"/(?:join|meeting/join|meet)/(\d{5,12})"),
         _shape(r"/", room="meetingId", hosts="app.gotomeeting.com"),
+        _shape(r"/meeting/(\d{5,12})", hosts="app.goto.com"),
         _shape(r"/(?:meet/)?(\d{5,12})", hosts="meet.goto.com"),
         _shape(rf"/(?:meet/)?({ID})", hosts="meet.goto.com gotomeet.me www.gotomeet.me", flags="vanity fold_case"),
     ),
@@ -247,6 +248,34 @@ PROVIDERS: tuple[Provider, ...] = (
     ),
     _row("opentalk", "meet.opentalk.eu", _shape(rf"/room/({UUID})", keep="invite")),
     _row("ping", "ping.gg www.ping.gg", _shape(rf"/call/({ID})")),
+    # --- public services and Europe ----------------------------------------------------------------------------------
+    _row(
+        "visio_numerique",
+        "visio.numerique.gouv.fr visio.suite.anct.gouv.fr",
+        _shape(r"/([a-z]{3}-[a-z]{4}-[a-z]{3})", flags="per_host fold_case"),
+    ),
+    # Its rooms have ten characters and more, three digits among them.
+    _row(
+        "webconf_numerique",
+        "webconf.numerique.gouv.fr",
+        _shape(r"/((?=(?:[a-z]*\d){3})[a-z\d]{10,200})", flags="fold_case"),
+    ),
+    _row(
+        "webinaire_numerique",
+        "webinaire.numerique.gouv.fr",
+        _shape(r"/meeting/signin/(?:invite/|moderateur/)?(\d{1,12})(?:/creator/\d{1,12})?/hash/[0-9a-f]{40}"),
+    ),
+    _row(
+        "renater_rendez_vous", "rendez-vous.renater.fr", _shape(rf"/({NO_DOT})", keep="jwt", flags="vanity fold_case")
+    ),
+    _row(
+        "senfcall",
+        "lecture.senfcall.de",
+        _shape(r"/(\w{3}-\w{3}-\w{3}(?:-\w{3})?)", flags="per_host"),
+        _shape(rf"/({ID})", hosts="public.senfcall.de", flags="per_host vanity"),
+    ),
+    _row("alfaview", "app.alfaview.com", _shape(rf"/?#/join/({ID}/{UUID}/{UUID})", flags="fragment")),
+    _row("edudip", "www.edudip.com next.edudip.com edudip.com", _shape(r"/[a-z]{2}/webinar/[\w-]{1,200}/(\d{3,12})")),
     # --- servers people run themselves: the path must be unmistakable ------------------------------------------------
     _row(
         "bigbluebutton",
@@ -370,7 +399,7 @@ RESERVED_LABELS = frozenset(
     """)
 )
 
-ZOOM_PAGES = _words("/u/ /test /download /client /zoomconference /meeting/register /webinar/register")
+ZOOM_PAGES = _words("/u/ /join /start /test /download /client /zoomconference /meeting/register /webinar/register")
 # Pages a video entry point may carry that nobody joins by: (host pattern, start of the path).
 NOT_JOIN_PAGES: tuple[tuple[str, str], ...] = (
     ("tel.meet", "/"),

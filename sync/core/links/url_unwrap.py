@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 # Mail passes two or three scanners at most; the fourth layer is courtesy, beyond it is hostility.
 MAX_UNWRAPS = 4
@@ -26,6 +27,8 @@ TRAILING = ".,;:!?*"
 _REPEATED_AMP = re.compile(r"&(?:amp;)+")
 # Proxies on the way collapse the two slashes of a URL that stands in another's path.
 _HTTP = re.compile(r"(https?):/(?!/)|https?://", re.IGNORECASE)
+# Schemes that open a service's app; what follows is a web address all the same.
+_APP = re.compile(r"(?:zoommtg|zoomus|msteams)://", re.IGNORECASE)
 _ENCODED_SEGMENT = re.compile(r"/(https?(?::|%3A)%2F%2F[^/]*)", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9][a-z0-9.-]{2,251}[a-z0-9]")
 _NUMERIC_LABEL = re.compile(r"\d+|0x[0-9a-f]*")
@@ -109,8 +112,7 @@ def _from_param(*names: str) -> Callable[[Url], str | None]:
 
 
 def _from_sophos(url: Url) -> str | None:
-    encoded = unquote(url.param("u")).rstrip("=")
-    return _decode_base64(encoded.replace("+", "-").replace("/", "_"))
+    return _decode_base64(unquote(url.param("u")))
 
 
 def _from_last_param(last: str) -> Callable[[Url], str | None]:
@@ -145,6 +147,44 @@ def _from_segment(url: Url) -> str | None:
     return unquote(found[1]) if found else None
 
 
+def _from_zoom_join(url: Url) -> str | None:
+    """`/join?confno=<number>`, the form Zoom's app is opened with, as the link people are sent."""
+    if url.path.rstrip("/") != "/join" or not (number := url.param("confno")):
+        return None
+    kept = "&".join(f"{name}={value}" for name in ("pwd", "tk") if (value := url.param(name)))
+    return f"https://{url.host}/j/{number}" + (f"?{kept}" if kept else "")
+
+
+def _from_meet_short_link(url: Url) -> str | None:
+    """`g.co/meet/<code or nickname>`; Meet looks nicknames up."""
+    name = url.path.removeprefix("/meet/").rstrip("/")
+    return name and "https://meet.google.com/" + (name if _MEET_CODE.fullmatch(name) else f"lookup/{name}")
+
+
+def _from_teams_page(url: Url) -> str | None:
+    return _from_teams_coords(url) if url.path.startswith("/light-meetings/launch") else _from_teams_route(url)
+
+
+def _from_teams_coords(url: Url) -> str | None:
+    """The page Teams joins guests on names the meeting in `coords=`, base64 of JSON: a thread, or a code with its
+    passcode."""
+    try:
+        coords = json.loads(_decode_base64(unquote(url.param("coords"))) or "null")
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(coords, dict):
+        return None
+    values = {name: quote(value, safe="", errors="replace") for name, value in coords.items() if isinstance(value, str)}
+    if code := values.get("meetingCode"):
+        passcode = values.get("passcode") or url.param("p")
+        return f"https://{url.host}/meet/{code}" + (f"?p={passcode}" if passcode else "")
+    if not (thread := values.get("conversationId")):
+        return None
+    ids = ",".join(f'"{key}":"{values[name]}"' for key, name in _TEAMS_CONTEXT if values.get(name))
+    context = f"?context={quote(f'{{{ids}}}', safe='%')}" if ids else ""
+    return f"https://{url.host}/l/meetup-join/{thread}/{values.get('messageId') or 0}{context}"
+
+
 def _from_teams_route(url: Url) -> str | None:
     """Teams' own pages carry the join link as a route after `#`, or that whole route in `url=`."""
     route = url.fragment or unquote(url.param("url")).partition("#")[2]
@@ -159,6 +199,8 @@ def _from_proofpoint(url: Url) -> str | None:
     return unquote(url.param("u")) or None
 
 
+_MEET_CODE = re.compile(r"[a-z]{3}-[a-z]{4}-[a-z]{3}", re.IGNORECASE)
+_TEAMS_CONTEXT = (("Tid", "tenantId"), ("Oid", "organizerId"))
 _V3_REPLACED = re.compile(r"\*(?:\*(.))?", re.DOTALL)
 _V3_RUN_LENGTHS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -181,6 +223,8 @@ def _from_proofpoint_v3(tail: str) -> str | None:
 
 
 def _decode_base64(text: str) -> str | None:
+    """Of either alphabet, padded or not."""
+    text = text.rstrip("=").replace("+", "-").replace("/", "_")
     try:
         return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
     except (binascii.Error, ValueError):
@@ -215,10 +259,18 @@ _REDIRECTORS: dict[str, tuple[str, Callable[[Url], str | None]]] = {
     "messenger.com": ("/l.php", _from_param("u")),
     "instagram.com": ("/", _from_param("u")),
     "linkedin.com": ("/redir", _from_param("url")),
-    "teams.microsoft.com": ("/", _from_teams_route),
-    "teams.microsoft.us": ("/", _from_teams_route),
-    "teams.cloud.microsoft": ("/", _from_teams_route),
-    "teams.live.com": ("/", _from_teams_route),
+    "teams.microsoft.com": ("/", _from_teams_page),
+    "teams.microsoft.us": ("/", _from_teams_page),
+    "teams.cloud.microsoft": ("/", _from_teams_page),
+    "teams.live.com": ("/", _from_teams_page),
+    "teams.microsoftonline.cn": ("/", _from_teams_page),
+    "zoom.us": ("/join", _from_zoom_join),
+    "zoom.com": ("/join", _from_zoom_join),
+    "zoomgov.com": ("/join", _from_zoom_join),
+    "zoom.com.cn": ("/join", _from_zoom_join),
+    "zoom-x.de": ("/join", _from_zoom_join),
+    "zoomus.cn": ("/join", _from_zoom_join),
+    "g.co": ("/meet/", _from_meet_short_link),
 }
 # Where trackers and sign-in pages of any host put the page they lead to.
 # fmt: off
@@ -264,13 +316,20 @@ def unwrap_any(url: Url) -> str | None:
 
 
 def _as_http(target: str) -> str | None:
-    """`target` when it is an http(s) URL, with both its slashes, after up to two more rounds of percent-decoding."""
+    """`target` when it is an http(s) URL or opens a service's app, as a web address with both its slashes, after up to
+    two more rounds of percent-decoding."""
     for _ in range(3):
+        target = web_form(target)
         scheme = _HTTP.match(target)
         if scheme is not None:
             return f"{scheme[1]}://{target[scheme.end() :]}" if scheme[1] else target
         target = unquote(target)
     return None
+
+
+def web_form(link: str) -> str:
+    """A link that opens a service's app, as the web address in it; any other text unchanged."""
+    return _APP.sub("https://", link, count=1) if _APP.match(link) else link
 
 
 def layers(text: str, unwrap: Callable[[Url], str | None]) -> Iterator[Url]:

@@ -62,6 +62,19 @@ def test_known_service_in_conference_comes_before_unknown_host() -> None:
     assert link.provider == "google_meet"
 
 
+@pytest.mark.parametrize(
+    ("uri", "url"),
+    [
+        ("zoommtg://zoom.us/join?confno=123456789&pwd=abc", ZOOM),
+        ("msteams://teams.microsoft.com" + TEAMS_ROUTE, TEAMS),
+    ],
+)
+def test_link_that_opens_the_app_becomes_the_link_anybody_opens(uri: str, url: str) -> None:
+    link = in_conference(uri)
+    assert link is not None
+    assert (link.url, in_description(uri)) == (url, url)
+
+
 def test_unknown_host_is_believed_only_in_conference() -> None:
     uri = "https://vc.example.com/room/42?key=a#b"
     assert in_conference(uri) == MeetingLink("other", uri, "other:vc.example.com/room/42?key=a#b", "conference")
@@ -89,6 +102,8 @@ def test_unknown_host_is_believed_only_in_conference() -> None:
         "https://[/room",
         "https://tel.meet/abc-defg-hij?pin=1",
         "https://zoom.us/u/abc",
+        "https://zoom.us/join",
+        "zoommtg://zoom.us/start?zak=secret",
         "https://support.zoom.us/hc",
         "https://dialin.teams.microsoft.com/x?id=1",
         "https://aka.ms/JoinTeamsMeeting",
@@ -160,6 +175,14 @@ def test_rewritten_unknown_host_in_conference_is_unwrapped() -> None:
         "https://aka.ms/JoinTeamsMeeting https://zoom.us/u/x https://zoom.us/j/123456789?pwd=abc",
         "https://zoom.us/j/123456789?pwd=abc&pwd=other",
         "https://example.com/see,https://zoom.us/j/123456789?pwd=abc",
+        "zoommtg://zoom.us/join?action=join&confno=123456789&pwd=abc&zc=0",
+        "ZoomMtg://zoom.us/join?confno=123456789&amp;pwd=abc.",
+        "zoomus://zoom.us/join?confno=123456789&pwd=abc",
+        '<a href="zoommtg://zoom.us/join?confno=123456789&amp;pwd=abc">open the app</a>',
+        "Dial https://zoom.us/u/kd,zoommtg://zoom.us/join?confno=123456789&pwd=abc",
+        "https://click.example.com/c?to=zoommtg%3A%2F%2Fzoom.us%2Fjoin%3Fconfno%3D123456789%26pwd%3Dabc",
+        "\u2066https://zoom.us/j/\u202a123456789\u202c?pwd=abc\u2069",
+        "https://zoom.us/\u2061j/1234\ufe0f56789?pwd=abc",
     ],
 )
 def test_link_is_read_out_of_text(text: str) -> None:

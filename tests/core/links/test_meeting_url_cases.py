@@ -17,6 +17,13 @@ from sync.model import LinkSources
 THREAD = "19%3ameeting_ZmFrZXRocmVhZA%40thread.v2"
 CONTEXT = "context=%7b%22Tid%22%3a%22aaaa%22%2c%22Oid%22%3a%22bbbb%22%7d"
 HEX = "0123456789abcdef0123456789abcdef"
+# {"conversationId":"19:meeting_Zm@thread.v2","tenantId":"aaaa","organizerId":"bbbb","messageId":"0"}
+COORDS = (
+    "eyJjb252ZXJzYXRpb25JZCI6IjE5Om1lZXRpbmdfWm1AdGhyZWFkLnYyIiwidGVuYW50SWQiOiJhYWFhIiwib3JnYW5pemVySWQiOiJiYmJiIiwi"
+    "bWVzc2FnZUlkIjoiMCJ9"
+)
+# {"meetingCode":"9425716001426","passcode":"Nqcc5j3c06"}
+LIVE_COORDS = "eyJtZWV0aW5nQ29kZSI6Ijk0MjU3MTYwMDE0MjYiLCJwYXNzY29kZSI6Ik5xY2M1ajNjMDYifQ"
 UID = "83b2a350-4289-11ef-9228-2f1bf88c8b08"
 
 # (source, link as written without https://, room key, canonical link without https:// or "" when it stays as written)
@@ -42,8 +49,23 @@ JOIN_LINKS: list[tuple[str, str, str, str]] = [
         "google_meet:lookup/ab3cde5fgh",
         "meet.google.com/lookup/ab3cde5fgh",
     ),
+    ("docs", "g.co/meet/abc-defg-hij", "google_meet:abc-defg-hij", "meet.google.com/abc-defg-hij"),
+    ("docs", "g.co/meet/standup?hs=122", "google_meet:lookup/standup", "meet.google.com/lookup/standup"),
     # Zoom
     ("brief", "zoom.us/j/123", "zoom:123", ""),
+    (
+        "observed",
+        "zoom.us/join?action=join&confno=84911425787&pwd=VVNr%2Bc.1&uname=Al",
+        "zoom:84911425787",
+        "zoom.us/j/84911425787?pwd=VVNr%2Bc.1",
+    ),
+    ("observed", "us02web.zoom.us/join?confno=84911425787", "zoom:84911425787", "us02web.zoom.us/j/84911425787"),
+    (
+        "observed",
+        "www.zoomgov.com/join?confno=1612345678&tk=t.1",
+        "zoomgov:1612345678",
+        "www.zoomgov.com/j/1612345678?tk=t.1",
+    ),
     ("docs", "us02web.zoom.us/j/84911425787?pwd=VVNrcFdvMkZz.1", "zoom:84911425787", ""),
     (
         "observed",
@@ -122,6 +144,19 @@ JOIN_LINKS: list[tuple[str, str, str, str]] = [
         "teams:e1",
         "teams.microsoft.com/convene/townhall?eventId=e1&sessionId=s1",
     ),
+    (
+        "observed",
+        f"teams.microsoft.com/light-meetings/launch?agent=web&version=25&coords={COORDS}%3D&deeplinkId=0ac0",
+        "teams:19:meeting_Zm@thread.v2",
+        "teams.microsoft.com/l/meetup-join/19%3Ameeting_Zm%40thread.v2/0"
+        "?context=%7B%22Tid%22%3A%22aaaa%22%2C%22Oid%22%3A%22bbbb%22%7D",
+    ),
+    (
+        "observed",
+        f"teams.live.com/light-meetings/launch?coords={LIVE_COORDS}",
+        "teams:9425716001426",
+        "teams.live.com/meet/9425716001426?p=Nqcc5j3c06",
+    ),
     # Webex
     ("docs", "acme.webex.com/meet/Alice.Smith", "webex:acme.webex.com/alice.smith", "acme.webex.com/meet/alice.smith"),
     ("docs", "acme.webex.com/join/alice", "webex:acme.webex.com/alice", ""),
@@ -145,6 +180,7 @@ JOIN_LINKS: list[tuple[str, str, str, str]] = [
     ("docs", "global.gotomeeting.com/join/680504437", "goto_meeting:680504437", ""),
     ("docs", "meet.goto.com/119227189", "goto_meeting:119227189", ""),
     ("observed", "app.gotomeeting.com/?meetingId=119227189", "goto_meeting:119227189", ""),
+    ("observed", "app.goto.com/meeting/957100141", "goto_meeting:957100141", ""),
     ("docs", "gotomeet.me/AliceSmith", "goto_meeting:alicesmith", "gotomeet.me/alicesmith"),
     ("docs", "global.gotowebinar.com/join/123456789/987654321", "goto_webinar:123456789", ""),
     # general
@@ -250,6 +286,39 @@ JOIN_LINKS: list[tuple[str, str, str, str]] = [
     ("observed", f"meet.opentalk.eu/room/{UID}?invite=i1", f"opentalk:{UID}", ""),
     ("docs", "www.ping.gg/call/theo", "ping:theo", ""),
     ("docs", "pexip.me/meet/alice", "pexip:pexip.me/alice", ""),
+    # public services and Europe
+    ("observed", "visio.numerique.gouv.fr/oad-rdxs-tzi", "visio_numerique:visio.numerique.gouv.fr/oad-rdxs-tzi", ""),
+    ("docs", "visio.suite.anct.gouv.fr/oad-rdxs-tzi", "visio_numerique:visio.suite.anct.gouv.fr/oad-rdxs-tzi", ""),
+    ("observed", "webconf.numerique.gouv.fr/tuweruywe345", "webconf_numerique:tuweruywe345", ""),
+    (
+        "observed",
+        "webconf.numerique.gouv.fr/RdvServicePublic83b2a350",
+        "webconf_numerique:rdvservicepublic83b2a350",
+        "webconf.numerique.gouv.fr/rdvservicepublic83b2a350",
+    ),
+    (
+        "observed",
+        f"webinaire.numerique.gouv.fr/meeting/signin/invite/362/creator/369/hash/{HEX}01234567",
+        "webinaire_numerique:362",
+        "",
+    ),
+    (
+        "observed",
+        f"webinaire.numerique.gouv.fr/meeting/signin/invite/45144/hash/{HEX}01234567",
+        "webinaire_numerique:45144",
+        "",
+    ),
+    ("observed", "rendez-vous.renater.fr/isa-build", "renater_rendez_vous:isa-build", ""),
+    ("observed", "lecture.senfcall.de/hay-gmh-wox-mru", "senfcall:lecture.senfcall.de/hay-gmh-wox-mru", ""),
+    ("observed", "public.senfcall.de/stammtisch", "senfcall:public.senfcall.de/stammtisch", ""),
+    (
+        "observed",
+        f"app.alfaview.com/#/join/hochschule-furtwangen-university/{UID}/{UID}",
+        f"alfaview:hochschule-furtwangen-university/{UID}/{UID}",
+        "",
+    ),
+    ("observed", "www.edudip.com/de/webinar/qgis-user-meeting-2020/331482", "edudip:331482", ""),
+    ("observed", "next.edudip.com/de/webinar/webinar-nach-upgrade/1777438", "edudip:1777438", ""),
     # Asia, Russia
     ("meetingbar", "vc.feishu.cn/j/123456789", "feishu:123456789", ""),
     ("meetingbar", "vc.larksuite.com/j/123456789", "lark:123456789", ""),
@@ -374,6 +443,31 @@ NOT_JOIN_LINKS: list[tuple[str, str]] = [
     ("docs", "https://support.zoom.us/hc/en-us/articles/201362233"),
     ("docs", "https://zoom.us/meeting/register/tJ0qf-abc"),
     ("docs", "https://zoom.us/j/"),
+    ("docs", "https://zoom.us/join"),
+    ("observed", "https://zoom.us/join?confno=abc"),
+    ("observed", "https://zoom.us/joining?confno=123456789"),
+    ("observed", "zoommtg://zoom.us/start?confno=123456789"),
+    ("brief", "zoommtg://zoom.us.evil.com/join?confno=123456789"),
+    ("brief", "zoommtg://evil.com/join?confno=123456789"),
+    ("brief", "evilmtg://zoom.us/join?confno=123456789"),
+    ("docs", "https://g.co/maps/abc"),
+    ("docs", "https://g.co/meet/"),
+    ("observed", "https://app.goto.com/meeting"),
+    ("observed", "https://teams.microsoft.com/light-meetings/launch?p=cM5gEphg2N9i9d0w7G&anon=true"),
+    ("observed", "https://teams.microsoft.com/light-meetings/launch?coords=%%%"),
+    ("observed", "https://teams.microsoft.com/light-meetings/launch?coords=W10"),  # []
+    ("observed", "https://teams.microsoft.com/light-meetings/launch?coords=eyJhIjoxfQ"),  # {"a":1}
+    ("brief", "https://teams.microsoft.com/light-meetings/launch?coords=" + "W1tb" * 1900),  # [[[…
+    ("observed", "https://visio.numerique.gouv.fr/legal-terms"),
+    ("observed", "https://webconf.numerique.gouv.fr/voxapi"),
+    ("observed", "https://webconf.numerique.gouv.fr/questionnaireSatisfaction.html"),
+    ("observed", "https://webinaire.numerique.gouv.fr/meeting/mail"),
+    ("observed", "https://audioconf.numerique.gouv.fr/"),
+    ("observed", "https://rendez-vous.renater.fr/home/"),
+    ("observed", "https://www.senfcall.de/impressum"),
+    ("observed", "https://gitlab.senfcall.de/senfcall-public/mute"),
+    ("observed", "https://app.alfaview.com/#/settings/api-keys"),
+    ("observed", "https://www.edudip.com/de/intern/rechnungen"),
     ("docs", "https://zoom.us/zoomconference?m=abc"),
     ("observed", "https://events.zoom.us/ev/AqhqiQ8mTK2lnAoOEH8c8TA1a"),
     ("docs", "https://dialin.teams.microsoft.com/22f12fa0-499f-435b-bc69-b8de580ba330?id=1"),
