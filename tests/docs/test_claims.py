@@ -30,6 +30,16 @@ def test_every_runtime_dependency_earns_its_line() -> None:
     assert [name for name in names if name not in section] == []
 
 
+def test_every_symptom_of_the_runbook_can_be_seen() -> None:
+    runbook = (ROOT / "docs" / "operations.md").read_text().split("## Symptom", 1)[1].split("\n## ", 1)[0]
+    symptoms = [line.split("|")[1] for line in runbook.splitlines() if line.startswith("| ")]
+    codes = {code.rstrip("…") for symptom in symptoms for code in re.findall(r"`([^`]+)`", symptom)}
+    places = [*(ROOT / "sync").rglob("*.py"), *(ROOT / "supabase").rglob("*.sql")]
+    known = "\n".join(path.read_text() for path in places)
+    assert {"paused", "polled_only", "rateLimitExceeded"} <= codes
+    assert sorted(code for code in codes if code not in known) == []
+
+
 def test_dashboard_queries_of_the_runbook_are_the_ones_whose_figures_are_tested() -> None:
     queries = {name: value for name, value in vars(dashboard).items() if name.isupper() and isinstance(value, str)}
     assert len(queries) >= 5
