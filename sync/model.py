@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sync.states import Answer, EventKind, EventStatus, Placement, SetAsideReason
+
 
 @dataclass(frozen=True, slots=True)
 class EventTime:
@@ -74,8 +76,8 @@ class Event:
 
     id: str
     base_id: str
-    kind: str  # single | series | exception
-    status: str  # confirmed | tentative | cancelled
+    kind: EventKind
+    status: EventStatus
     details: Mapping[str, Any]
     series_id: str | None = None
     start: EventTime | None = None
@@ -86,7 +88,7 @@ class Event:
 
     @property
     def is_live(self) -> bool:
-        return self.status != "cancelled"
+        return self.status is not EventStatus.CANCELLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,8 @@ class MirrorRow:
     google_event_id: str
     base_event_id: str
     recurring_event_id: str | None
-    kind: str
-    status: str
+    kind: EventKind
+    status: EventStatus
     starts_at: dt.datetime | None
     ends_at: dt.datetime | None
     original_start_at: dt.datetime | None
@@ -108,7 +110,7 @@ class MirrorRow:
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """One occurrence as a row of `meetings`. `placement`: inside | before | beyond the horizon."""
+    """One occurrence as a row of `meetings`."""
 
     google_calendar_event_id: str
     base_event_id: str
@@ -117,13 +119,13 @@ class Meeting:
     meeting_url: str
     start_time: dt.datetime
     end_time: dt.datetime
-    event_status: str
-    status: str
+    event_status: Answer
+    status: EventStatus
     is_all_day: bool
     time_zone: str | None
     provider: str
     room_key: str
-    placement: str
+    placement: Placement
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +176,10 @@ class SyncPart:
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """A family that could not be written, and why: `reason` unreadable | refused, `code` what broke."""
+    """A family that could not be written, and why; `code`: what broke."""
 
     base_id: str
-    reason: str
+    reason: SetAsideReason
     code: str
 
 

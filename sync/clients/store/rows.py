@@ -5,14 +5,22 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Mapping
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from sync.model import Claim, RollClaim, SealedTokens, SyncPart, WatchClaim
+
+State = TypeVar("State", bound=StrEnum)
 
 
 def instant(value: str | None) -> dt.datetime | None:
     """Postgres' timestamptz in JSON → aware UTC."""
     return dt.datetime.fromisoformat(value).astimezone(dt.UTC) if value else None
+
+
+def maybe(state: type[State], value: str | None) -> State | None:
+    """A column of a closed set, or null. Raises ValueError for a word that SQL knows and we do not."""
+    return None if value is None else state(value)
 
 
 def tokens(row: Mapping[str, Any]) -> SealedTokens:

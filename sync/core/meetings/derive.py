@@ -14,6 +14,7 @@ from sync.core.series.event_spans import duration_of, end_of, start_of
 from sync.core.series.instance_ids import instance_id
 from sync.core.series.recurrence import BadRecurrence, occurrence_starts
 from sync.model import Derived, Event, EventTime, Meeting, Window
+from sync.states import EventKind, Placement
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +75,13 @@ def _occurrences(
         except BadRecurrence:
             withheld[master.id] = "bad_recurrence"
     for event in members:
-        if event.kind == "single" and event.is_live:
+        if event.kind is EventKind.SINGLE and event.is_live:
             if event.start and event.end:
                 slots[event.id] = _Slot(event, event.start, event.end, None)
             else:
                 withheld[event.id] = "no_time"
     for event in members:
-        if event.kind == "exception":
+        if event.kind is EventKind.EXCEPTION:
             _apply_exception(event, slots)
     return slots, withheld
 
@@ -112,7 +113,7 @@ def _expand(master: Event, window: Window, calendar_zone: str) -> dict[str, _Slo
 
 def is_series(event: Event) -> bool:
     """Whether the event is a live series master."""
-    return event.kind == "series" and event.is_live
+    return event.kind is EventKind.SERIES and event.is_live
 
 
 def _shifted(start: EventTime, duration: dt.timedelta) -> EventTime:
@@ -127,8 +128,8 @@ def _sort_key(time: EventTime | None, calendar_zone: str) -> dt.datetime:
     return start_of(time, calendar_zone) if time else dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
-def _placement(start: dt.datetime, end: dt.datetime, horizon: Window) -> str:
+def _placement(start: dt.datetime, end: dt.datetime, horizon: Window) -> Placement:
     if start >= horizon.end:
-        return "beyond"
+        return Placement.BEYOND
     # An event without length ends where it starts; it is over once that has passed.
-    return "inside" if end > horizon.start or start >= horizon.start else "before"
+    return Placement.INSIDE if end > horizon.start or start >= horizon.start else Placement.BEFORE

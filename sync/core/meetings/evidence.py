@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from sync.core.series.event_spans import start_of
 from sync.core.series.instance_ids import instance_id, split_start
 from sync.model import Event
+from sync.states import EventKind
 
 EVER = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
 
@@ -25,7 +26,7 @@ def known_from(members: Sequence[Event], calendar_zone: str) -> dt.datetime | No
     """
     starts: list[dt.datetime] = []
     for event in members:
-        if event.kind == "exception":
+        if event.kind is EventKind.EXCEPTION:
             continue
         if event.id == event.base_id:
             return EVER
@@ -40,5 +41,5 @@ def ended_occurrences(members: Sequence[Event]) -> tuple[str, ...]:
     return tuple(
         instance_id(event.base_id, event.original_start) if event.original_start else event.id
         for event in members
-        if event.kind == "exception" and not event.is_live
+        if event.kind is EventKind.EXCEPTION and not event.is_live
     )

@@ -14,6 +14,7 @@ from sync.core.meetings.derive import derive, is_series
 from sync.core.meetings.meeting_rules import decide_meeting
 from sync.core.series.recurrence import unread_lines
 from sync.model import Event, Window
+from sync.states import EventKind, EventStatus, Placement, SyncType
 
 _WHY_CANCELLED = {
     "deleted": "The calendar does not have it any more.",
@@ -29,11 +30,11 @@ _WHY_CANCELLED = {
 # Of the lines of one series that are told of.
 MOST_LINES = 5
 _WHY_SYNCED = {
-    "webhook": "A notification from Google asked for a sync.",
-    "incremental": "A poll was due.",
-    "full": "The whole calendar was listed.",
-    "initial": "The calendar was synced for the first time.",
-    "manual": "Somebody asked for a poll.",
+    SyncType.WEBHOOK: "A notification from Google asked for a sync.",
+    SyncType.INCREMENTAL: "A poll was due.",
+    SyncType.FULL: "The whole calendar was listed.",
+    SyncType.INITIAL: "The calendar was synced for the first time.",
+    SyncType.MANUAL: "Somebody asked for a poll.",
 }
 
 
@@ -75,9 +76,9 @@ def _what_asked(meeting: Mapping[str, Any], log: Mapping[str, Any] | None) -> li
 def _what_rule(item: Event | None) -> list[Step]:
     if item is None:
         return []
-    if item.kind == "exception":
+    if item.kind is EventKind.EXCEPTION:
         shape = "an exception of a series"
-    elif item.kind == "series":
+    elif item.kind is EventKind.SERIES:
         shape = "an occurrence of a series"
     else:
         shape = "a single event"
@@ -104,7 +105,7 @@ def _what_was_not_understood(members: Sequence[Event]) -> list[Step]:
 
 
 def _what_state(meeting: Mapping[str, Any]) -> Step:
-    if meeting["status"] != "cancelled":
+    if meeting["status"] != EventStatus.CANCELLED:
         return Step(meeting["updated_at"], meeting["status"], f"So it stands as {meeting['status']}.")
     reason = meeting["status_reason"] or "deleted"
     return Step(meeting["updated_at"], f"cancelled_{reason}", _WHY_CANCELLED.get(reason, "It was cancelled."))
@@ -128,9 +129,9 @@ def _why_missing(event_id: str, members: Sequence[Event], horizon: Window, calen
     if withheld:
         return Step(None, withheld, _WHY_CANCELLED.get(withheld, "It is no meeting.").replace(" any more", ""))
     placed = [m for m in derived.meetings if event_id in {m.google_calendar_event_id, m.base_event_id}]
-    if any(meeting.placement == "inside" for meeting in placed):
+    if any(meeting.placement is Placement.INSIDE for meeting in placed):
         return Step(None, "has_meetings", "It has rows in meetings, under the ids of its occurrences.")
-    if any(meeting.placement == "beyond" for meeting in placed):
+    if any(meeting.placement is Placement.BEYOND for meeting in placed):
         return Step(None, "beyond_horizon", "It lies beyond the horizon and gets its row when the horizon reaches it.")
     if placed:
         return Step(None, "before_horizon", "It was over before the horizon.")

@@ -16,6 +16,7 @@ from sync.core.series.event_spans import duration_of, end_of, start_of
 from sync.core.series.instance_ids import instance_id
 from sync.core.series.recurrence import BadRecurrence, last_possible_end, occurrence_starts, unread_lines
 from sync.model import Event, MirrorRow, Window
+from sync.states import EventKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,20 @@ def merge(stored: Iterable[Event], delta: Sequence[Event], calendar_zone: str) -
     forgotten = {
         event.id
         for event in before.values()
-        if event.kind == "exception"
+        if event.kind is EventKind.EXCEPTION
         and event.is_live
         and event.id not in latest
         and _loses_its_place(event, before.get(event.series_id or ""), latest.get(event.series_id or ""), calendar_zone)
     }
-    ended = {event.id: event for event in latest.values() if event.kind != "exception" and not is_series(event)}
+    ended = {
+        event.id: event for event in latest.values() if event.kind is not EventKind.EXCEPTION and not is_series(event)
+    }
     for event in latest.values():
-        if event.kind == "exception" and event.series_id in ended and not _outlives(event, ended[event.series_id]):
+        if (
+            event.kind is EventKind.EXCEPTION
+            and event.series_id in ended
+            and not _outlives(event, ended[event.series_id])
+        ):
             forgotten.add(event.id)
     items = before | latest
     families = by_family(event for event_id, event in items.items() if event_id not in forgotten)
@@ -68,7 +75,7 @@ def merge(stored: Iterable[Event], delta: Sequence[Event], calendar_zone: str) -
 def _as_known(event: Event, known: Event | None) -> Event:
     """A bare tombstone {id, status} of an exception whose id does not tell its series (Google calls ids opaque):
     linked by what the mirror holds of it."""
-    if event.is_live or event.kind == "exception" or known is None or known.kind != "exception":
+    if event.is_live or event.kind is EventKind.EXCEPTION or known is None or known.kind is not EventKind.EXCEPTION:
         return event
     link = {name: known.details[name] for name in ("recurringEventId", "originalStartTime") if name in known.details}
     return replace(
@@ -83,7 +90,7 @@ def _as_known(event: Event, known: Event | None) -> Event:
 
 def _loses_its_place(exception: Event, old: Event | None, new: Event | None, calendar_zone: str) -> bool:
     """Whether a delta that has the exception's series (`old` before, `new` now) leaves no occurrence for it."""
-    if new is None or new.kind == "exception":
+    if new is None or new.kind is EventKind.EXCEPTION:
         return False
     if not is_series(new):
         return True
@@ -121,9 +128,9 @@ def _outlives(exception: Event, end_of_series: Event) -> bool:
 def can_still_matter(event: Event, horizon_start: dt.datetime, calendar_zone: str) -> bool:
     """Whether a full sync keeps an item: all of a series, for history follows whole families only; singles that are
     not over."""
-    if event.kind == "exception":
+    if event.kind is EventKind.EXCEPTION:
         return True
-    if event.kind == "series":
+    if event.kind is EventKind.SERIES:
         return event.is_live
     if not event.is_live or event.start is None or event.end is None:
         return False
@@ -135,7 +142,7 @@ def can_still_matter(event: Event, horizon_start: dt.datetime, calendar_zone: st
 def mirror_row(event: Event, calendar_zone: str) -> MirrorRow:
     """The event as the mirror stores it. `recurs_until` is set for series that end, and for nothing else."""
     until = None
-    if event.kind == "series" and event.start:
+    if event.kind is EventKind.SERIES and event.start:
         try:
             until = last_possible_end(event.start, event.recurrence, duration_of(event), calendar_zone)
         except BadRecurrence:

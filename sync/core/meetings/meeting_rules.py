@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from sync.core.links.meeting_url import find_meeting_link
 from sync.model import Event, LinkSources, MeetingLink
+from sync.states import Answer
 
 # Entries people put in to keep a time free or to say where they are; they may hold a link, but nobody meets there.
 MEETING_EVENT_TYPES = frozenset({"default", "fromGmail"})
 # What Google Calendar shows for an event without a title.
 UNTITLED = "(No title)"
-_ANSWERS = frozenset({"accepted", "declined", "tentative", "needsAction"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,13 @@ def title_of(event: Event) -> str:
     return event.details.get("summary") or UNTITLED
 
 
-def own_answer(event: Event) -> str:
+def own_answer(event: Event) -> Answer:
     """The user's own answer: the attendee Google marks `self`; an organizer, or an event without guests, counts as
     accepted; a calendar whose owner is no guest has not been asked."""
     attendees = event.details.get("attendees")
     if attendees:
         answer = attendees[0].get("responseStatus")
-        return answer if answer in _ANSWERS else "needsAction"
+        return Answer(answer) if answer in set(Answer) else Answer.NEEDS_ACTION
     if attendees is None or event.details.get("organizer", {}).get("self"):
-        return "accepted"
-    return "needsAction"
+        return Answer.ACCEPTED
+    return Answer.NEEDS_ACTION

@@ -14,6 +14,7 @@ from sync.core.meetings.derive import derive
 from sync.core.meetings.evidence import ended_occurrences, known_from
 from sync.core.meetings.families import by_family, can_still_matter, merge, mirror_row
 from sync.model import Event, FamilyPart, SetAside, SyncPart, Window
+from sync.states import SetAsideReason
 
 # Rows per part, and reasons why an occurrence has none. A thousand are a fraction of a second in Postgres; the platform
 # ends a statement after 8 s.
@@ -84,7 +85,7 @@ def sync_parts(
         try:
             family = _family_part(change, horizon, calendar_zone)
         except Exception as unreadable:  # noqa: BLE001 - whatever is odd about one family must not stop the others
-            set_aside.append(SetAside(change.base_id, "unreadable", type(unreadable).__name__))
+            set_aside.append(SetAside(change.base_id, SetAsideReason.UNREADABLE, type(unreadable).__name__))
             continue
         for chunk in chunks(family, ROWS_PER_PART):
             if waiting and size + chunk.size > ROWS_PER_PART:

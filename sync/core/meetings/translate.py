@@ -13,6 +13,7 @@ from typing import Any
 
 from sync.core.series.instance_ids import base_event_id, parse_instance_id
 from sync.model import Event, EventTime
+from sync.states import Answer, EventKind, EventStatus
 
 # Bumped whenever the list parameters or what is kept change: a token made under another format forces a full sync.
 SYNC_FORMAT = 2
@@ -27,7 +28,6 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
 # As in `recurrence`. Nobody meets then, but an invitation may say so, and must not stop its calendar's sync.
 FAR_YEAR = 9000
-_STATUSES = frozenset({"confirmed", "tentative", "cancelled"})
 
 
 def event_from_google(item: Mapping[str, Any]) -> Event:
@@ -35,15 +35,15 @@ def event_from_google(item: Mapping[str, Any]) -> Event:
     KeyError only if the item has no id."""
     details = trim(item)
     event_id: str = details["id"]
-    status = details.get("status", "confirmed")
+    status = details.get("status")
     series_id, original_start = _link_to_series(details)
     recurrence = tuple(details.get("recurrence") or ())
-    kind = "exception" if series_id else "series" if recurrence else "single"
+    kind = EventKind.EXCEPTION if series_id else EventKind.SERIES if recurrence else EventKind.SINGLE
     return Event(
         id=event_id,
         base_id=base_event_id(series_id or event_id),
         kind=kind,
-        status=status if status in _STATUSES else "confirmed",
+        status=EventStatus(status) if status in set(EventStatus) else EventStatus.CONFIRMED,
         details=details,
         series_id=series_id,
         start=event_time(details.get("start")),
@@ -71,7 +71,7 @@ def trim(item: Mapping[str, Any]) -> dict[str, Any]:
         kept["conferenceData"] = {"entryPoints": entry_points}
     attendees = _objects(item.get("attendees"))
     own = [
-        {"self": True, "responseStatus": _text(attendee.get("responseStatus")) or "needsAction"}
+        {"self": True, "responseStatus": _text(attendee.get("responseStatus")) or str(Answer.NEEDS_ACTION)}
         for attendee in attendees
         if attendee.get("self")
     ]
@@ -154,6 +154,6 @@ def _link_to_series(details: Mapping[str, Any]) -> tuple[str | None, EventTime |
     parsed = parse_instance_id(details["id"])
     if parsed is None:
         return series_id, original
-    if series_id or (details.get("status") == "cancelled" and "start" not in details):
+    if series_id or (details.get("status") == EventStatus.CANCELLED and "start" not in details):
         return series_id or parsed[0], original or parsed[1]
     return None, None

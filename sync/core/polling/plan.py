@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sync.core.meetings.translate import SYNC_FORMAT
 from sync.core.polling.poll_policy import vouched_until
 from sync.model import Claim
+from sync.states import SyncType
 
 # Between two syncs that notifications ask for. A burst of changes costs one sync at its start and one after it;
 # longer than a burst of pushes (2 s), short enough that nobody waits. Other syncs do not make the next notification
@@ -20,13 +22,20 @@ COALESCE_SECONDS = 2.5
 UNANNOUNCED_REASONS = frozenset({"connected", "reconnected", "watch_opened"})
 
 
+class SyncAction(StrEnum):
+    """What a claim gets."""
+
+    FULL = "full"
+    INCREMENTAL = "incremental"
+    SKIP = "skip"
+
+
 @dataclass(frozen=True, slots=True)
 class SyncPlan:
-    """`action`: full | incremental | skip. `sync_type` as in the log. `skip_seconds`: until the next look, if
-    skipped."""
+    """`sync_type` as in the log. `skip_seconds`: until the next look, if skipped."""
 
-    action: str
-    sync_type: str
+    action: SyncAction
+    sync_type: SyncType
     reason: str
     skip_seconds: float = 0.0
     is_audit: bool = False
@@ -47,32 +56,34 @@ def plan_sync(
     `expected_format`: the format of sync tokens now; one of another format is of no use.
     """
     why_full = _why_full(claim, expected_format)
-    action = "full" if why_full else "incremental"
+    action = SyncAction.FULL if why_full else SyncAction.INCREMENTAL
     if claim.last_synced_at is None:
-        return SyncPlan("full", "initial", "first_sync")
+        return SyncPlan(SyncAction.FULL, SyncType.INITIAL, "first_sync")
     if claim.is_notified:
-        return SyncPlan(action, "webhook", why_full or "notified")
+        return SyncPlan(action, SyncType.WEBHOOK, why_full or "notified")
     # A missed push since the last notification takes back what that one vouched for.
     owed = claim.consecutive_failures > 0 or claim.webhook_failures > 0 or claim.due_reason in UNANNOUNCED_REASONS
     vouched = vouched_until(claim.last_webhook_received, stale_hours, now)
     if vouched and not owed and not why_full and not forced:
         seconds = (vouched - now).total_seconds()
-        return SyncPlan("skip", "manual" if asked else "incremental", "recent_notification", seconds)
+        sync_type = SyncType.MANUAL if asked else SyncType.INCREMENTAL
+        return SyncPlan(SyncAction.SKIP, sync_type, "recent_notification", seconds)
     if asked:
-        return SyncPlan(action, "manual", why_full or ("forced" if forced else "asked"))
+        return SyncPlan(action, SyncType.MANUAL, why_full or ("forced" if forced else "asked"))
     reason = why_full or ("retry" if claim.consecutive_failures else claim.due_reason)
-    return SyncPlan(action, action, reason)
+    return SyncPlan(action, SyncType.FULL if why_full else SyncType.INCREMENTAL, reason)
 
 
 def plan_catch_up(claim: Claim, expected_format: int) -> SyncPlan:
     """The sync before an audit: after it the calendar and the meetings should be equal."""
     why_full = _why_full(claim, expected_format)
-    return SyncPlan("full" if why_full else "incremental", "incremental", why_full or "before_audit")
+    action = SyncAction.FULL if why_full else SyncAction.INCREMENTAL
+    return SyncPlan(action, SyncType.INCREMENTAL, why_full or "before_audit")
 
 
 def plan_audit() -> SyncPlan:
     """The whole calendar once more."""
-    return SyncPlan("full", "full", "audit", is_audit=True)
+    return SyncPlan(SyncAction.FULL, SyncType.FULL, "audit", is_audit=True)
 
 
 def _why_full(claim: Claim, expected_format: int) -> str | None:

@@ -22,6 +22,7 @@ from sync.jobs.accounts.connect_calendar import (
 from sync.jobs.losing_access import record_loss
 from sync.jobs.services import Services
 from sync.jobs.watching.renew_watches import stop_channels
+from sync.states import ConnectionStatus, Watch
 
 
 class NotConnected(SyncError):
@@ -38,10 +39,10 @@ class Choice:
     own: OwnCalendar | None
 
     @property
-    def watch(self) -> str:
+    def watch(self) -> Watch:
         if self.own is None:
-            return "none"
-        return "live" if self.own.is_live else "polled"
+            return Watch.NONE
+        return Watch.LIVE if self.own.is_live else Watch.POLLED
 
 
 def list_choices(services: Services, user_id: str) -> list[Choice]:
@@ -64,7 +65,7 @@ def add_calendars(services: Services, user_id: str, google_calendar_ids: Sequenc
     ids = services.store.accounts.add_calendars(user_id, wanted, WATCH_FIRST_SECONDS)
     if not ids:
         # They left between our two looks.
-        raise NotConnected("disconnected")
+        raise NotConnected(ConnectionStatus.DISCONNECTED)
     return watch_connected(services, ids)
 
 
@@ -93,7 +94,8 @@ def remove_calendars(services: Services, user_id: str, google_calendar_ids: Sequ
 def _connection(services: Services, user_id: str) -> Connection:
     connection = services.store.accounts.read(user_id)
     if not connection.is_connected:
-        raise NotConnected("not_connected" if connection.status in (None, "connected") else str(connection.status))
+        lost = connection.status not in (None, ConnectionStatus.CONNECTED)
+        raise NotConnected(str(connection.status) if lost else "not_connected")
     return connection
 
 

@@ -16,6 +16,7 @@ from sync.errors import CalendarLost, GoogleFailure, ReconnectNeeded, StoreRejec
 from sync.jobs.services import Services
 from sync.jobs.watching.renew_watches import WatchOutcome, open_watches
 from sync.model import Grant
+from sync.states import Watch
 
 PRIMARY = "primary"
 # Until the watch is opened (or has failed) nobody lists the calendar; if this process dies in between, it is listed
@@ -42,11 +43,11 @@ class ScopeMissing(ReconnectNeeded):
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """One connected calendar. `watch`: live | polled (and why it is not watched)."""
+    """One connected calendar. `reason`: why it is only polled."""
 
     calendar_id: str
     google_calendar_id: str
-    watch: str
+    watch: Watch
     expires_at: str | None
     reason: str | None
 
@@ -136,7 +137,7 @@ def canonical_ids(listed: Sequence[Mapping[str, Any]], wanted: Sequence[str]) ->
 def _connected(google_id: str, calendar_id: str, watch: WatchOutcome | None) -> Connected:
     if watch is None:
         # Nothing to open: its channel is live and far from lapsing.
-        return Connected(calendar_id, google_id, "live", None, None)
+        return Connected(calendar_id, google_id, Watch.LIVE, None, None)
     if watch.channel is None:
-        return Connected(calendar_id, google_id, "polled", None, watch.error_code)
-    return Connected(calendar_id, google_id, "live", watch.channel.expires_at.isoformat(), None)
+        return Connected(calendar_id, google_id, Watch.POLLED, None, watch.error_code)
+    return Connected(calendar_id, google_id, Watch.LIVE, watch.channel.expires_at.isoformat(), None)

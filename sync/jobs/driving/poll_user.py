@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sync.clients.store import UserCalendar
 from sync.jobs.services import LEASE_SECONDS, Services
 from sync.jobs.syncing.sync_calendar import SyncOutcome, sync_claim
+from sync.states import SyncStatus
 
 # Another worker may be syncing the calendar right now; what it listed may be older than the question, so we wait our
 # turn.
@@ -39,7 +40,7 @@ def poll_user(
         outcome = _poll(services, calendar, forced, should_stop)
         if outcome is None:
             left[calendar.google_calendar_id] = "sync_in_progress"
-        elif outcome.status == "skipped":
+        elif outcome.status is SyncStatus.SKIPPED:
             left[calendar.google_calendar_id] = outcome.reason
         else:
             outcomes.append(outcome)

@@ -25,6 +25,7 @@ from sync.jobs.syncing.sync_calendar import SyncOutcome, sync_claim
 from sync.logs import configure_logs
 from sync.model import Claim
 from sync.settings import SettingsError, load
+from sync.states import SyncStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def _sync(
     )
     for claim in claimed:
         outcome = sync_claim(services, claim, plan=plan(claim), should_stop=should_stop)
-        if outcome.status == "completed":
+        if outcome.status is SyncStatus.COMPLETED:
             return outcome
     return None
 

@@ -24,6 +24,7 @@ from sync.jobs.services import LEASE_SECONDS
 from sync.jobs.syncing.fetch_changes import Listing
 from sync.jobs.syncing.sync_run import SyncRun
 from sync.model import Claim, Event, SetAside, SyncPart, Window
+from sync.states import SetAsideReason, SyncType
 
 # Families whose mirror rows are read at once.
 FAMILIES_AT_ONCE = 100
@@ -89,7 +90,7 @@ class _Writer:
         """Stages a part in halves, or sets aside the one family that the store refuses."""
         if isinstance(refused, DataRefused) and len(part.families) == 1:
             base_id = part.families[0].base_id
-            self._set_aside.append(SetAside(base_id, "refused", refused.code))
+            self._set_aside.append(SetAside(base_id, SetAsideReason.REFUSED, refused.code))
             self._run.services.log.warning(
                 "family_set_aside", calendar_id=self._run.claim.calendar_id, error_code=refused.code
             )
@@ -186,6 +187,6 @@ def _pause_seconds(claim: Claim, listing: Listing) -> float:
     return COALESCE_SECONDS if claim.is_notified else 0.0
 
 
-def logged_type(plan: SyncPlan, listing: Listing) -> str:
+def logged_type(plan: SyncPlan, listing: Listing) -> SyncType:
     """A poll that had to list everything is logged as full; who asked for a sync stays who asked."""
-    return "full" if listing.is_full and plan.sync_type == "incremental" else plan.sync_type
+    return SyncType.FULL if listing.is_full and plan.sync_type is SyncType.INCREMENTAL else plan.sync_type

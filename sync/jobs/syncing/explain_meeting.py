@@ -14,6 +14,7 @@ from sync.core.series.instance_ids import base_event_id
 from sync.jobs.services import Services
 from sync.jobs.syncing.fetch_changes import FALLBACK_ZONE, usable_zone
 from sync.model import Event, Window
+from sync.states import EventKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def _item_of(event_id: str | None, members: list[Event]) -> Event | None:
     for event in members:
         if event.id == event_id and event.is_live:
             return event
-    series = [event for event in members if event.kind == "series" and event.is_live]
+    series = [event for event in members if event.kind is EventKind.SERIES and event.is_live]
     return max(series, key=lambda event: event.id, default=None)
 
 

@@ -19,6 +19,7 @@ from sync.core.meetings.translate import cleaned, event_from_google, is_storable
 from sync.errors import PageTokenRejected, ResyncNeeded, RetryLater
 from sync.jobs.syncing.change_buffer import ChangeBuffer
 from sync.model import Event, EventsPage, SetAside
+from sync.states import SetAsideReason
 
 # Listings begun in one sync: the planned one, one after a rejected page token, one after an expired sync token, and
 # one more.
@@ -145,7 +146,7 @@ def _read(item: Any, listing: Listing, keep: Keep) -> Event | None:
             raise ValueError("an id that no database holds")
         return event_from_google(without_private_content(item) if keep.hide_private else item)
     except Exception as unreadable:  # noqa: BLE001 - whatever is odd about one item must not stop the others
-        listing.set_aside.append(SetAside(cleaned(event_id), "unreadable", type(unreadable).__name__))
+        listing.set_aside.append(SetAside(cleaned(event_id), SetAsideReason.UNREADABLE, type(unreadable).__name__))
         return None
 
 

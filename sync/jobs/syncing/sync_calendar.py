@@ -14,7 +14,7 @@ from sync.core.accounts.connection_loss import CALENDAR_LOST
 from sync.core.meetings.parts import history_start, horizon_at
 from sync.core.meetings.privacy import sync_format
 from sync.core.polling.failure_policy import react_to_sync_failure
-from sync.core.polling.plan import SyncPlan, plan_sync
+from sync.core.polling.plan import SyncAction, SyncPlan, plan_sync
 from sync.errors import CalendarLost, LeaseLost, ReconnectNeeded, Stopping, StoreFailure, SyncError
 from sync.jobs.losing_access import record_loss
 from sync.jobs.services import Services
@@ -23,18 +23,19 @@ from sync.jobs.syncing.commit_changes import commit_changes, logged_type
 from sync.jobs.syncing.fetch_changes import Keep, fetch_changes
 from sync.jobs.syncing.sync_run import SyncRun
 from sync.model import Claim
+from sync.states import SyncStatus, SyncType
 
 
 @dataclass(frozen=True, slots=True)
 class SyncOutcome:
-    """What came of a claim. `status`: completed | skipped | failed | released | lost.
+    """What came of a claim.
 
     `again_in_seconds`: set when one more sync is owed: a notification came meanwhile, or this one failed.
     """
 
     claim: Claim
-    status: str
-    sync_type: str
+    status: SyncStatus
+    sync_type: SyncType
     reason: str
     processed: int = 0
     created: int = 0
@@ -66,12 +67,12 @@ def sync_claim(
     )
     run = SyncRun(services, claim, plan, now, should_stop)
     try:
-        outcome = _skip(run) if plan.action == "skip" else _sync(run)
+        outcome = _skip(run) if plan.action is SyncAction.SKIP else _sync(run)
     except LeaseLost:
-        outcome = SyncOutcome(claim, "lost", plan.sync_type, "lease_lost")
+        outcome = SyncOutcome(claim, SyncStatus.LOST, plan.sync_type, "lease_lost")
     except Stopping:
         _give_back(run)
-        outcome = SyncOutcome(claim, "released", plan.sync_type, "stopping")
+        outcome = SyncOutcome(claim, SyncStatus.RELEASED, plan.sync_type, "stopping")
     except SyncError as failure:
         outcome = _record_failure(run, failure)
     except Exception as bug:
@@ -85,13 +86,13 @@ def _skip(run: SyncRun) -> SyncOutcome:
     plan = run.plan
     run.services.store.claims.end(
         run.claim,
-        status="skipped",
+        status=SyncStatus.SKIPPED,
         sync_type=plan.sync_type,
         reason=plan.reason,
         next_seconds=plan.skip_seconds,
         duration_ms=run.duration_ms,
     )
-    return SyncOutcome(run.claim, "skipped", plan.sync_type, plan.reason)
+    return SyncOutcome(run.claim, SyncStatus.SKIPPED, plan.sync_type, plan.reason)
 
 
 def _sync(run: SyncRun) -> SyncOutcome:
@@ -104,7 +105,7 @@ def _sync(run: SyncRun) -> SyncOutcome:
         services.calendar,
         run.access,
         claim.google_calendar_id,
-        sync_token=claim.sync_token if run.plan.action == "incremental" else None,
+        sync_token=claim.sync_token if run.plan.action is SyncAction.INCREMENTAL else None,
         known_zone=claim.time_zone,
         keep=Keep(
             horizon.start if claim.last_synced_at is None else history_start(horizon), settings.hide_private_events
@@ -117,7 +118,7 @@ def _sync(run: SyncRun) -> SyncOutcome:
         raise LeaseLost("fence_moved_on")
     return SyncOutcome(
         claim,
-        "completed",
+        SyncStatus.COMPLETED,
         logged_type(run.plan, listing),
         listing.departure or run.plan.reason,
         processed=listing.items,
@@ -143,7 +144,7 @@ def _record_failure(run: SyncRun, failure: SyncError) -> SyncOutcome:
             record_loss(services, claim.user_id, claim.tokens, failure)
         services.store.claims.end(
             claim,
-            status="failed",
+            status=SyncStatus.FAILED,
             sync_type=run.plan.sync_type,
             reason=run.plan.reason,
             next_seconds=reaction.retry_seconds,
@@ -158,7 +159,7 @@ def _record_failure(run: SyncRun, failure: SyncError) -> SyncOutcome:
         services.log.warning("failure_not_recorded", calendar_id=claim.calendar_id, error=unreachable.code)
     return SyncOutcome(
         claim,
-        "failed",
+        SyncStatus.FAILED,
         run.plan.sync_type,
         run.plan.reason,
         error_code=failure.code,
@@ -167,7 +168,7 @@ def _record_failure(run: SyncRun, failure: SyncError) -> SyncOutcome:
 
 
 def _log(run: SyncRun, outcome: SyncOutcome) -> None:
-    emit = run.services.log.warning if outcome.status == "failed" else run.services.log.info
+    emit = run.services.log.warning if outcome.status is SyncStatus.FAILED else run.services.log.info
     emit(
         "sync",
         calendar_id=run.claim.calendar_id,

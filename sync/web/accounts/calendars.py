@@ -17,6 +17,7 @@ from sync.jobs.accounts.choose_calendars import Choice, NotConnected, add_calend
 from sync.jobs.accounts.connect_calendar import UnknownCalendars
 from sync.jobs.driving.executor import SyncExecutor
 from sync.jobs.services import Services
+from sync.states import Watch
 from sync.web.accounts.connect import connected_json
 from sync.web.doors.auth import who_calls
 from sync.web.doors.body import calendar_ids, json_object, meetings_choice
@@ -86,7 +87,7 @@ def _shown(choice: Choice) -> dict[str, Any]:
         "time_zone": entry.get("timeZone"),
         "connected": own is not None,
         "watch": choice.watch,
-        "reason": own.unwatched_reason if own and choice.watch == "polled" else None,
+        "reason": own.unwatched_reason if own and choice.watch is Watch.POLLED else None,
         "initial_sync": own.initial_sync if own else None,
         "initial_events": own.initial_events if own else None,
         "initial_meetings": own.initial_meetings if own else None,

@@ -21,6 +21,7 @@ from sync.jobs.accounts.connect_google import (
 from sync.jobs.accounts.disconnect import disconnect
 from sync.jobs.driving.executor import SyncExecutor
 from sync.jobs.services import Services
+from sync.states import ConnectionStatus
 from sync.web.doors.auth import who_calls
 from sync.web.doors.body import json_object, meetings_choice, text
 from sync.web.doors.guard import mark_proven
@@ -110,7 +111,7 @@ def leave() -> ResponseReturnValue:
     return jsonify(
         success=True,
         message=f"{left.calendars} calendars are watched no more; no token is kept.",
-        status="disconnected",
+        status=ConnectionStatus.DISCONNECTED,
         calendars=left.calendars,
         meetings=meetings,
         channels_stopped=left.stopped,

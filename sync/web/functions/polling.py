@@ -13,6 +13,7 @@ from sync.jobs.driving.executor import SyncExecutor
 from sync.jobs.driving.poll_user import UserPoll, poll_user
 from sync.jobs.services import Services
 from sync.jobs.syncing.sync_calendar import SyncOutcome
+from sync.states import SyncStatus
 from sync.web.doors.auth import require_service, who_calls
 from sync.web.doors.body import flag, json_object
 from sync.web.doors.problems import Problem
@@ -34,7 +35,7 @@ def poll_one_user() -> ResponseReturnValue:
     _follow_up(polled.outcomes)
     if not polled.outcomes and not polled.left:
         raise Problem(404, "no_calendars", "This user has no connected calendar.")
-    failed = [outcome for outcome in polled.outcomes if outcome.status != "completed"]
+    failed = [outcome for outcome in polled.outcomes if outcome.status is not SyncStatus.COMPLETED]
     if failed and len(failed) == len(polled.outcomes):
         # Nothing could be polled: an operator's curl -f must see it.
         code = failed[0].error_code or failed[0].status
@@ -58,9 +59,9 @@ def poll_all_due() -> ResponseReturnValue:
     sweep = polling_cron(services, lambda: executor.is_stopping)
     _follow_up(sweep.outcomes)
     totals = _totals(sweep.outcomes)
-    failed = [outcome for outcome in sweep.outcomes if outcome.status == "failed"]
-    skipped = [outcome for outcome in sweep.outcomes if outcome.status == "skipped"]
-    shown = [*failed, *(outcome for outcome in sweep.outcomes if outcome.status != "failed")][:MAX_RESULTS]
+    failed = [outcome for outcome in sweep.outcomes if outcome.status is SyncStatus.FAILED]
+    skipped = [outcome for outcome in sweep.outcomes if outcome.status is SyncStatus.SKIPPED]
+    shown = [*failed, *(outcome for outcome in sweep.outcomes if outcome.status is not SyncStatus.FAILED)][:MAX_RESULTS]
     return jsonify(
         success=True,
         message=f"{len(sweep.outcomes)} calendars were due, {sweep.remaining} remain.",
@@ -78,7 +79,7 @@ def _follow_up(outcomes: tuple[SyncOutcome, ...]) -> None:
     a failure's retry, and a listing that is longer than a request's time."""
     executor: SyncExecutor = current_app.extensions["executor"]
     for outcome in outcomes:
-        if outcome.status == "released":
+        if outcome.status is SyncStatus.RELEASED:
             executor.sync_soon(outcome.claim.calendar_id)
         elif outcome.again_in_seconds is not None:
             executor.sync_soon(outcome.claim.calendar_id, outcome.again_in_seconds)
@@ -89,7 +90,7 @@ def _synced_though_vouched(services: Services, outcomes: tuple[SyncOutcome, ...]
     too, and are counted there."""
     now, stale_hours = services.clock(), services.settings.poll_stale_hours
     return sum(
-        outcome.status in {"completed", "failed"}
+        outcome.status in {SyncStatus.COMPLETED, SyncStatus.FAILED}
         and vouched_until(outcome.claim.last_webhook_received, stale_hours, now) is not None
         for outcome in outcomes
     )

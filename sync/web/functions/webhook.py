@@ -11,6 +11,7 @@ from flask import Blueprint, Response, current_app, request
 from sync.core.accounts.channel_token import is_channel_token
 from sync.jobs.driving.executor import SyncExecutor
 from sync.jobs.services import Services
+from sync.states import NotifiedOutcome
 from sync.web.doors.guard import guard, mark_proven
 from sync.web.doors.problems import Problem
 
@@ -33,14 +34,14 @@ def receive() -> Response:
         raise Problem(400, "notification_malformed", "X-Goog-Resource-ID and X-Goog-Resource-State are needed.")
 
     notified = services.store.claims.record_notification(channel_id, resource_id, state, _number())
-    if notified.outcome == "refused":
+    if notified.outcome is NotifiedOutcome.REFUSED:
         services.log.warning("notification_refused", why="resource_id", channel_id=channel_id)
         raise _refusal("wrong_resource")
-    if notified.outcome == "due" and notified.calendar_id:
+    if notified.outcome is NotifiedOutcome.DUE and notified.calendar_id:
         executor.sync_soon(notified.calendar_id, notified.due_in_seconds)
-    elif notified.outcome == "dead_channel":
+    elif notified.outcome is NotifiedOutcome.DEAD_CHANNEL:
         executor.stop_channel_soon(channel_id)
-    elif notified.outcome == "unknown_channel":
+    elif notified.outcome is NotifiedOutcome.UNKNOWN_CHANNEL:
         guard().note("unknown_channel")
     services.log.debug("notification", outcome=notified.outcome, channel_id=channel_id)
     return Response(status=204)

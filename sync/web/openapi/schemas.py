@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sync.states import ConnectionStatus, InitialSync, SyncStatus, SyncType, Watch
+
 Schema = dict[str, Any]
 
 TEXT: Schema = {"type": "string"}
@@ -21,7 +23,7 @@ def maybe(schema: Schema) -> Schema:
 
 
 def one_of(*words: str) -> Schema:
-    return {"type": "string", "enum": list(words)}
+    return {"type": "string", "enum": [str(word) for word in words]}
 
 
 def list_of(items: Schema) -> Schema:
@@ -49,8 +51,8 @@ def answer(**properties: Schema) -> Schema:
 _SYNC = shape(
     userId=UUID,
     calendarId=TEXT,
-    status=one_of("completed", "skipped", "failed", "released", "lost"),
-    sync_type=TEXT,
+    status=one_of(*SyncStatus),
+    sync_type=one_of(*SyncType),
     reason=TEXT,
     processed=NUMBER,
     created=NUMBER,
@@ -59,7 +61,11 @@ _SYNC = shape(
     error=maybe(TEXT),
 )
 _WATCHED = shape(
-    id=UUID, google_calendar_id=TEXT, watch=one_of("live", "polled"), expires_at=maybe(INSTANT), reason=maybe(TEXT)
+    id=UUID,
+    google_calendar_id=TEXT,
+    watch=one_of(Watch.LIVE, Watch.POLLED),
+    expires_at=maybe(INSTANT),
+    reason=maybe(TEXT),
 )
 _CHOICE = shape(
     id=TEXT,
@@ -68,9 +74,9 @@ _CHOICE = shape(
     access_role=maybe(TEXT),
     time_zone=maybe(TEXT),
     connected=FLAG,
-    watch=one_of("live", "polled", "none"),
+    watch=one_of(*Watch),
     reason=maybe(TEXT),
-    initial_sync=maybe(TEXT),
+    initial_sync=maybe(one_of(*InitialSync)),
     initial_events=maybe(NUMBER),
     initial_meetings=maybe(NUMBER),
 )
@@ -128,7 +134,7 @@ SCHEMAS: dict[str, Schema] = {
     "Removed": answer(removed=list_of(TEXT), meetings=one_of("keep", "delete")),
     "Consent": shape(success=FLAG, url=TEXT),
     "Disconnected": answer(
-        status=one_of("disconnected"),
+        status=one_of(ConnectionStatus.DISCONNECTED),
         calendars=NUMBER,
         meetings=one_of("keep", "delete"),
         channels_stopped=NUMBER,

@@ -11,6 +11,7 @@ import pytest
 from sync.core.meetings.derive import derive
 from sync.core.meetings.families import by_family
 from sync.model import Derived, Meeting
+from sync.states import Answer, EventStatus, Placement
 from tests.core.items import HORIZON, LINK, ZONE, Item, at, daily, days, events, exception, single, tombstone
 
 
@@ -43,13 +44,13 @@ def test_a_single_event_is_one_meeting() -> None:
         meeting_url=LINK,
         start_time=at("2026-03-12 10:00"),
         end_time=at("2026-03-12 11:00"),
-        event_status="declined",
-        status="tentative",
+        event_status=Answer.DECLINED,
+        status=EventStatus.TENTATIVE,
         is_all_day=False,
         time_zone="UTC",
         provider="zoom",
         room_key=meeting.room_key,
-        placement="inside",
+        placement=Placement.INSIDE,
     )
 
 

@@ -25,6 +25,7 @@ from sync.core.meetings.parts import (
     sync_parts,
 )
 from sync.model import Event, FamilyPart, SetAside, SyncPart
+from sync.states import SetAsideReason
 from tests.core.items import (
     HORIZON,
     NOW,
@@ -162,7 +163,7 @@ def test_a_family_nothing_can_be_made_of_stops_no_other(monkeypatch: pytest.Monk
     (part,) = sync_parts(changes, HORIZON, ZONE, set_aside)
 
     assert homes(part) == ("a", "z")
-    assert set_aside == [SetAside("odd", "unreadable", "OverflowError")]
+    assert set_aside == [SetAside("odd", SetAsideReason.UNREADABLE, "OverflowError")]
 
 
 @settings(max_examples=25, deadline=None)

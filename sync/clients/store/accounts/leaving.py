@@ -9,6 +9,7 @@ from typing import Any
 from sync.clients.store import rows
 from sync.clients.store.rpc import Rpc
 from sync.model import DeadChannel, SealedTokens
+from sync.states import ConnectionStatus, InitialSync
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,24 +21,23 @@ class OwnCalendar:
     is_active: bool
     is_live: bool
     unwatched_reason: str | None
-    initial_sync: str
+    initial_sync: InitialSync
     initial_events: int
     initial_meetings: int
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`status`: connected | needs_reauth | disconnected; None: never connected. `google_account`: its address, if the
-    grant let us read it."""
+    """`status` None: never connected. `google_account`: its address, if the grant let us read it."""
 
-    status: str | None
+    status: ConnectionStatus | None
     google_account: str | None
     tokens: SealedTokens
     calendars: tuple[OwnCalendar, ...]
 
     @property
     def is_connected(self) -> bool:
-        return self.status == "connected" and self.tokens.refresh is not None
+        return self.status is ConnectionStatus.CONNECTED and self.tokens.refresh is not None
 
     @property
     def active(self) -> list[str]:
@@ -64,8 +64,12 @@ class AccountCalls:
     def read(self, user_id: str) -> Connection:
         found = self._rpc.call("read_connection", p_user_id=user_id)
         row = found["connection"] or {"status": None, "google_account": None, **_NO_TOKENS}
-        calendars = tuple(OwnCalendar(**calendar) for calendar in found["calendars"])
-        return Connection(row["status"], row["google_account"], rows.tokens(row), calendars)
+        calendars = tuple(
+            OwnCalendar(**{**calendar, "initial_sync": InitialSync(calendar["initial_sync"])})
+            for calendar in found["calendars"]
+        )
+        status = rows.maybe(ConnectionStatus, row["status"])
+        return Connection(status, row["google_account"], rows.tokens(row), calendars)
 
     def add_calendars(self, user_id: str, google_calendar_ids: Sequence[str], watch_seconds: int) -> dict[str, str]:
         """{Google's calendar id: our calendar id}; {} for a user who is not connected."""

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from sync.clients.store import rows
 from sync.clients.store.rpc import Rpc
 from sync.model import Claim
+from sync.states import NotifiedOutcome, PausedReason, SyncStatus, SyncType
 
 
 @dataclass(frozen=True, slots=True)
 class Notified:
-    """What a notification came to: due | handshake | dead_channel | unknown_channel | refused."""
+    """What a notification came to."""
 
-    outcome: str
+    outcome: NotifiedOutcome
     calendar_id: str | None
     due_in_seconds: float
 
@@ -23,7 +24,7 @@ class Notified:
 class UserCalendar:
     calendar_id: str
     google_calendar_id: str
-    paused_reason: str | None
+    paused_reason: PausedReason | None
 
 
 class ClaimCalls:
@@ -38,7 +39,7 @@ class ClaimCalls:
             p_resource_state=state,
             p_message_number=number,
         )[0]
-        return Notified(row["outcome"], row["calendar_id"], row["due_in_seconds"] or 0.0)
+        return Notified(NotifiedOutcome(row["outcome"]), row["calendar_id"], row["due_in_seconds"] or 0.0)
 
     def claim_due(
         self,
@@ -73,8 +74,8 @@ class ClaimCalls:
         self,
         claim: Claim,
         *,
-        status: str,
-        sync_type: str,
+        status: SyncStatus,
+        sync_type: SyncType,
         reason: str,
         next_seconds: float,
         error_code: str | None = None,
@@ -109,4 +110,8 @@ class ClaimCalls:
         return row["remaining"], row["vouched_for"]
 
     def calendars_of_user(self, user_id: str) -> list[UserCalendar]:
-        return [UserCalendar(**row) for row in self._rpc.rows("calendars_of_user", p_user_id=user_id)]
+        found = self._rpc.rows("calendars_of_user", p_user_id=user_id)
+        return [
+            UserCalendar(row["calendar_id"], row["google_calendar_id"], rows.maybe(PausedReason, row["paused_reason"]))
+            for row in found
+        ]

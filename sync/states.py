@@ -1,0 +1,196 @@
+"""The closed sets of words that rows, answers and logs carry, as types; and who moves each state, on what event.
+
+Every value is the one on the wire and in SQL, where check constraints hold the same sets (`tests/sql/test_states.py`
+compares both). `docs/states.md` draws the transitions. Ground floor: everybody may use it, it uses nobody.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class SyncStatus(StrEnum):
+    """How a claim ended. Each claim ends once, so there are no transitions.
+
+    completed: `commit_sync` took it. failed: `end_claim` with an error; tried again with backoff. skipped: `end_claim`,
+    since the plan asked for nothing. released: the process is to stop, the claim is given back (`release_calendar`).
+    lost: the fence has moved on, another worker has the calendar. The last two write nothing: only `LOGGED_STATUSES`
+    stand in `calendar_sync_logs.status`.
+    """
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    RELEASED = "released"
+    LOST = "lost"
+
+
+LOGGED_STATUSES = frozenset({SyncStatus.COMPLETED, SyncStatus.FAILED, SyncStatus.SKIPPED})
+
+
+class SyncType(StrEnum):
+    """Who asked for a sync (`calendar_sync_logs.sync_type`). `core/polling/plan` decides it before the sync.
+
+    incremental → full: a poll that finds its sync token expired lists everything instead, and is logged so.
+    """
+
+    INITIAL = "initial"
+    WEBHOOK = "webhook"
+    INCREMENTAL = "incremental"
+    FULL = "full"
+    MANUAL = "manual"
+
+
+class NotifiedOutcome(StrEnum):
+    """What `record_notification` made of one notification. An answer, so it has no transitions.
+
+    due: the calendar waits for a sync. handshake: the first of a channel, with nothing to sync. dead_channel: the
+    channel should be silent, it is to be stopped. unknown_channel: none of ours by that id. refused: not its resource.
+    """
+
+    DUE = "due"
+    HANDSHAKE = "handshake"
+    DEAD_CHANNEL = "dead_channel"
+    UNKNOWN_CHANNEL = "unknown_channel"
+    REFUSED = "refused"
+
+
+class InitialSync(StrEnum):
+    """How far a calendar's first listing is (`calendar_webhooks.initial_sync`). Starts as pending.
+
+    pending, failed → running: `claim_due_calendars`. running → done: `commit_sync`. running → failed: `end_claim` with
+    failed. running → pending: `release_calendar`, or `end_claim` with skipped. any → pending: the calendar is let
+    go (removed, its user leaves or connects another Google account). A worker that dies leaves running, and the next
+    claim goes on from there.
+    """
+
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class PausedReason(StrEnum):
+    """Why nobody syncs a calendar (`calendar_webhooks.paused_reason`; null: it is not paused).
+
+    null → needs_reauth: `lose_connection`, when Google says that the grant is dead. null → user_gone: the upgrade of an
+    original database, for rows whose user is not in auth.users. any → null: the user connects again, or the
+    calendar is let go.
+    """
+
+    NEEDS_REAUTH = "needs_reauth"
+    USER_GONE = "user_gone"
+
+
+class CalendarState(StrEnum):
+    """A calendar's health as `calendar_status` shows it: computed from its row at each look, the first that holds.
+
+    inactive: its user watches it no more. paused: it has a `PausedReason`, or Google refuses this calendar alone.
+    connecting: never synced, never failed. retrying: the last syncs failed. polled_only: no live channel.
+    push_doubtful: push missed changes. healthy: none of these.
+    """
+
+    INACTIVE = "inactive"
+    PAUSED = "paused"
+    CONNECTING = "connecting"
+    RETRYING = "retrying"
+    POLLED_ONLY = "polled_only"
+    PUSH_DOUBTFUL = "push_doubtful"
+    HEALTHY = "healthy"
+
+
+class ChannelState(StrEnum):
+    """A push channel (`calendar_channels.state`). Starts as opening, stored before Google is asked (`begin_channel`).
+
+    opening, failed → live: Google opened it (`activate_channel`; also one whose answer came late). opening, failed →
+    superseded: the same, but its user has left meanwhile. opening → failed: Google refused (`fail_channel`), or the
+    process died (abandoned). live → superseded: a newer channel is live, or its user left. any that is
+    to be stopped → expired: its time was over before it could be. superseded, failed, expired, and live of a calendar
+    that is let go → stopped: Google has stopped it, or does not know it (`end_channel`).
+    """
+
+    OPENING = "opening"
+    LIVE = "live"
+    SUPERSEDED = "superseded"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+class Watch(StrEnum):
+    """How a calendar is observed, as the accounts' routes say it; computed at each look. live: by a channel.
+    polled: watched without one. none: not watched at all."""
+
+    LIVE = "live"
+    POLLED = "polled"
+    NONE = "none"
+
+
+class ConnectionStatus(StrEnum):
+    """A user's grant (`google_credentials.status`; no row: never connected).
+
+    any, no row → connected: `connect_calendars` with a grant that works. connected → needs_reauth: Google says that the
+    grant is dead (`lose_connection`). connected, needs_reauth → disconnected: the user leaves (`begin_disconnect`).
+    """
+
+    CONNECTED = "connected"
+    NEEDS_REAUTH = "needs_reauth"
+    DISCONNECTED = "disconnected"
+
+
+class UserNotice(StrEnum):
+    """What a user is told (`user_notifications.kind`). reconnect_needed and reconnected: their grant died, and they
+    gave another. calendar_lost and calendar_back: Google refuses one calendar for days, and lets us read it again."""
+
+    RECONNECT_NEEDED = "reconnect_needed"
+    RECONNECTED = "reconnected"
+    CALENDAR_LOST = "calendar_lost"
+    CALENDAR_BACK = "calendar_back"
+
+
+class EventKind(StrEnum):
+    """What an item of a calendar is (`calendar_events.kind`): an event alone, a series, or an exception of one."""
+
+    SINGLE = "single"
+    SERIES = "series"
+    EXCEPTION = "exception"
+
+
+class EventStatus(StrEnum):
+    """Google's status of an event, and a meeting's (`calendar_events.status`, `meetings.status`).
+
+    A meeting follows its event, moved by `commit_sync`. It becomes cancelled also when its occurrence vanishes, or when
+    its user removes the calendar or leaves; the commit that finds it again brings it back.
+    """
+
+    CONFIRMED = "confirmed"
+    TENTATIVE = "tentative"
+    CANCELLED = "cancelled"
+
+
+class Answer(StrEnum):
+    """The user's answer to an invitation (`meetings.event_status`), as Google spells it. They move it, in Google."""
+
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    TENTATIVE = "tentative"
+    NEEDS_ACTION = "needsAction"
+
+
+class Placement(StrEnum):
+    """Where an occurrence lies: inside the horizon, over before it, or beyond it."""
+
+    INSIDE = "inside"
+    BEFORE = "before"
+    BEYOND = "beyond"
+
+
+class SetAsideReason(StrEnum):
+    """Why a family of events is set aside (`calendar_set_aside.reason`) while the rest of its calendar is synced.
+
+    unreadable: our rules break on it. refused: SQL takes none of its rows. Either goes away, or turns into the other,
+    with the sync that lists the family again.
+    """
+
+    UNREADABLE = "unreadable"
+    REFUSED = "refused"
