@@ -16,7 +16,8 @@ from sync.states import Answer, EventKind, EventStatus, Placement, SetAsideReaso
 
 @dataclass(frozen=True, slots=True)
 class EventTime:
-    """One end of an event: either an all-day `date`, or an instant `at` with the IANA zone it was written in.
+    """One end of an event: either an all-day `date`, or an instant `at` with the zone it was written in: a name that
+    `core/series/local_time` finds, or None.
 
     Exactly one of `date` and `at` is set. `time_zone` matters for series: they repeat in local time.
     """

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sync.core.series.instance_ids import base_event_id, parse_instance_id
+from sync.core.series.local_time import find_zone, instant, zone_name, zone_of_offset
 from sync.model import Event, EventTime
 from sync.states import Answer, EventKind, EventStatus
 
@@ -122,19 +123,36 @@ def event_time(value: Mapping[str, Any] | None) -> EventTime | None:
         except ValueError:
             return None
         return EventTime(date=date) if _is_computable(date) else None
-    at = _instant(value.get("dateTime"))
-    return EventTime(at=at, time_zone=value.get("timeZone")) if at else None
+    return _timed(value.get("dateTime"), value.get("timeZone"))
 
 
-def _instant(value: str | None) -> dt.datetime | None:
-    """RFC 3339 → aware UTC. Google always sends an offset; without one the value means nothing to us."""
-    if not value:
+def _timed(text: str | None, zone: str | None) -> EventTime | None:
+    """A time with the zone it is written in. A zone that no database has is the offset written beside it: whatever
+    Google made of that zone is in it, and the calendar's own rules are not meant. A time without an offset is its
+    zone's local one."""
+    written = _written(text)
+    known = find_zone(zone)
+    if written is None or (written.tzinfo is None and known is None):
         return None
+    if written.tzinfo is None and known is not None:
+        return EventTime(at=instant(written, known), time_zone=zone_name(known))
+    if zone and known is None:
+        known = zone_of_offset(written.utcoffset() or dt.timedelta(0))
+    return EventTime(at=written.astimezone(dt.UTC), time_zone=zone_name(known) if known else None)
+
+
+def _instant(text: str | None) -> dt.datetime | None:
+    """RFC 3339 → aware UTC; None without an offset."""
+    written = _written(text)
+    return written.astimezone(dt.UTC) if written and written.tzinfo else None
+
+
+def _written(text: str | None) -> dt.datetime | None:
     try:
-        parsed = dt.datetime.fromisoformat(value)
+        parsed = dt.datetime.fromisoformat(text or "")
     except ValueError:
         return None
-    return parsed.astimezone(dt.UTC) if parsed.tzinfo and _is_computable(parsed) else None
+    return parsed if _is_computable(parsed) else None
 
 
 def _is_computable(date: dt.date) -> bool:

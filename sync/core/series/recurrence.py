@@ -28,7 +28,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sync.core.series.instance_ids import base_event_id, instance_id, parse_instance_id
-from sync.core.series.local_time import find_zone, instant, offsets_around, wall_at, walls_around
+from sync.core.series.local_time import Zone, find_zone, instant, offsets_around, wall_at, walls_around, zone_name
 from sync.core.series.rrule_text import FAR_YEAR, BadRecurrence, Moment, Rule, UnreadLine, parse_recurrence
 from sync.core.series.rrule_walk import last_of_count, walk
 from sync.model import EventTime, Window
@@ -122,12 +122,12 @@ class _Series:
 
     first: _Slot
     duration: dt.timedelta
-    zone: ZoneInfo
+    zone: Zone
     all_day: bool
 
     @classmethod
     def of(cls, start: EventTime, duration: dt.timedelta, calendar_zone: str) -> _Series:
-        zone = find_zone(calendar_zone) or ZoneInfo("UTC")
+        zone: Zone = find_zone(calendar_zone) or ZoneInfo("UTC")
         duration = min(max(duration, dt.timedelta(0)), _LONGEST)
         if start.date is not None:
             _check_year(start.date.year)
@@ -159,7 +159,7 @@ class _Series:
             return self.slot(local if local.time() == dt.time() else moment.wall)
         if moment.is_date:
             return self.slot(dt.datetime.combine(moment.wall.date(), self.first.wall.time()))
-        if own_zone is None or own_zone.key == self.zone.key:
+        if own_zone is None or own_zone == self.zone:
             return self.slot(moment.wall)
         at = instant(moment.wall, own_zone)
         return _Slot(at, wall_at(at, self.zone), at)
@@ -189,7 +189,7 @@ class _Series:
     def event_time(self, slot: _Slot) -> EventTime:
         if self.all_day:
             return EventTime(date=slot.wall.date())
-        return EventTime(at=slot.at, time_zone=self.zone.key)
+        return EventTime(at=slot.at, time_zone=zone_name(self.zone))
 
 
 def _rule_slots(series: _Series, rule: Rule, low: dt.datetime, high: dt.datetime) -> Iterator[_Slot]:

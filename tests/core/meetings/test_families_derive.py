@@ -155,6 +155,19 @@ def test_a_weekly_series_keeps_its_local_time_when_clocks_change() -> None:
     assert [m.start_time for m in meetings] == [at("2026-03-23 08:00"), at("2026-03-30 07:00")]
 
 
+def test_a_series_in_a_zone_that_no_database_has_keeps_the_offset_it_was_written_with() -> None:
+    """Not the calendar's rules, whose clocks change in between."""
+    written = {
+        "start": {"dateTime": "2026-03-23T09:00:00+01:00", "timeZone": "Somebody's Own"},
+        "end": {"dateTime": "2026-03-23T10:00:00+01:00", "timeZone": "Somebody's Own"},
+    }
+
+    meetings = derived(single("week", recurrence=["RRULE:FREQ=WEEKLY;COUNT=2"]) | written).meetings
+
+    assert [m.start_time for m in meetings] == [at("2026-03-23 08:00"), at("2026-03-30 08:00")]
+    assert {m.time_zone for m in meetings} == {"Etc/GMT-1"}
+
+
 @pytest.mark.parametrize(
     ("items", "withheld"),
     [

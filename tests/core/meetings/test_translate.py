@@ -105,6 +105,35 @@ def test_an_event_is_live_unless_google_says_cancelled(status: str | None, known
             {"dateTime": "2026-03-12T11:00:00+01:00", "timeZone": "Europe/Zurich"},
             EventTime(at=at("2026-03-12 10:00"), time_zone="Europe/Zurich"),
         ),
+        # Zones that no database has: the offset that is written.
+        (
+            {"dateTime": "2026-03-12T10:00:00-05:30", "timeZone": "Nowhere/Really"},
+            EventTime(at=at("2026-03-12 15:30"), time_zone="UTC-05:30"),
+        ),
+        (
+            {"dateTime": "2026-03-12T10:00:00+01:00", "timeZone": "tzone://Microsoft/Custom"},
+            EventTime(at=at("2026-03-12 09:00"), time_zone="Etc/GMT-1"),
+        ),
+        ({"dateTime": "2026-03-12T10:00:00Z", "timeZone": "?"}, EventTime(at=at("2026-03-12 10:00"), time_zone="UTC")),
+        (
+            {"dateTime": "2026-07-12T10:00:00+05:00", "timeZone": "GMT-03:00"},
+            EventTime(at=at("2026-07-12 05:00"), time_zone="Etc/GMT+3"),
+        ),
+        (
+            {"dateTime": "2026-03-12T10:00:00+01:00", "timeZone": "W. Europe Standard Time"},
+            EventTime(at=at("2026-03-12 09:00"), time_zone="Europe/Berlin"),
+        ),
+        ({"dateTime": "2026-03-12T10:00:00Z", "timeZone": ""}, EventTime(at=at("2026-03-12 10:00"))),
+        # Without an offset: local time of the zone, if one is named.
+        (
+            {"dateTime": "2026-07-12T10:00:00", "timeZone": "Europe/Zurich"},
+            EventTime(at=at("2026-07-12 08:00"), time_zone="Europe/Zurich"),
+        ),
+        (
+            {"dateTime": "2026-07-12T10:00:00", "timeZone": "GMT-03:00"},
+            EventTime(at=at("2026-07-12 13:00"), time_zone="Etc/GMT+3"),
+        ),
+        ({"dateTime": "2026-03-12T10:00:00", "timeZone": "Nowhere/Really"}, None),
         ({"dateTime": "2026-03-12T10:00:00"}, None),
         ({"dateTime": "half past ten"}, None),
         ({"timeZone": "Europe/Zurich"}, None),

@@ -102,15 +102,47 @@ def test_day_which_a_zone_skipped_collapses_into_the_next() -> None:
     assert walls(found, "Pacific/Apia") == ["2011-12-29 09:00", "2011-12-31 09:00"]
 
 
-@pytest.mark.parametrize(
-    "zone", [None, "", "W. Europe Standard Time", "GMT+02:00", "Europe", "../etc/passwd", "x" * 999]
-)
+@pytest.mark.parametrize("zone", [None, "", "Europe", "../etc/passwd", "GMT+24:00", "x" * 999])
 def test_series_without_a_usable_zone_repeats_in_the_calendars(zone: str | None) -> None:
     start = EventTime(at=utc("2026-03-23 08:00"), time_zone=zone)
     found = expand(start, "RRULE:FREQ=WEEKLY;COUNT=2")
 
     assert instants(found) == ["2026-03-23 08:00", "2026-03-30 07:00"]
     assert {time.time_zone for time in found} == {ZURICH}
+
+
+@pytest.mark.parametrize(
+    ("zone", "second", "known_as"),
+    [
+        ("W. Europe Standard Time", "2026-03-30 07:00", "Europe/Berlin"),
+        ("Eastern Standard Time", "2026-03-30 08:00", "America/New_York"),
+        ("Asia/Calcutta", "2026-03-30 08:00", "Asia/Calcutta"),
+        ("US/Pacific", "2026-03-30 08:00", "US/Pacific"),
+        ("GMT-03:00", "2026-03-30 08:00", "Etc/GMT+3"),
+        ("GMT+02:00", "2026-03-30 08:00", "Etc/GMT-2"),
+        ("UTC+5", "2026-03-30 08:00", "Etc/GMT-5"),
+        ("Etc/GMT+3", "2026-03-30 08:00", "Etc/GMT+3"),
+        ("+0530", "2026-03-30 08:00", "UTC+05:30"),
+        ("(utc-03:30)", "2026-03-30 08:00", "UTC-03:30"),
+        ("UTC-14:00", "2026-03-30 08:00", "UTC-14:00"),
+        ("GMT+0", "2026-03-30 08:00", "GMT+0"),
+        ("UTC+00:00", "2026-03-30 08:00", "UTC"),
+    ],
+)
+def test_series_repeats_in_the_zone_its_name_means(zone: str, second: str, known_as: str) -> None:
+    """Europe's clocks change on 29 March, New York's long before; the calendar's zone is Zurich."""
+    found = expand(EventTime(at=utc("2026-03-23 08:00"), time_zone=zone), "RRULE:FREQ=WEEKLY;COUNT=2")
+
+    assert instants(found) == ["2026-03-23 08:00", second]
+    assert {time.time_zone for time in found} == {known_as}
+    assert expand(found[0], "RRULE:FREQ=WEEKLY;COUNT=2") == found
+
+
+@pytest.mark.parametrize(("zone", "wall"), [("GMT-03:00", "05:00"), ("UTC+5", "13:00"), ("+0530", "13:30")])
+def test_a_fixed_offset_counts_east_of_greenwich(zone: str, wall: str) -> None:
+    start = EventTime(at=utc("2026-06-01 08:00"), time_zone=zone)
+
+    assert instants(expand(start, f"EXDATE;TZID={zone}:20260601T{wall.replace(':', '')}00")) == []
 
 
 def test_series_and_calendar_without_usable_zones_repeat_in_utc() -> None:
