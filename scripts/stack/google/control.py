@@ -1,62 +1,7 @@
 """The typed client of the emulator's control API, for tests, the demo and the stack.
 
-Owns nothing but the wire. Raises `ControlError` with the emulator's sentence when a command is refused.
-
-**Accounts.** `add_account` makes an account with its primary calendar (id = email) and returns a refresh token;
-`grant` gives another; `access_token` skips the token endpoint. `revoke(reason)` kills every grant given so far
-(reasons: invalid_grant, invalid_rapt, admin_policy_enforced, deleted_client, invalid_client); `restore` brings them
-back; a new consent is live either way. `hide_calendar` hides an entry of the calendar list (`showHidden` lists it).
-
-**Calendars and events.** Edits obey Google's rules as the API does and return the event as its owner sees it. Each
-takes `notify` (False: no push at all). `bulk_insert` sends one notification per channel. Patches are merge patches:
-null removes. An instance's address (`{base}_{YYYYMMDDTHHMMSSZ}` or `{base}_{YYYYMMDD}`) may stand wherever an event id
-may, also when the instance's own id is opaque; what comes back carries its own id.
-`split_series` returns the new series; `at` is the original start of its first occurrence (id suffix, date or RFC 3339).
-`instances` is the oracle: expanded, nothing cancelled, overlapping the window, by start.
-
-**Faults.** `add_fault(kind, **match)`; match by `method` (a call kind or its prefix: "events.list", "events", "token"),
-`calendar` (real id, never "primary"), `account`, `mode` ("full"/"incremental"), `page` (from 1), `times` (then it
-ends), `skip` (first n spared), `probability` (spread evenly, not drawn). Parameters: `seconds` (slow), `size`
-(small_pages), `retry_after`, `status` (gateway: 502–504, 520–530 or 540; default 521).
-Without `method` a rule strikes every Calendar call, except:
-  token only:       invalid_grant, invalid_rapt, admin_policy_enforced, deleted_client, invalid_client
-  token and API:    revoked_grant (401 and invalid_grant)
-  events.watch:     unwatchable, webhook_unauthorized, not_a_calendar_user, lost_watch_answer
-  events.list:      sync_token_expired, page_token_rejected (pages after the first), empty_page, small_pages,
-                    empty_page_token ("" on the last page), repeated_page_token (the page names itself as the next),
-                    endless_pages (a new token, and nothing on them, for ever), no_sync_token (the last page has none),
-                    empty_time_zone (`timeZone: ""`); each also with method="calendarList.list"
-  any:              user_rate_limit, rate_limit, quota_exceeded (all 403), too_many_requests (429), backend_500,
-                    backend_502, backend_503, backend_504, gone (410; with page=N strikes page N), lost_access_404,
-                    lost_access_403, lost_access_401, access_not_configured, insufficient_permissions, reset_before,
-                    reset_after, slow, truncated_body, malformed_json, hold; answers that are not Google's: html_403,
-                    captive_portal (200, HTML), backend_500_without_code (JSON), gateway (HTML)
-One that passes is a rule with `times=1`: invalid_grant at the token endpoint, lost_access_401 at the API.
-`hold` blocks matching calls until `release` (at most 120 s); `wait_held` waits for one. Calls held are already counted.
-
-**Switches** (`configure`), with defaults:
-  corrupt_token "gone"|"bad_request"; same_token_when_unchanged True; sync_token_ttl_seconds 30 d;
-  updated_min_horizon_seconds 30 d; tombstones "documented" (kind, etag, id, status)|"sparse" (id, status)|"full";
-  cancelled_exceptions "linked"|"sparse"|"full"; cancelled_instances_always True (listed even with showDeleted=false);
-  list_orphaned_exceptions True (exceptions of a deleted or shortened series are listed as cancelled; False: they
-  vanish); list_order "changed"|"reversed"|"id"; page_size_limit 2500; expansion_horizon_days 730;
-  deleted_series_instances 3; opaque_instance_ids False (True: of the series made from now on, no other);
-  yearly_month_day_in_start_month True (FREQ=YEARLY;BYMONTHDAY=27 alone is yearly; False: every month, as in RFC 5545);
-  date_exdate_removes_day False (an EXDATE of dates does not touch a timed series; True: removes what starts on that
-  local day); attendee_copies False; handshake "after"|"before"|"never"; expiration_type
-  "string"|"number"; channel_default_ttl_seconds, channel_max_ttl_seconds 604800; deliver_after_stop False;
-  echo_own_writes True; token_idle_seconds, api_idle_seconds 120 (how long a connection stays open after an answer
-  of the token endpoint or the API before it is closed unannounced; 0: at once);
-  push "deliver"|"drop"|"hold"; drop_rate 0.0 (spread evenly); drop_next 0; duplicate 0 (extra
-  copies); delay_seconds, latency_seconds 0; reorder False (those within reorder_window_seconds 0.25 arrive last
-  first); push_timeout_seconds 10; push_retry_base_seconds 1; push_max_attempts 6; project_quota_per_minute 10000;
-  user_quota_per_minute 600; quota_status "403"|"429"; retry_after_seconds None; clients {"emulator-client":
-  "emulator-secret"}; consent "grant"|"deny"; untick_scopes []; app_in_testing False; rotate_refresh_tokens False;
-  access_token_seconds 3599; omit_expires_in False; max_refresh_tokens 100
-
-**Evidence.** `counters()` has `calls` and `by_calendar` (by kind; listings also as `events.list.full` and
-`events.list.incremental`), `statuses`, `max_concurrent_lists` by calendar. `deliveries()` lists every attempt: channel,
-calendar, number, state, attempt, outcome (delivered|retrying|gave_up|failed|dropped|expired), status, latency_seconds.
+Owns nothing but the wire: a method for every command of control_api.py. docs/emulator.md says what the switches and
+faults are, and what comes back. Raises `ControlError` with the emulator's sentence when a command is refused.
 """
 
 from __future__ import annotations
@@ -212,7 +157,7 @@ class GoogleControl:
     # Faults and switches
 
     def add_fault(self, kind: str, **match: Any) -> str:
-        """Put a fault in force; its id."""
+        """Put a fault in force; its id. docs/emulator.md has the kinds and what a rule can match."""
         return str(self._call("add_fault", kind=kind, **match))
 
     def clear_faults(self) -> None:
@@ -228,7 +173,7 @@ class GoogleControl:
         return bool(self._call("wait_held", fault_id=fault_id, timeout=timeout))
 
     def configure(self, **switches: Any) -> None:
-        """Set switches; all or none of them."""
+        """Set switches; all or none of them. docs/emulator.md has their names, defaults and meaning."""
         self._call("configure", **switches)
 
     def advance(self, seconds: float) -> None:

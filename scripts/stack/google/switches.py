@@ -28,7 +28,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 @dataclass
 class Switches:
-    """The current variant of everything; see control.py for what each one means."""
+    """The current variant of everything; docs/emulator.md says what each one means."""
 
     # Sync tokens and listing
     corrupt_token: str = "gone"  # noqa: S105 - the name of a variant
