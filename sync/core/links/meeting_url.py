@@ -44,7 +44,8 @@ _STOP = r"\x00-\x20\"'`<>\\^|\[\](){}\x7f-\xa0«»\u2000-\u2bff\u2e80-\uffef\U00
 # A run of URL characters with a slash in it. The look-behind admits one start per run and the possessive quantifiers
 # never give back, so the scan is linear.
 _RUN = re.compile(rf"(?<![^{_STOP}])[^/{_STOP}]*+/[^{_STOP}]*+")
-_SCHEME = re.compile(r"(?:https?|zoommtg|zoomus|msteams)://", re.IGNORECASE)
+# Begins with a set of characters, which the scan skips to: half the time of ignoring case throughout.
+_SCHEME = re.compile(r"[hHzZmM](?i:ttps?|oommtg|oomus|steams)://")
 # A URL inside another follows one of these; after anything else a new one begins, glued on by a comma or by pasting.
 _GLUED = re.compile(r"(?<![=/_])(?=https?://)", re.IGNORECASE)
 # Soft hyphens, zero-width and direction marks, variation selectors: pasting leaves them, no URL holds them.
@@ -96,7 +97,7 @@ def _attempts(sources: LinkSources) -> Iterator[tuple[str, _Match | None]]:
     videos = [uri for kind, uri in sources.entry_points if kind == "video"]
     yield "conference", _first(_recognise(uri, _Trust.CONFERENCE) for uri in videos)
     yield "conference", _first(_other(uri) for uri in videos)
-    yield "hangout_link", _recognise(sources.hangout_link or "", _Trust.TEXT)
+    yield "hangout_link", _recognise(sources.hangout_link, _Trust.TEXT) if sources.hangout_link else None
     yield "location", _find_in_text(sources.location, _Trust.PLACE)
     yield "description", _find_in_text(sources.description, _Trust.TEXT)
 
