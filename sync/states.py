@@ -140,7 +140,7 @@ class ConnectionStatus(StrEnum):
 
 class UserNotice(StrEnum):
     """What a user is told (`user_notifications.kind`). reconnect_needed and reconnected: their grant died, and they
-    gave another. calendar_lost and calendar_back: Google refuses one calendar for days, and lets us read it again."""
+    gave another. calendar_lost and calendar_back: Google refuses one calendar, and lets us read it again."""
 
     RECONNECT_NEEDED = "reconnect_needed"
     RECONNECTED = "reconnected"

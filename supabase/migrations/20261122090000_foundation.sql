@@ -104,7 +104,8 @@ alter table public.calendar_webhooks
   add column if not exists consecutive_failures integer not null default 0,
   add column if not exists last_error_code text,
   add column if not exists last_error_at timestamptz,
-  add column if not exists paused_reason text,
+  add column if not exists paused_reason text
+    constraint calendar_webhooks_paused_reason_known check (paused_reason in ('needs_reauth', 'user_gone')),
   add column if not exists paused_at timestamptz,
   -- Since when Google refuses this calendar alone. It is still asked for, rarely, and nothing of it is wiped.
   add column if not exists access_lost_at timestamptz,

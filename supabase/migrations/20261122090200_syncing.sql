@@ -179,12 +179,12 @@ as $$
 $$;
 
 -- Ends a claim without a sync, for a reason: 'skipped' (the plan found no need) or 'failed'. Writes the log row. A failure
--- counts, sets the backoff that no notification shortens, and may pause the calendar. p_lost_message: Google refuses this
+-- counts and sets the backoff that no notification shortens. p_lost_message: Google refuses this
 -- calendar; what its user is told then.
 -- Guarantee: nothing of the calendar's events, meetings or token changes; a repeated call changes nothing.
 create or replace function public.end_claim(
   p_calendar_id uuid, p_fence bigint, p_status text, p_sync_type text, p_reason text, p_next_seconds double precision,
-  p_error_code text default null, p_error_message text default null, p_pause_reason text default null,
+  p_error_code text default null, p_error_message text default null,
   p_google_calls integer default 0, p_duration_ms integer default null, p_lost_message text default null
 ) returns boolean
 language plpgsql security invoker set search_path = ''
@@ -207,8 +207,6 @@ begin
     access_lost_at = case when p_lost_message is not null then coalesce(w.access_lost_at, v_now) else w.access_lost_at end,
     initial_sync = case when w.initial_sync <> 'running' then w.initial_sync
       when p_status = 'failed' then 'failed' else 'pending' end,
-    paused_reason = coalesce(p_pause_reason, w.paused_reason),
-    paused_at = case when p_pause_reason is not null then v_now else w.paused_at end,
     updated_at = v_now
   where w.id = p_calendar_id and w.fence = p_fence and w.committed_fence < p_fence
   returning w.* into v_calendar;

@@ -225,13 +225,6 @@ def test_failure_counts_and_sets_the_backoff_and_is_logged(db: Database) -> None
     ]  # fmt: skip
 
 
-def test_failure_may_pause_the_calendar(db: Database) -> None:
-    calendar = db.calendar()
-    db.fail(db.claim_one(calendar), p_pause_reason="calendar_gone")
-    after = db.calendar_row(calendar["id"])
-    assert (after["paused_reason"], after["paused_at"] is not None) == ("calendar_gone", True)
-
-
 def test_skip_is_no_failure_and_sets_the_next_look(db: Database) -> None:
     calendar = db.calendar(consecutive_failures=1, last_error_code="old", not_before=None)
     db.skip(db.claim_one(calendar), p_reason="recent_notification")
