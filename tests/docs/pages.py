@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = tuple(sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]))
 
 _FENCE = re.compile(r"^( *)(`{3,})([^\n`]*)\n(.*?)^\1\2 *$", re.MULTILINE | re.DOTALL)
-_NOTE = re.compile(r"<!-- (not run: .+?|run by .+?) -->\s*\Z", re.DOTALL)
+_NOTE = re.compile(r"<!-- ((?:not run: |run by )(?:(?!-->).)+) -->\s*\Z", re.DOTALL)
 _LINK = re.compile(r"(?<!!)\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^()\s]+)\)")
 _HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
 _EXPLICIT_ANCHOR = re.compile(r'<a (?:id|name)="([^"]+)"')
@@ -53,8 +53,8 @@ def blocks(page: Path) -> list[Block]:
     return found
 
 
-def every_block(*languages: str) -> list[Block]:
-    return [block for page in PAGES for block in blocks(page) if block.language in languages]
+def every_block() -> list[Block]:
+    return [block for page in PAGES for block in blocks(page)]
 
 
 def links(page: Path) -> list[str]:
