@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 
-from scripts.stack.google.control import GoogleControl
+from scripts.stack.google import GoogleControl, address_of
 
 Row = dict[str, Any]
 
@@ -25,14 +25,18 @@ _LINK = re.compile(r"https://[^\s<>\"]+")
 def expected_meetings(
     google: GoogleControl, calendar_id: str, start: dt.datetime, end: dt.datetime, *, time_zone: str
 ) -> dict[str, Row]:
-    """What the calendar's owner sees between `start` and `end` that has a join link, by Google's id."""
+    """What the calendar's owner sees between `start` and `end` that has a join link.
+
+    By Google's id; an instance by its series and original start (`address_of`), for its own id may be opaque and is
+    then told to nobody who expands the series.
+    """
     seen = google.instances(calendar_id, start.isoformat(), end.isoformat())
     rows = {}
     for event in seen:
         link = _link(event)
         if not link or event.get("eventType", "default") not in _MEETING_TYPES:
             continue
-        rows[event["id"]] = {
+        rows[address_of(event)] = {
             "title": event.get("summary") or "(No title)",
             "description": event.get("description"),
             "meeting_url": link,

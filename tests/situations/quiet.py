@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from scripts.stack.google import address_of
 from sync.jobs.accounts.connect_calendar import connect_calendars
 from sync.jobs.driving.poll_user import poll_user
 from sync.jobs.syncing.sync_calendar import SyncOutcome
@@ -58,11 +59,12 @@ class Quiet:
         return str(following["id"])
 
     def instances(self, series_id: str, days: float = 59) -> list[JsonObject]:
-        """Google's own instances of a series (or of those split off it) from now on, by start."""
+        """Google's instances of a series (or of those split off it) from now on, by start, by their addresses."""
         until = self.world.now + dt.timedelta(days=days)
         seen = self.world.google.instances(self.email, self.world.now.isoformat(), until.isoformat())
         base = series_id.partition("_R")[0]
-        return [event for event in seen if event.get("recurringEventId", "").partition("_R")[0] == base]
+        mine = [event for event in seen if event.get("recurringEventId", "").partition("_R")[0] == base]
+        return [event | {"id": address_of(event)} for event in mine]
 
     def sync(self) -> SyncOutcome:
         """One sync of the first calendar (of all, if there are several), forced."""

@@ -18,6 +18,7 @@ VARIANTS = {
     "documented": {},
     "sparse, last change first": {**SPARSE, "list_order": "reversed", "page_size_limit": 1},
     "orphans vanish": {"list_orphaned_exceptions": False, "list_order": "id"},
+    "opaque instance ids": {"opaque_instance_ids": True},
 }
 
 

@@ -6,7 +6,8 @@ nothing of the service it exercises: nothing here imports `sync`.
 
 from .control import GoogleControl
 from .errors import ControlError
+from .instance_ids import address_of
 from .process import EmulatorProcess
 from .server import EmulatorServer
 
-__all__ = ["ControlError", "EmulatorProcess", "EmulatorServer", "GoogleControl"]
+__all__ = ["ControlError", "EmulatorProcess", "EmulatorServer", "GoogleControl", "address_of"]

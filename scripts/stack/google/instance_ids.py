@@ -36,6 +36,13 @@ def instance_id(master: JsonObject, stamp: str) -> str:
     return _opaque(base, stamp) if master.get(OPAQUE_MARK) else f"{base}_{stamp}"
 
 
+def address_of(event: JsonObject) -> str:
+    """How an event is found whatever ids its series uses: an instance by base and original start, another by its id."""
+    if "recurringEventId" not in event:
+        return str(event["id"])
+    return f"{base_of(event['recurringEventId'])}_{stamp_of(event['originalStartTime'])}"
+
+
 def stamp_in(master: JsonObject, event_id: str) -> str | None:
     """The start that an id names if it is the id of an instance of this series; whether the rule makes it is not asked.
 

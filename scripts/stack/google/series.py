@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from . import expansion
 from .errors import ControlError
 from .expansion import Reading, Series, Slot
-from .instance_ids import OPAQUE_MARK, base_of, instance_id, stamp_in, stamp_of
+from .instance_ids import OPAQUE_MARK, address_of, base_of, instance_id, stamp_in, stamp_of
 from .store import Calendar, Resource
 
 
@@ -42,9 +42,8 @@ def id_by_start(calendar: Calendar, spelling: str, reading: Reading) -> str | No
     """The id of the instance that `{base}_{original start}` describes, whatever ids its series uses; None if none."""
     base, _, stamp = spelling.rpartition("_")
     for record in calendar.records.values():
-        event = record.resource
-        if base_of(event.get("recurringEventId", "")) == base and stamp_of(event["originalStartTime"]) == stamp:
-            return str(event["id"])
+        if "recurringEventId" in record.resource and address_of(record.resource) == spelling:
+            return str(record.resource["id"])
     for master in calendar.masters():
         if base_of(master["id"]) == base and _slot(calendar, master, stamp, reading):
             return instance_id(master, stamp)
@@ -59,8 +58,8 @@ def makes(calendar: Calendar, master: Resource, exception: Resource, reading: Re
 
 
 def find_slot(calendar: Calendar, master: Resource, at: str, reading: Reading) -> Slot:
-    """The occurrence that starts at `at`: an id suffix, a date or an RFC 3339 time; `ControlError` if none does."""
-    stamp = at
+    """The occurrence at `at`: an instance's id, its suffix, a date or an RFC 3339 time; `ControlError` if none is."""
+    stamp = stamp_in(master, at) or at
     if "-" in at:
         stamp = stamp_of({"date": at} if len(at) == 10 else {"dateTime": at})
     slot = _slot(calendar, master, stamp, reading)
