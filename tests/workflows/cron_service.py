@@ -1,9 +1,10 @@
-"""Runs a cron workflow's script as GitHub would, against a small HTTP server in the service's place."""
+"""Runs a cron workflow's call as GitHub would, against a small HTTP server in the service's place."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import threading
 import time
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 WORKFLOWS = ROOT / ".github" / "workflows"
 POLLING = "calendar-polling.yml"
 RENEWAL = "renew-calendar-watches.yml"
+CALLED = "call-service.yml"
 SECRET = "cron-secret-\"that\" shows $HOME 'nowhere'"
 
 
@@ -29,12 +31,31 @@ def workflow(name: str) -> dict[str, Any]:
     return parsed
 
 
-def cron_step(name: str) -> dict[str, Any]:
-    """The one step of a cron workflow's one job."""
+def only_job(name: str) -> dict[str, Any]:
     (job,) = workflow(name)["jobs"].values()
-    (step,) = job["steps"]
+    assert isinstance(job, dict)
+    return job
+
+
+def call_step() -> dict[str, Any]:
+    """The one step of the one job that both cron workflows call."""
+    (step,) = only_job(CALLED)["steps"]
     assert isinstance(step, dict)
     return step
+
+
+def given_by(caller: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """The step's environment when a cron workflow calls it in a repository with these `vars` and `secrets`, as GitHub
+    fills it in: what the caller does not pass is empty."""
+    job = only_job(caller)
+    passed = {f"inputs.{name}": value for name, value in job["with"].items()}
+    passed |= {f"secrets.{name}": value for name, value in job["secrets"].items()}
+    inside = {name: _filled_in(value, settings) for name, value in passed.items()}
+    return {name: _filled_in(value, inside) for name, value in call_step()["env"].items()}
+
+
+def _filled_in(value: str, context: Mapping[str, str]) -> str:
+    return re.sub(r"\$\{\{ (\S+) \}\}", lambda found: context.get(found[1], ""), value)
 
 
 @dataclass(frozen=True)
@@ -154,15 +175,13 @@ class Run:
 
 
 def run_step(name: str, scratch: Path, url: str, **environment: str) -> Run:
-    """Runs the step's script with the environment the workflow gives it, and nothing of this process's but PATH."""
-    step = cron_step(name)
+    """Runs the step's script with the environment that its caller gives it, and nothing of this process's but PATH."""
+    step = call_step()
     script, summary = scratch / "step.sh", scratch / "summary.md"
     script.write_text(step["run"], encoding="utf-8")
     summary.touch()
-    expressions = {"CALENDAR_MONITOR_URL": url, "CRON_SECRET": SECRET}
     given: Mapping[str, str] = {
-        **step["env"],
-        **expressions,
+        **given_by(name, {"vars.CALENDAR_MONITOR_URL": url, "secrets.CRON_SECRET": SECRET}),
         "PATH": os.environ["PATH"],
         "GITHUB_STEP_SUMMARY": str(summary),
         "RETRIES": "0",

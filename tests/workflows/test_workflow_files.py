@@ -6,24 +6,28 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.workflows.cron_service import POLLING, RENEWAL, ROOT, WORKFLOWS, cron_step, workflow
+from tests.workflows.cron_service import (
+    CALLED,
+    POLLING,
+    RENEWAL,
+    ROOT,
+    WORKFLOWS,
+    call_step,
+    given_by,
+    only_job,
+    workflow,
+)
 
 CRON = [POLLING, RENEWAL]
+ENDPOINTS = {POLLING: "calendar-polling-cron", RENEWAL: "renew-calendar-watches"}
 ALL = sorted(path.name for path in WORKFLOWS.iterdir())
 
 
-def _only_job(name: str) -> dict[str, Any]:
-    (job,) = workflow(name)["jobs"].values()
-    assert isinstance(job, dict)
-    return job
-
-
-def test_the_three_workflows_are_there() -> None:
-    assert ALL == [POLLING, "ci.yml", RENEWAL]
+def test_the_workflows_are_there() -> None:
+    assert ALL == [POLLING, CALLED, "ci.yml", RENEWAL]
 
 
 @pytest.mark.parametrize(("name", "hours"), [(POLLING, "*/6"), (RENEWAL, "*/12")])
@@ -40,11 +44,36 @@ def test_no_permission_is_given_to_a_whole_workflow(name: str) -> None:
     assert workflow(name)["permissions"] == {}
 
 
-@pytest.mark.parametrize("name", CRON)
+@pytest.mark.parametrize("name", [*CRON, CALLED])
 def test_cron_jobs_have_no_permission_at_all_and_use_no_action(name: str) -> None:
-    job = _only_job(name)
+    job = only_job(name)
     assert "permissions" not in job
-    assert not [step for step in job["steps"] if "uses" in step]
+    assert not [step for step in job.get("steps", []) if "uses" in step]
+
+
+@pytest.mark.parametrize("name", CRON)
+def test_cron_job_is_a_call_and_nothing_else(name: str) -> None:
+    job = only_job(name)
+    assert set(job) == {"name", "uses", "with", "secrets"}
+    assert job["uses"] == f"./.github/workflows/{CALLED}"
+
+
+@pytest.mark.parametrize("name", CRON)
+def test_callers_pass_what_the_called_workflow_takes_and_no_other_secret(name: str) -> None:
+    assert set(workflow(CALLED)["on"]) == {"workflow_call"}
+    takes, job = workflow(CALLED)["on"]["workflow_call"], only_job(name)
+    assert set(job["with"]) == set(takes["inputs"])
+    assert job["secrets"].keys() == takes["secrets"].keys() == {"CRON_SECRET"}
+    assert all(each["required"] == "true" and each["type"] == "string" for each in takes["inputs"].values())
+
+
+@pytest.mark.parametrize("name", CRON)
+def test_called_step_gets_every_value(name: str) -> None:
+    given = given_by(name, {"vars.CALENDAR_MONITOR_URL": "https://there", "secrets.CRON_SECRET": "key"})
+    assert (given["CALENDAR_MONITOR_URL"], given["CRON_SECRET"]) == ("https://there", "key")
+    assert given["ENDPOINT"] == f"/functions/v1/{ENDPOINTS[name]}"
+    assert given["FAILED_KEY"] in given["COUNT_KEYS"].split()
+    assert [variable for variable, value in given.items() if not value] == []
 
 
 @pytest.mark.parametrize("name", CRON)
@@ -52,52 +81,46 @@ def test_cron_runs_neither_overlap_nor_cancel_each_other(name: str) -> None:
     assert workflow(name)["concurrency"] == {"group": name.removesuffix(".yml"), "cancel-in-progress": "false"}
 
 
-@pytest.mark.parametrize("name", CRON)
-def test_job_outlives_the_scripts_own_limit(name: str) -> None:
-    environment, script = cron_step(name)["env"], cron_step(name)["run"]
+def test_job_outlives_the_scripts_own_limit() -> None:
+    environment, script = call_step()["env"], call_step()["run"]
     (call_seconds,) = re.findall(r"--max-time (\d+)", script)
     (retry_seconds,) = re.findall(r"--retry-max-time (\d+)", script)
     longest_seconds = int(environment["MAX_SECONDS"]) + int(retry_seconds) + int(call_seconds)
-    assert longest_seconds < int(_only_job(name)["timeout-minutes"]) * 60
+    assert longest_seconds < int(only_job(CALLED)["timeout-minutes"]) * 60
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", [CALLED, "ci.yml"])
 def test_every_job_has_a_time_limit(name: str) -> None:
-    assert int(_only_job(name)["timeout-minutes"]) <= 30
+    assert int(only_job(name)["timeout-minutes"]) <= 30
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_scripts_hold_no_expression_that_could_inject_text(name: str) -> None:
-    assert not [step for step in _only_job(name)["steps"] if "${{" in step.get("run", "")]
+    assert not [step for step in only_job(name).get("steps", []) if "${{" in step.get("run", "")]
 
 
 @pytest.mark.parametrize("name", CRON)
 def test_address_is_a_variable_and_the_key_a_secret(name: str) -> None:
-    environment = cron_step(name)["env"]
-    assert environment["CALENDAR_MONITOR_URL"] == "${{ vars.CALENDAR_MONITOR_URL }}"
-    assert environment["CRON_SECRET"] == "${{ secrets.CRON_SECRET }}"
-
-
-def test_both_cron_workflows_run_the_same_script() -> None:
-    assert cron_step(POLLING)["run"] == cron_step(RENEWAL)["run"]
-    assert set(cron_step(POLLING)["env"]) == set(cron_step(RENEWAL)["env"])
+    job = only_job(name)
+    assert job["with"]["service-url"] == "${{ vars.CALENDAR_MONITOR_URL }}"
+    assert job["secrets"]["CRON_SECRET"] == "${{ secrets.CRON_SECRET }}"
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_actions_are_pinned_to_a_commit_and_name_their_version(name: str) -> None:
-    for line in re.findall(r"uses: (.*)", (WORKFLOWS / name).read_text()):
+    for line in re.findall(r"uses: (?!\./)(.*)", (WORKFLOWS / name).read_text()):
         assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)
 
 
 def test_ci_runs_the_test_script_on_every_push_and_pull_request() -> None:
     assert set(workflow("ci.yml")["on"]) == {"push", "pull_request"}
-    job = _only_job("ci.yml")
+    job = only_job("ci.yml")
     assert job["permissions"] == {"contents": "read"}
     assert [step["run"] for step in job["steps"] if "run" in step] == ["./scripts/test"]
 
 
 def test_ci_leaves_no_credentials_in_the_checkout() -> None:
-    (checkout,) = [step for step in _only_job("ci.yml")["steps"] if "actions/checkout" in step.get("uses", "")]
+    (checkout,) = [step for step in only_job("ci.yml")["steps"] if "actions/checkout" in step.get("uses", "")]
     assert checkout["with"]["persist-credentials"] == "false"
 
 
