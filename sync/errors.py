@@ -54,6 +54,11 @@ class ReconnectNeeded(GoogleFailure):
     """The user's grant is dead or lacks a scope: only the user can mend it."""
 
 
+class GrantRefused(ReconnectNeeded):
+    """The token endpoint refuses the refresh token. Once may be a passing fault of its: it is asked again, a pause
+    later, before anybody is told."""
+
+
 class CalendarLost(GoogleFailure):
     """This calendar cannot be read now: gone, unshared or refused. May come back; nothing is wiped."""
 

@@ -134,6 +134,10 @@ class World:
             (person.user_id if person else None, person.user_id if person else None),
         )
 
+    def let_suspicions_age(self) -> None:
+        """A grant that was refused once: the pause after which a second refusal counts is over."""
+        self.db.execute("update google_credentials set suspected_at = suspected_at - interval '2 minutes'")
+
     def forget_notifications(self, person: Person) -> None:
         """As if the last notification came long ago, so that none vouches for the calendar."""
         self.db.execute(

@@ -73,8 +73,14 @@ alter table public.google_credentials
   add column if not exists google_account text,
   -- Who refreshes the access token now: two workers do not refresh at once.
   add column if not exists refresh_lease_until timestamptz,
+  add column if not exists suspected_at timestamptz,
+  add column if not exists oauth_client text,
   add column if not exists created_at timestamptz not null default now(),
   add column if not exists updated_at timestamptz not null default now();
+comment on column public.google_credentials.suspected_at is
+  'When Google first refused the refresh token. A second refusal, a pause later, ends the connection; a token clears this.';
+comment on column public.google_credentials.oauth_client is
+  'The client id that the refresh token last worked with. Refused under another one, it says nothing about the grant.';
 
 alter table public.calendar_webhooks
   add column if not exists last_webhook_received timestamptz,

@@ -168,19 +168,43 @@ as $$
     due_at = case when w.is_active then least(w.due_at, excluded.due_at) else excluded.due_at end
 $$;
 
+-- A user's connection works (again): the plea to reconnect is settled, and everything that the lost or suspected grant held
+-- up goes on, caught up at once.
+create or replace function calendar_internal.resume_connection(p_user_id uuid, p_was_suspected boolean) returns void
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  if calendar_internal.resolve_told(p_user_id, 'reconnect_needed') then
+    perform calendar_internal.tell_user(
+      p_user_id, 'reconnected', 'reconnected', 'Your calendar is connected again. What changed meanwhile is being caught up.');
+  end if;
+  update public.calendar_webhooks w set
+    paused_reason = null, paused_at = null, due_at = least(w.due_at, v_now), not_before = null, watch_retry_at = null,
+    due_reason = 'reconnected', consecutive_failures = 0, updated_at = v_now
+  where w.user_id = p_user_id
+    and (w.paused_reason is not null or (p_was_suspected and w.consecutive_failures > 0 and w.lease_expires_at is null));
+end
+$$;
+comment on function calendar_internal.resume_connection is
+  'Ends every pause that a lost grant caused, and settles the plea to reconnect.';
+
 -- Connects a user (again): stores the grant, takes the named calendars into watching, ends every pause that the lost
 -- grant caused. The calendars wait p_watch_seconds for their watch to be opened before anyone lists them: a change
 -- between a listing and a later watch would be announced by nobody.
 create or replace function public.connect_calendars(
   p_user_id uuid, p_google_calendar_ids text[], p_refresh_token text, p_access_token text,
   p_access_token_expires_at timestamptz, p_scopes text[], p_watch_seconds integer,
-  p_refresh_token_expires_at timestamptz default null, p_google_account text default null
+  p_refresh_token_expires_at timestamptz default null, p_google_account text default null,
+  p_oauth_client text default null
 ) returns table (calendar_id uuid, google_calendar_id text)
 language plpgsql security invoker set search_path = ''
 as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := clock_timestamp();
+  v_was_suspected boolean;
 begin
   -- Connecting and losing a connection are one after the other, also where there is no row to lock yet: a loss that ran
   -- alongside would not see the new grant and would pause what it has just resumed.
@@ -193,28 +217,22 @@ begin
       array(select w.id from public.calendar_webhooks w where w.user_id = p_user_id and w.duplicate_of is null),
       'keep', 'account_changed');
   end if;
+  select g.suspected_at is not null into v_was_suspected from public.google_credentials g where g.user_id = p_user_id;
   insert into public.google_credentials as g (
     user_id, google_account, refresh_token, refresh_token_expires_at, access_token, access_token_expires_at, scopes, status,
-    status_reason, status_at)
+    status_reason, status_at, oauth_client)
   values (
     p_user_id, p_google_account, p_refresh_token, p_refresh_token_expires_at, p_access_token, p_access_token_expires_at, p_scopes,
-    'connected', null, v_now)
+    'connected', null, v_now, p_oauth_client)
   on conflict (user_id) do update set
     google_account = coalesce(excluded.google_account, g.google_account), refresh_token = excluded.refresh_token, refresh_token_expires_at = excluded.refresh_token_expires_at,
     access_token = excluded.access_token,
     access_token_expires_at = excluded.access_token_expires_at, scopes = excluded.scopes,
-    status = 'connected', status_reason = null, status_at = v_now, updated_at = v_now;
-
-  if calendar_internal.resolve_told(p_user_id, 'reconnect_needed') then
-    perform calendar_internal.tell_user(
-      p_user_id, 'reconnected', 'reconnected', 'Your calendar is connected again. What changed meanwhile is being caught up.');
-  end if;
+    status = 'connected', status_reason = null, status_at = v_now, updated_at = v_now,
+    suspected_at = null, oauth_client = excluded.oauth_client;
 
   -- With a new grant all of the user's calendars go on, also those that are not named now.
-  update public.calendar_webhooks w set
-    paused_reason = null, paused_at = null, due_at = least(w.due_at, v_now), not_before = null, watch_retry_at = null,
-    due_reason = 'reconnected', consecutive_failures = 0, updated_at = v_now
-  where w.user_id = p_user_id and w.paused_reason is not null;
+  perform calendar_internal.resume_connection(p_user_id, coalesce(v_was_suspected, false));
 
   perform calendar_internal.take_calendars(p_user_id, p_google_calendar_ids, p_watch_seconds);
 
@@ -276,11 +294,12 @@ as $$
   update public.google_credentials g set refresh_lease_until = null where g.user_id = p_user_id
 $$;
 
--- Keeps a fresh access token for all processes, and a refresh token that Google rotated. They are kept only if the refresh
--- token still is the one that was used: a reconnection in between wins.
+-- Keeps a fresh access token for all processes, a refresh token that Google rotated, and the OAuth client they were given to.
+-- They are kept only if the refresh token still is the one that was used: a reconnection in between wins. Whatever was
+-- suspected of the grant is over.
 create or replace function public.save_tokens(
   p_user_id uuid, p_used_refresh_token text, p_access_token text, p_access_token_expires_at timestamptz,
-  p_refresh_token text default null
+  p_refresh_token text default null, p_oauth_client text default null
 ) returns boolean
 language sql security invoker set search_path = ''
 as $$
@@ -288,6 +307,7 @@ as $$
     update public.google_credentials g set
       access_token = p_access_token, access_token_expires_at = p_access_token_expires_at,
       refresh_token = coalesce(p_refresh_token, g.refresh_token), refresh_lease_until = null,
+      suspected_at = null, oauth_client = coalesce(p_oauth_client, g.oauth_client),
       updated_at = clock_timestamp()
     where g.user_id = p_user_id and g.refresh_token = p_used_refresh_token
     returning 1
@@ -321,6 +341,45 @@ as $$
   select exists (select 1 from replaced)
 $$;
 
+-- Google refused a refresh token. Once may be a passing fault of its, so the first refusal is only noted, for all processes.
+-- Answers what it means: suspected (ask again after p_confirm_seconds) | confirmed (it has been refused before, so long ago:
+-- lose_connection) | superseded (the user has reconnected since p_used_refresh_token was read) | other_client (the token
+-- worked with another OAuth client than p_oauth_client: a matter of the operator's).
+-- Guarantee: however many calendars and processes hear one refusal at once, it stays one.
+create or replace function public.suspect_connection(
+  p_user_id uuid, p_used_refresh_token text, p_oauth_client text, p_confirm_seconds double precision
+) returns table (standing text)
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_now timestamptz;
+  v_row public.google_credentials;
+begin
+  select * into v_row from public.google_credentials g where g.user_id = p_user_id for update;
+  v_now := clock_timestamp();
+  if not found or v_row.status <> 'connected' then
+    return query select 'confirmed'::text;
+    return;
+  end if;
+  if v_row.refresh_token is distinct from p_used_refresh_token then
+    return query select 'superseded'::text;
+    return;
+  end if;
+  if v_row.oauth_client <> p_oauth_client then
+    return query select 'other_client'::text;
+    return;
+  end if;
+  if v_row.suspected_at <= v_now - make_interval(secs => p_confirm_seconds) then
+    return query select 'confirmed'::text;
+    return;
+  end if;
+  update public.google_credentials g set suspected_at = coalesce(g.suspected_at, v_now) where g.user_id = p_user_id;
+  return query select 'suspected'::text;
+end
+$$;
+comment on function public.suspect_connection is
+  'Notes that Google refused a refresh token, and says whether it is the second time.';
+
 -- The grant is dead: syncing, polling and renewing stop for this user until they reconnect. True only the first time; then
 -- they are told, by p_message. A reconnection since p_used_refresh_token was read wins: then nothing changes.
 create or replace function public.lose_connection(
@@ -335,7 +394,7 @@ begin
   perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
   update public.google_credentials g set
     status = 'needs_reauth', status_reason = p_reason, status_at = v_now, access_token = null,
-    access_token_expires_at = null, refresh_lease_until = null, updated_at = v_now
+    access_token_expires_at = null, refresh_lease_until = null, suspected_at = null, updated_at = v_now
   where g.user_id = p_user_id and g.status = 'connected' and g.refresh_token is not distinct from p_used_refresh_token;
   v_first := found;
   if v_first or not exists (
@@ -352,26 +411,71 @@ begin
 end
 $$;
 
+-- Up to p_limit users after p_after whose connection was lost though their refresh token is still there: it may work, if the
+-- loss was a mistake.
+create or replace function public.lost_connections(p_after uuid, p_limit integer)
+returns table (user_id uuid, refresh_token text)
+language sql stable security invoker set search_path = ''
+as $$
+  select g.user_id, g.refresh_token from public.google_credentials g
+  where g.user_id > p_after and g.status = 'needs_reauth' and g.refresh_token is not null
+  order by g.user_id
+  limit least(greatest(p_limit, 0), 500)
+$$;
+comment on function public.lost_connections is 'Users who were asked to reconnect and whose refresh token is still stored.';
+
+-- A lost connection works after all: Google has just given p_access_token for its refresh token. False if it is not lost any
+-- more, or if the user has reconnected meanwhile.
+create or replace function public.regain_connection(
+  p_user_id uuid, p_used_refresh_token text, p_access_token text, p_access_token_expires_at timestamptz,
+  p_refresh_token text, p_oauth_client text
+) returns boolean
+language plpgsql security invoker set search_path = ''
+as $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
+  update public.google_credentials g set
+    status = 'connected', status_reason = null, status_at = clock_timestamp(), updated_at = clock_timestamp(),
+    suspected_at = null, oauth_client = p_oauth_client, access_token = p_access_token,
+    access_token_expires_at = p_access_token_expires_at, refresh_token = coalesce(p_refresh_token, g.refresh_token)
+  where g.user_id = p_user_id and g.status = 'needs_reauth' and g.refresh_token = p_used_refresh_token;
+  if not found then
+    return false;
+  end if;
+  perform calendar_internal.resume_connection(p_user_id, false);
+  return true;
+end
+$$;
+comment on function public.regain_connection is 'Connects a user again whose connection was lost by mistake.';
+
 -- For the service alone.
 revoke all on function
   calendar_internal.take_calendars,
+  calendar_internal.resume_connection,
   public.connect_calendars,
   public.begin_refresh,
   public.release_refresh,
   public.save_tokens,
   public.read_tokens,
   public.replace_ciphertext,
-  public.lose_connection
+  public.suspect_connection,
+  public.lose_connection,
+  public.lost_connections,
+  public.regain_connection
 from public, anon, authenticated;
 grant execute on function
   calendar_internal.take_calendars,
+  calendar_internal.resume_connection,
   public.connect_calendars,
   public.begin_refresh,
   public.release_refresh,
   public.save_tokens,
   public.read_tokens,
   public.replace_ciphertext,
-  public.lose_connection
+  public.suspect_connection,
+  public.lose_connection,
+  public.lost_connections,
+  public.regain_connection
 to service_role;
 
 
@@ -690,7 +794,7 @@ create or replace function public.export_user(p_user_id uuid, p_table text, p_af
 language sql stable security invoker set search_path = ''
 as $$
   with mine as (
-    select g.user_id::text as key, to_jsonb(g) - 'access_token' - 'refresh_token' as row
+    select g.user_id::text as key, to_jsonb(g) - 'access_token' - 'refresh_token' - 'oauth_client' as row
     from public.google_credentials g where p_table = 'google_credentials' and g.user_id = p_user_id
     union all
     select w.id::text, to_jsonb(w) - 'sync_token'

@@ -213,8 +213,8 @@ begin
   if not found then
     return false;
   end if;
-  -- Told at the second refusal: the first may be a passing fault of Google's.
-  if p_lost_message is not null and v_calendar.consecutive_failures >= 2 then
+  -- Told at the second refusal since it was last read: the first may be a passing fault of Google's.
+  if p_lost_message is not null and v_calendar.access_lost_at < v_now then
     perform calendar_internal.tell_user(
       v_calendar.user_id, 'calendar_lost', p_error_code, p_lost_message, v_calendar.id);
   end if;

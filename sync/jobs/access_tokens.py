@@ -142,6 +142,7 @@ class AccessTokens:
             user_id,
             stored_refresh,
             SealedTokens(self._vault.seal(user_id, "access", grant.access_token), grant.expires_at, replaced),
+            self._oauth.client_id,
         )
         self._remember(
             user_id,

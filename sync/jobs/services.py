@@ -19,6 +19,7 @@ from sync.clients.mail import Mailer
 from sync.clients.store import Store
 from sync.clients.vault import Vault
 from sync.jobs.access_tokens import AccessTokens
+from sync.jobs.operator_faults import OperatorFaults
 from sync.settings import Settings
 
 # A claim that is not ended within this time is anybody's again. Longer than a page of a slow Google with all its
@@ -38,6 +39,7 @@ class Services:
     clock: Callable[[], dt.datetime]
     jitter: Callable[[], float]
     worker_name: str
+    operator_faults: OperatorFaults
     log: structlog.stdlib.BoundLogger
 
 
@@ -59,6 +61,7 @@ def build_services(settings: Settings, clock: Callable[[], dt.datetime] = utc_no
         token_uri=settings.google_token_uri,
         revoke_uri=settings.google_revoke_uri,
     )
+    log: structlog.stdlib.BoundLogger = structlog.get_logger("sync")
     vault = Vault(settings.token_encryption_keys)
     return Services(
         settings=settings,
@@ -71,5 +74,6 @@ def build_services(settings: Settings, clock: Callable[[], dt.datetime] = utc_no
         clock=clock,
         jitter=random.random,
         worker_name=f"{socket.gethostname()}:{os.getpid()}"[:120],
-        log=structlog.get_logger("sync"),
+        operator_faults=OperatorFaults(clock, log),
+        log=log,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sync.jobs.services import Services
 from sync.jobs.syncing.sync_calendar import sync_claim
 from tests.world import Person, World, wait_until
 
@@ -29,7 +30,15 @@ def credentials(world: World, person: Person) -> tuple[str, str | None]:
     return row["status"], row["status_reason"]
 
 
-DEAD = ["invalid_grant", "invalid_rapt", "admin_policy_enforced", "deleted_client"]
+def lose(world: World, process: Services) -> None:
+    """Sweeps until the grant counts as lost: what Google refuses must be refused twice."""
+    for _ in range(2):
+        world.make_due()
+        world.sweep(process)
+        world.let_suspicions_age()
+
+
+DEAD = ["invalid_grant", "invalid_rapt", "admin_policy_enforced"]
 
 
 @pytest.mark.parametrize("reason", DEAD)
@@ -37,7 +46,7 @@ def test_a_dead_grant_pauses_all_calendars_once_and_calls_stop(world: World, ali
     world.google.revoke(alice.email, reason)
     process = world.services_with(SYNC_THREADS="1")
 
-    world.sweep(process)
+    lose(world, process)
 
     assert credentials(world, alice) == ("needs_reauth", reason)
     assert {row["paused_reason"] for row in world.rows("select paused_reason from calendar_webhooks")} == {
@@ -62,7 +71,7 @@ def test_a_missing_scope_pauses_as_a_dead_grant_does(world: World, alice: Person
 
 def test_reconnecting_resumes_all_calendars_and_catches_up(world: World, alice: Person) -> None:
     world.google.revoke(alice.email)
-    world.sweep(world.services_with())
+    lose(world, world.services_with())
     world.google.insert_event("team@example.com", world.event("While away", hours=5))
 
     alice.refresh_token = world.google.grant(alice.email)
@@ -76,7 +85,7 @@ def test_reconnecting_resumes_all_calendars_and_catches_up(world: World, alice: 
 
 def test_reconnecting_opens_the_watches_that_lapsed_meanwhile(world: World, alice: Person) -> None:
     world.google.revoke(alice.email)
-    world.sweep(world.services_with())
+    lose(world, world.services_with())
     lapse(world)
 
     alice.refresh_token = world.google.grant(alice.email)
@@ -98,9 +107,8 @@ def test_what_happened_without_a_channel_is_found_though_a_notification_was_rece
     world.await_synced(world.calendar(alice)["id"])
     world.google.revoke(alice.email)
     world.db.execute("update google_credentials set access_token_expires_at = now()")
-    world.make_due(alice)
-    world.db.execute("update calendar_webhooks set last_synced_at = null")  # so that nothing vouches for this try
-    world.sweep(world.services_with())
+    world.db.execute("update calendar_webhooks set last_synced_at = null")  # so that nothing vouches for these tries
+    lose(world, world.services_with())
     world.db.execute("update calendar_webhooks set last_synced_at = now()")
     lapse(world)
     world.google.configure(push="drop")
@@ -123,6 +131,10 @@ def test_a_dead_grant_found_while_renewing_pauses_too(world: World, alice: Perso
     world.google.revoke(alice.email)
     world.db.execute("update calendar_webhooks set expiration_time = now() + interval '1 hour'")
 
+    world.renew(world.services_with())
+    assert credentials(world, alice) == ("connected", None)
+    world.let_suspicions_age()
+    world.db.execute("update calendar_webhooks set watch_retry_at = null")
     world.renew(world.services_with())
 
     assert credentials(world, alice) == ("needs_reauth", "invalid_grant")

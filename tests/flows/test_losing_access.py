@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import os
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -12,6 +16,7 @@ import pytest
 from sync.core.accounts.connection_loss import TESTING_REASON
 from sync.jobs.driving.poll_user import poll_user
 from sync.jobs.services import build_services
+from tests.clients.google.answering import answering
 from tests.world import Person, World
 
 
@@ -33,6 +38,13 @@ def poll(world: World, person: Person) -> list[str | None]:
     return [outcome.error_code for outcome in outcomes]
 
 
+def lose(world: World, person: Person) -> list[str | None]:
+    """Polls until the grant counts as lost: what Google refuses must be refused twice. Error codes of the second."""
+    poll(world, person)
+    world.let_suspicions_age()
+    return poll(world, person)
+
+
 def connected(world: World, *names: str) -> Person:
     person = world.person()
     world.connect(person)
@@ -50,7 +62,7 @@ def test_a_dead_grant_is_told_once_and_stops_all_calls(world: World, reason: str
     alice = connected(world)
     world.google.revoke(alice.email, reason=reason)
 
-    assert poll(world, alice) == [reason]
+    assert lose(world, alice) == [reason]
     assert told(world, alice) == [("reconnect_needed", reason, True)]
     calls = world.google.counters()["calls"]
     make_due(world)
@@ -62,10 +74,137 @@ def test_a_dead_grant_is_told_once_and_stops_all_calls(world: World, reason: str
     assert told(world, alice) == [("reconnect_needed", reason, True)]
 
 
+def test_one_passing_refusal_of_a_grant_is_tried_again_and_told_to_nobody(world: World) -> None:
+    alice = connected(world)
+    world.google.insert_event(alice.email, world.event("New"))
+    fault = world.google.add_fault("invalid_grant", account=alice.email)
+
+    assert poll(world, alice) == ["invalid_grant"]
+    assert poll(world, alice) == ["invalid_grant"]
+
+    assert told(world, alice) == []
+    assert world.rows("select status from google_credentials") == [{"status": "connected"}]
+    calendar = world.calendar(alice)
+    assert calendar["paused_reason"] is None
+    assert 60 < (calendar["due_at"] - calendar["last_error_at"]).total_seconds() < 120
+    world.google.release(fault)
+    world.make_due(alice)
+    assert [outcome.status for outcome in world.sweep(world.services_with()).outcomes] == ["completed"]
+    world.assert_equal(alice)
+    assert world.rows("select suspected_at from google_credentials") == [{"suspected_at": None}]
+
+
+def test_one_refusal_heard_by_many_calendars_at_once_is_one(world: World) -> None:
+    alice = world.person()
+    names = [f"team{number}@example.com" for number in range(6)]
+    for name in names:
+        world.google.add_calendar(alice.email, name)
+    world.connect(alice, ["primary", *names])
+    forget_access_tokens(world)
+    world.google.revoke(alice.email)
+
+    for _ in range(2):
+        world.make_due(alice)
+        codes = [outcome.error_code for outcome in world.sweep(world.services_with(SYNC_THREADS="6")).outcomes]
+        assert codes == ["invalid_grant"] * 7
+
+    assert told(world, alice) == []
+    world.let_suspicions_age()
+    world.make_due(alice)
+    world.sweep(world.services_with(SYNC_THREADS="6"))
+    assert told(world, alice) == [("reconnect_needed", "invalid_grant", True)]
+
+
+def test_a_grant_that_was_given_to_another_oauth_client_is_the_operators_matter(world: World) -> None:
+    """Real Google answers invalid_grant here too, so that a swapped client id looks like every user's withdrawal."""
+    alice = connected(world)
+    assert poll(world, alice) == [None]
+    forget_access_tokens(world)
+    world.google.configure(clients={"emulator-client": "emulator-secret", "other-client": "other-secret"})
+    services = world.services_with(GOOGLE_CLIENT_ID="other-client", GOOGLE_CLIENT_SECRET="other-secret")
+
+    for _ in range(3):
+        world.make_due(alice)
+        assert [outcome.error_code for outcome in world.sweep(services).outcomes] == ["invalid_grant"]
+        world.let_suspicions_age()
+
+    assert told(world, alice) == []
+    assert world.rows("select status from google_credentials") == [{"status": "connected"}]
+    assert services.operator_faults.current() == ["other_oauth_client"]
+    assert poll(world, alice) == [None]
+
+
+@pytest.mark.parametrize("code", ["invalid_client", "unauthorized_client", "deleted_client"])
+def test_a_wrong_oauth_client_disconnects_nobody(world: World, code: str) -> None:
+    alice = connected(world)
+    with answering() as wrong:
+        wrong.status, wrong.body = 401, f'{{"error": "{code}"}}'.encode()
+        services = world.services_with(GOOGLE_TOKEN_URI=wrong.url)
+        for _ in range(4):
+            world.make_due(alice)
+            assert [outcome.error_code for outcome in world.sweep(services).outcomes] == [code]
+            world.let_suspicions_age()
+
+    assert told(world, alice) == []
+    calendar = world.calendar(alice)
+    assert (calendar["paused_reason"], calendar["last_error_code"]) == (None, code)
+    assert (calendar["due_at"] - calendar["last_error_at"]).total_seconds() > 600
+    assert services.operator_faults.current() == [code]
+    assert poll(world, alice) == [None]
+
+
+def test_who_was_disconnected_by_mistake_is_connected_again_by_a_command(world: World) -> None:
+    alice, bob, eve = connected(world), connected(world, "bob"), connected(world, "eve")
+    refused = world.google.add_fault("invalid_grant", account=alice.email)
+    world.google.revoke(bob.email)
+    lose(world, alice)
+    lose(world, bob)
+    world.google.release(refused)
+    world.google.insert_event(alice.email, world.event("While away"))
+    command = [sys.executable, "-m", "sync.jobs.accounts.regain_access"]
+
+    done = subprocess.run(command, env={**os.environ, **world.environment}, capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"regained": 1, "refused": 1, "left": 0})
+    assert told(world, alice) == [("reconnect_needed", "invalid_grant", False), ("reconnected", "reconnected", True)]
+    assert told(world, bob) == [("reconnect_needed", "invalid_grant", True)]
+    assert told(world, eve) == []
+    world.sweep()
+    world.assert_equal(alice)
+
+
+def test_the_command_says_nothing_of_anybody_under_a_wrong_oauth_client(world: World) -> None:
+    alice = connected(world)
+    world.google.revoke(alice.email)
+    lose(world, alice)
+    command = [sys.executable, "-m", "sync.jobs.accounts.regain_access"]
+    wrong = {**os.environ, **world.environment, "GOOGLE_CLIENT_ID": "nobody"}
+
+    done = subprocess.run(command, env=wrong, capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "invalid_client" in done.stderr
+    assert told(world, alice) == [("reconnect_needed", "invalid_grant", True)]
+
+
+def test_one_passing_refusal_of_a_calendar_after_other_trouble_is_told_to_nobody(world: World) -> None:
+    alice = connected(world)
+    for kind in ("backend_503", "backend_503", "lost_access_404", "backend_503"):
+        fault = world.google.add_fault(kind, method="events.list", retry_after=60 if kind == "backend_503" else None)
+        poll(world, alice)
+        world.google.release(fault)
+    assert told(world, alice) == []
+
+    world.google.add_fault("lost_access_404", method="events.list")
+    poll(world, alice)
+
+    assert [kind for kind, _, _ in told(world, alice)] == ["calendar_lost"]
+
+
 def test_reconnecting_resumes_catches_up_and_says_so(world: World) -> None:
     alice = connected(world)
     world.google.revoke(alice.email)
-    poll(world, alice)
+    lose(world, alice)
     world.google.insert_event(alice.email, world.event("While away"), notify=False)
 
     alice.refresh_token = world.google.grant(alice.email)
@@ -80,7 +219,7 @@ def test_a_grant_that_ends_after_seven_days_is_named_as_an_app_in_testing(world:
     world.db.execute("update google_credentials set status_at = %s", (dt.datetime.now(dt.UTC) - dt.timedelta(days=7),))
     world.google.revoke(alice.email)
 
-    poll(world, alice)
+    lose(world, alice)
 
     assert told(world, alice) == [("reconnect_needed", TESTING_REASON, True)]
 
@@ -124,7 +263,7 @@ def test_one_refused_calendar_is_paused_alone_and_told_at_the_second_refusal(wor
 def test_a_user_sees_their_own_notifications_and_may_only_mark_them_read(world: World) -> None:
     alice, bob = connected(world), world.person("bob")
     world.google.revoke(alice.email)
-    poll(world, alice)
+    lose(world, alice)
     assert told(world, bob) == []
 
     def patch(person: Person, body: dict[str, Any]) -> int:

@@ -62,7 +62,10 @@ def test_situation_24_a_dead_grant_stops_everything_asks_once_and_resumes_with_a
     end_access(world, alice, how)
     process = world.services_with()
 
-    world.sweep(process)
+    for _ in range(2):
+        world.sweep(process)
+        world.let_suspicions_age()
+        world.make_due()
 
     credentials = world.rows("select * from google_credentials")[0]
     assert credentials["status"] == "needs_reauth"

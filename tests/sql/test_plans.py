@@ -95,6 +95,12 @@ def calls(db: Database) -> dict[str, dict[str, Any]]:
             "p_access_token": "a",
             "p_access_token_expires_at": None,
         },
+        "suspect_connection": {
+            **user,
+            "p_used_refresh_token": "v1.r",
+            "p_oauth_client": "c",
+            "p_confirm_seconds": 60.0,
+        },
         "lose_connection": {**user, "p_reason": "r", "p_used_refresh_token": "v1.r"},
         "connect_calendars": {
             **user,

@@ -46,6 +46,16 @@ def test_the_process_is_not_ready_while_the_store_is_down(world: World, fault: A
     assert call(world, "/readyz", method="GET").status_code == 200
 
 
+def test_readiness_names_what_only_the_operator_can_mend_and_stays_ready(world: World) -> None:
+    faults = world.service.app.extensions["services"].operator_faults
+    faults.note("invalid_client")
+    faults.note("invalid_client")
+
+    answer = call(world, "/readyz", method="GET")
+
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready", "misconfigured": ["invalid_client"]})
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_probes_answer_head_and_refuse_post(world: World, path: str) -> None:
     assert call(world, path, method="HEAD").status_code == 200

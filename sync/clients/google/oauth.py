@@ -19,7 +19,7 @@ import httplib2
 
 from sync.clients.google.errors import retry_after_seconds
 from sync.clients.google.http_transport import ThreadHttp
-from sync.errors import Misconfigured, ReconnectNeeded, RetryLater
+from sync.errors import GrantRefused, Misconfigured, RetryLater
 from sync.model import Grant
 
 # What Google's OAuth guide calls ends of a grant: only the user's consent brings a new one.
@@ -52,18 +52,18 @@ class GoogleOAuth:
     """Thread-safe; one per process."""
 
     def __init__(self, *, client_id: str, client_secret: str, token_uri: str) -> None:
-        self._client_id = client_id
+        self.client_id = client_id
         self._client_secret = client_secret
         self._token_uri = token_uri
         self._threads = ThreadHttp()
 
     def refresh(self, refresh_token: str) -> Grant:
-        """A new access token. Raises ReconnectNeeded, Misconfigured (our OAuth client), RetryLater."""
+        """A new access token. Raises GrantRefused, Misconfigured (our OAuth client), RetryLater."""
         credentials: Any = google.oauth2.credentials.Credentials(  # type: ignore[no-untyped-call]
             token=None,
             refresh_token=refresh_token,
             token_uri=self._token_uri,
-            client_id=self._client_id,
+            client_id=self.client_id,
             client_secret=self._client_secret,
         )
         endpoint = TokenEndpoint(self._threads.http)
@@ -177,5 +177,5 @@ def refusal_of(code: str | None) -> Exception:
     if code in CLIENT_CODES:
         return Misconfigured(code)
     if code in DEAD_GRANT_CODES:
-        return ReconnectNeeded(code)
+        return GrantRefused(code)
     return RetryLater(f"token_endpoint_{code}"[:60])

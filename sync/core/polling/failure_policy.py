@@ -1,17 +1,17 @@
 """What follows from a failure: when to try again, and who must act. Pure. Called where a job ends in a typed error.
 
-Only `ReconnectNeeded` stops a user's syncing. Everything else is tried again, sooner or later, on its own.
+Only a grant that is lost stops a user's syncing. Everything else is tried again, sooner or later, on its own.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sync.core.polling.backoff import backoff_seconds
 from sync.errors import (
     CalendarLost,
     PushUnsupported,
-    ReconnectNeeded,
     RequestRejected,
     RetryLater,
     SyncError,
@@ -24,6 +24,21 @@ LONGEST_ASKED_SECONDS = 6 * _HOUR
 # A lost connection pauses the calendar, and then nothing is tried. But a user who reconnected while the old grant was
 # being refused is not paused: they must not wait for the old grant's failure.
 UNLESS_PAUSED_SECONDS = 5.0
+# Two refusals of a refresh token count as two only this far apart: a fault that passes has passed by then.
+CONFIRM_SECONDS = 60.0
+# The second try comes safely after it.
+ASK_AGAIN_SECONDS = 75.0
+
+
+class Standing(StrEnum):
+    """What a refused grant comes to. SUSPECTED (the first refusal; nobody is told) becomes LOST by a second one, or is
+    forgotten when the grant works again. SUPERSEDED: the user has reconnected meanwhile. OTHER_CLIENT: it was given to
+    another OAuth client than ours now, so its refusal is the operator's matter."""
+
+    SUSPECTED = "suspected"
+    LOST = "lost"
+    SUPERSEDED = "superseded"
+    OTHER_CLIENT = "other_client"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +52,6 @@ class Reaction:
 def react_to_sync_failure(error: SyncError, failures_before: int, jitter: float) -> Reaction:
     """For a sync that ended in `error`, after `failures_before` failures in a row."""
     failures = failures_before + 1
-    if isinstance(error, ReconnectNeeded):
-        return Reaction(UNLESS_PAUSED_SECONDS, lose_connection=True)
     if isinstance(error, CalendarLost):
         # May be back soon (a sharing mistake undone) or never: from a quarter of an hour to once a day, for ever.
         return Reaction(backoff_seconds(failures, jitter, first_seconds=15 * _MINUTE, most_seconds=_DAY))
@@ -50,10 +63,17 @@ def react_to_sync_failure(error: SyncError, failures_before: int, jitter: float)
     )
 
 
+def react_to_refused_grant(standing: Standing, jitter: float) -> Reaction:
+    """For a job that ended in a refused grant, of whatever sort, by what that came to."""
+    if standing is Standing.SUSPECTED:
+        return Reaction(ASK_AGAIN_SECONDS * (1 + jitter / 4))
+    if standing is Standing.OTHER_CLIENT:
+        return Reaction(5 * _MINUTE * (1 + jitter))
+    return Reaction(UNLESS_PAUSED_SECONDS, lose_connection=standing is Standing.LOST)
+
+
 def react_to_watch_failure(error: SyncError, failures_before: int, jitter: float) -> Reaction:
     """For a watch that could not be opened. The calendar is polled meanwhile, so nothing here is urgent."""
-    if isinstance(error, ReconnectNeeded):
-        return Reaction(UNLESS_PAUSED_SECONDS, lose_connection=True)
     if isinstance(error, PushUnsupported):
         # A fact about the calendar, not a fault: ask again once a week, in case Google learns.
         return Reaction(7 * _DAY)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sync.clients.store import Connection, OwnCalendar
-from sync.errors import ReconnectNeeded, StoreFailure, SyncError
+from sync.core.polling.failure_policy import Standing
+from sync.errors import ReconnectNeeded, RetryLater, StoreFailure, SyncError
 from sync.jobs.accounts.connect_calendar import (
     PRIMARY,
     WATCH_FIRST_SECONDS,
@@ -19,7 +20,7 @@ from sync.jobs.accounts.connect_calendar import (
     canonical_ids,
     watch_connected,
 )
-from sync.jobs.losing_access import record_loss
+from sync.jobs.losing_access import record_refusal
 from sync.jobs.services import Services
 from sync.jobs.watching.renew_watches import stop_channels
 from sync.states import ConnectionStatus, Watch
@@ -104,6 +105,8 @@ def _listed(services: Services, user_id: str, connection: Connection) -> list[di
         return services.calendar.list_calendars(services.tokens.of(user_id, connection.tokens))
     except ReconnectNeeded as dead:
         # Without the list's scope events may still be read: that grant is not lost.
-        if dead.code != "scope_missing":
-            record_loss(services, user_id, connection.tokens, dead)
-        raise
+        if dead.code == "scope_missing":
+            raise
+        if record_refusal(services, user_id, connection.tokens, dead) is Standing.LOST:
+            raise
+        raise RetryLater(dead.code) from dead

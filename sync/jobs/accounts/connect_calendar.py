@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sync.core.accounts.oauth_flow import reads_events
-from sync.errors import CalendarLost, GoogleFailure, ReconnectNeeded, StoreRejected, SyncError
+from sync.errors import CalendarLost, GoogleFailure, ReconnectNeeded, RetryLater, StoreRejected, SyncError
 from sync.jobs.services import Services
 from sync.jobs.watching.renew_watches import WatchOutcome, open_watches
 from sync.model import Grant
@@ -60,7 +60,8 @@ class FreshGrant:
 
     def token(self, *, fresh: bool = False) -> str:
         if fresh:
-            raise ReconnectNeeded("access_token_refused")
+            # Google has just given it: a 401 can only be a passing fault.
+            raise RetryLater("access_token_refused")
         return self._grant.access_token
 
 
@@ -91,6 +92,7 @@ def connect_grant(
             grant.scopes,
             WATCH_FIRST_SECONDS,
             account_of(listed or ()),
+            services.settings.google_client_id,
         )
     except StoreRejected as refused:
         if refused.code == FOREIGN_KEY_VIOLATION:

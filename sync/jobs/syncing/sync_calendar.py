@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from sync.core.accounts.connection_loss import CALENDAR_LOST
 from sync.core.meetings.parts import history_start, horizon_at
 from sync.core.meetings.privacy import sync_format
-from sync.core.polling.failure_policy import react_to_sync_failure
+from sync.core.polling.failure_policy import react_to_refused_grant, react_to_sync_failure
 from sync.core.polling.plan import SyncAction, SyncPlan, plan_sync
-from sync.errors import CalendarLost, LeaseLost, ReconnectNeeded, Stopping, StoreFailure, SyncError
-from sync.jobs.losing_access import record_loss
+from sync.errors import CalendarLost, LeaseLost, Misconfigured, ReconnectNeeded, Stopping, StoreFailure, SyncError
+from sync.jobs.losing_access import record_refusal
 from sync.jobs.services import Services
 from sync.jobs.syncing.change_buffer import ChangeBuffer
 from sync.jobs.syncing.commit_changes import commit_changes, logged_type
@@ -139,9 +139,12 @@ def _give_back(run: SyncRun) -> None:
 def _record_failure(run: SyncRun, failure: SyncError) -> SyncOutcome:
     services, claim = run.services, run.claim
     reaction = react_to_sync_failure(failure, claim.consecutive_failures, services.jitter())
+    if isinstance(failure, Misconfigured):
+        services.operator_faults.note(failure.code)
     try:
         if isinstance(failure, ReconnectNeeded):
-            record_loss(services, claim.user_id, claim.tokens, failure)
+            standing = record_refusal(services, claim.user_id, claim.tokens, failure)
+            reaction = react_to_refused_grant(standing, services.jitter())
         services.store.claims.end(
             claim,
             status=SyncStatus.FAILED,

@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from sync.core.accounts.channel_token import channel_token
-from sync.core.polling.failure_policy import react_to_watch_failure
-from sync.errors import ChannelIdTaken, ChannelUnknown, ReconnectNeeded, StoreFailure, SyncError
-from sync.jobs.losing_access import record_loss
+from sync.core.polling.failure_policy import react_to_refused_grant, react_to_watch_failure
+from sync.errors import ChannelIdTaken, ChannelUnknown, Misconfigured, ReconnectNeeded, StoreFailure, SyncError
+from sync.jobs.losing_access import record_refusal
 from sync.jobs.services import Services
 from sync.model import DeadChannel, OpenChannel, WatchClaim
 
@@ -172,10 +172,13 @@ def _record_failure(services: Services, claim: WatchClaim, channel_id: str, fail
         # unheard.
         failure = ChannelIdTaken("answer_lost")
     reaction = react_to_watch_failure(failure, claim.watch_failures, services.jitter())
+    if isinstance(failure, Misconfigured):
+        services.operator_faults.note(failure.code)
     services.log.warning("watch_failed", calendar_id=claim.calendar_id, error_code=failure.code)
     try:
         if isinstance(failure, ReconnectNeeded):
-            record_loss(services, claim.user_id, claim.tokens, failure)
+            standing = record_refusal(services, claim.user_id, claim.tokens, failure)
+            reaction = react_to_refused_grant(standing, services.jitter())
         services.store.watches.fail_channel(channel_id, failure.code, reaction.retry_seconds)
     except StoreFailure as unreachable:
         services.log.warning("failure_not_recorded", calendar_id=claim.calendar_id, error_code=unreachable.code)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from sync.core.polling.failure_policy import UNLESS_PAUSED_SECONDS, react_to_sync_failure, react_to_watch_failure
+from sync.core.polling.failure_policy import (
+    CONFIRM_SECONDS,
+    UNLESS_PAUSED_SECONDS,
+    Standing,
+    react_to_refused_grant,
+    react_to_sync_failure,
+    react_to_watch_failure,
+)
 from sync.errors import (
     CalendarLost,
     ChannelIdTaken,
@@ -13,7 +20,6 @@ from sync.errors import (
     OutcomeUnknown,
     PageTokenRejected,
     PushUnsupported,
-    ReconnectNeeded,
     RequestRejected,
     ResyncNeeded,
     RetryLater,
@@ -85,13 +91,24 @@ def test_a_failed_watch_is_tried_again_by_itself(error: SyncError, before: int, 
     assert reaction.lose_connection is False
 
 
-@pytest.mark.parametrize("code", ["invalid_grant", "scope_missing", "no_refresh_token"])
-@pytest.mark.parametrize("react", [react_to_sync_failure, react_to_watch_failure])
-def test_only_a_dead_grant_stops_a_users_syncing(react: object, code: str) -> None:
-    assert callable(react)
-    reaction = react(ReconnectNeeded(code), 5, 0.9)
+@pytest.mark.parametrize("standing", Standing)
+def test_only_a_lost_grant_stops_a_users_syncing(standing: Standing) -> None:
+    assert react_to_refused_grant(standing, 0.9).lose_connection is (standing is Standing.LOST)
 
-    assert (reaction.lose_connection, reaction.retry_seconds) == (True, UNLESS_PAUSED_SECONDS)
+
+def test_a_suspected_grant_is_tried_again_when_a_second_refusal_counts() -> None:
+    waits = [react_to_refused_grant(Standing.SUSPECTED, jitter).retry_seconds for jitter in (0.0, 0.5, 0.99)]
+
+    assert all(CONFIRM_SECONDS + 10 < wait < 120 for wait in waits)
+    assert len(set(waits)) == 3
+
+
+def test_a_user_who_reconnected_does_not_wait_for_the_old_grants_failure() -> None:
+    assert react_to_refused_grant(Standing.SUPERSEDED, 0.9).retry_seconds == UNLESS_PAUSED_SECONDS
+
+
+def test_another_oauth_client_is_tried_again_like_any_misconfiguration() -> None:
+    assert react_to_refused_grant(Standing.OTHER_CLIENT, 0.0).retry_seconds == 5 * MINUTE
 
 
 def test_those_that_failed_together_do_not_return_together() -> None:

@@ -80,7 +80,9 @@ def lost(world: World) -> Person:
     world.connect(alice)
     world.google.revoke(alice.email)
     world.db.execute("update google_credentials set access_token = null, access_token_expires_at = null")
-    poll_user(world.services, alice.user_id, forced=True)
+    for _ in range(2):
+        poll_user(world.services, alice.user_id, forced=True)
+        world.let_suspicions_age()
     return alice
 
 

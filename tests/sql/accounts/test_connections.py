@@ -210,3 +210,121 @@ def test_other_calendars_than_the_primary_adopt_no_meetings(db: Database) -> Non
     db.insert("meetings", user_id=alice, google_calendar_event_id="event", start_time="2030-01-15")
     connect(db, alice, "team")
     assert db.row("select calendar_id from public.meetings")["calendar_id"] is None
+
+
+def suspect(
+    db: Database,
+    user_id: str,
+    used: str = "v1.new",
+    client: str = "ours",
+    after: float = 60,
+    by: Connection | None = None,
+) -> str:
+    arguments = {"p_user_id": user_id, "p_used_refresh_token": used, "p_oauth_client": client}
+    (row,) = call(by or db.service, "suspect_connection", **arguments, p_confirm_seconds=after)
+    return str(row["standing"])
+
+
+def test_a_refused_grant_is_confirmed_by_a_second_refusal_a_pause_later_and_not_before(db: Database) -> None:
+    alice = db.user()
+    connect(db, alice)
+    assert [suspect(db, alice), suspect(db, alice), suspect(db, alice, after=0)] == [
+        "suspected", "suspected", "confirmed",
+    ]  # fmt: skip
+    assert grant(db, alice)["status"] == "connected"
+
+
+def test_workers_that_hear_one_refusal_at_once_suspect_once(db: Database) -> None:
+    alice, other = db.user(), db.another()
+    connect(db, alice)
+    with db.service.transaction():
+        first = suspect(db, alice)
+        second = in_background(lambda: suspect(db, alice, by=other))
+        db.await_waiting()
+    assert [first, second.result(10)] == ["suspected", "suspected"]
+    since = grant(db, alice)["suspected_at"]
+    assert suspect(db, alice, by=other) == "suspected"
+    assert grant(db, alice)["suspected_at"] == since
+
+
+@pytest.mark.parametrize("how", ["works again", "reconnected"])
+def test_a_suspicion_ends_when_the_grant_works(db: Database, how: str) -> None:
+    alice = db.user()
+    connect(db, alice)
+    suspect(db, alice)
+    if how == "reconnected":
+        connect(db, alice)
+    else:
+        save(db, alice, "v1.new")
+    assert grant(db, alice)["suspected_at"] is None
+    assert suspect(db, alice, after=0.5) == "suspected"
+
+
+def test_a_refusal_of_an_earlier_grant_suspects_nobody(db: Database) -> None:
+    alice = db.user()
+    connect(db, alice, refresh="v1.newer")
+    assert suspect(db, alice, "v1.old") == "superseded"
+    assert grant(db, alice)["suspected_at"] is None
+
+
+def test_a_grant_refused_under_another_oauth_client_is_not_suspected(db: Database) -> None:
+    alice = db.user()
+    connect(db, alice)
+    used = {"p_user_id": alice, "p_used_refresh_token": "v1.new", "p_access_token": "v1.fresh"}
+    db.value("save_tokens", **used, p_access_token_expires_at=None, p_oauth_client="ours")
+    assert suspect(db, alice, client="theirs", after=0) == "other_client"
+    assert grant(db, alice)["suspected_at"] is None
+    assert suspect(db, alice, client="ours") == "suspected"
+
+
+def test_reconnecting_under_suspicion_ends_the_backoff(db: Database) -> None:
+    alice = db.user()
+    calendars = connect(db, alice, "primary", "team")
+    for calendar_id in calendars.values():
+        db.fail(db.claim_one(db.calendar_row(calendar_id)), p_next_seconds=6000.0)
+    suspect(db, alice)
+    connect(db, alice, "primary", refresh="v1.newer")
+    for calendar_id in calendars.values():
+        after = db.calendar_row(calendar_id)
+        assert (after["not_before"], after["consecutive_failures"], after["due_in"] <= 60) == (None, 0, True)
+
+
+def regain(db: Database, user_id: str, used: str, rotated: str | None = None) -> bool:
+    return bool(
+        db.value(
+            "regain_connection",
+            p_user_id=user_id,
+            p_used_refresh_token=used,
+            p_access_token="v1.fresh",
+            p_access_token_expires_at="2041-01-01T00:00:00+00:00",
+            p_refresh_token=rotated,
+            p_oauth_client="ours",
+        )
+    )
+
+
+def test_a_lost_connection_that_works_after_all_resumes_everything(db: Database) -> None:
+    alice, bob = db.user(), db.user("bob")
+    calendars = connect(db, alice, "primary", "team")
+    connect(db, bob)
+    lose(db, alice)
+    lost = call(db.service, "lost_connections", p_after="00000000-0000-0000-0000-000000000000", p_limit=10)
+    assert [(str(row["user_id"]), row["refresh_token"]) for row in lost] == [(str(alice), "v1.new")]
+    assert [regain(db, alice, "v1.new", "v1.rotated"), regain(db, alice, "v1.rotated")] == [True, False]
+    stored = grant(db, alice)
+    assert [stored[name] for name in ("status", "access_token", "refresh_token", "oauth_client")] == [
+        "connected", "v1.fresh", "v1.rotated", "ours",
+    ]  # fmt: skip
+    for calendar_id in calendars.values():
+        after = db.calendar_row(calendar_id)
+        assert (after["paused_reason"], after["due_reason"], after["due_in"] <= 60) == (None, "reconnected", True)
+    told = db.rows("select kind, resolved_at is null as open from public.user_notifications order by created_at")
+    assert told == [{"kind": "reconnect_needed", "open": False}, {"kind": "reconnected", "open": True}]
+
+
+def test_regaining_an_earlier_grant_changes_nothing(db: Database) -> None:
+    alice = db.user()
+    connect(db, alice, refresh="v1.newer")
+    lose(db, alice, "v1.newer")
+    assert regain(db, alice, "v1.old") is False
+    assert grant(db, alice)["status"] == "needs_reauth"

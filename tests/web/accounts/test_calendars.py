@@ -301,6 +301,8 @@ def test_a_dead_grant_is_found_and_told(world: World, alice: Person) -> None:
     world.google.revoke(alice.email)
     world.restart_service()
 
+    assert_problem(call(world, CALENDARS, jwt(world, alice), method="GET"), 503, "google_unavailable")
+    world.let_suspicions_age()
     assert_problem(call(world, CALENDARS, jwt(world, alice), method="GET"), 409, "needs_reauth")
 
     assert world.rows("select status from google_credentials") == [{"status": "needs_reauth"}]

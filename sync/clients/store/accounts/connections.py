@@ -21,8 +21,10 @@ class ConnectionCalls:
         scopes: Sequence[str],
         watch_seconds: int,
         google_account: str | None = None,
+        oauth_client: str | None = None,
     ) -> dict[str, str]:
-        """{Google's calendar id: our calendar id}. `google_account`: its address, if known. Raises StoreRejected 23503
+        """{Google's calendar id: our calendar id}. `google_account`: its address, if known. `oauth_client`: whom the
+        grant was given to. Raises StoreRejected 23503
         for an unknown user."""
         found = self._rpc.rows(
             "connect_calendars",
@@ -35,10 +37,13 @@ class ConnectionCalls:
             p_watch_seconds=watch_seconds,
             p_refresh_token_expires_at=sealed.refresh_expires_at.isoformat() if sealed.refresh_expires_at else None,
             p_google_account=google_account,
+            p_oauth_client=oauth_client,
         )
         return {row["google_calendar_id"]: row["calendar_id"] for row in found}
 
-    def save_tokens(self, user_id: str, used_refresh_token: str, sealed: SealedTokens) -> bool:
+    def save_tokens(
+        self, user_id: str, used_refresh_token: str, sealed: SealedTokens, oauth_client: str | None = None
+    ) -> bool:
         return bool(
             self._rpc.call(
                 "save_tokens",
@@ -47,6 +52,7 @@ class ConnectionCalls:
                 p_access_token=sealed.access,
                 p_access_token_expires_at=sealed.access_expires_at.isoformat() if sealed.access_expires_at else None,
                 p_refresh_token=sealed.refresh,
+                p_oauth_client=oauth_client,
             )
         )
 
@@ -81,6 +87,36 @@ class ConnectionCalls:
                 p_access_token=new.access,
                 p_old_refresh_token=old.refresh,
                 p_refresh_token=new.refresh,
+            )
+        )
+
+    def suspect(self, user_id: str, used_refresh_token: str | None, oauth_client: str, confirm_seconds: float) -> str:
+        """suspected | confirmed | superseded | other_client (see the SQL)."""
+        row = self._rpc.rows(
+            "suspect_connection",
+            p_user_id=user_id,
+            p_used_refresh_token=used_refresh_token,
+            p_oauth_client=oauth_client,
+            p_confirm_seconds=confirm_seconds,
+        )[0]
+        return str(row["standing"])
+
+    def lost(self, after: str, limit: int) -> list[tuple[str, SealedTokens]]:
+        """(user id, refresh token's ciphertext) of the next users who were asked to reconnect, in order."""
+        found = self._rpc.rows("lost_connections", p_after=after, p_limit=limit)
+        return [(row["user_id"], SealedTokens(None, None, row["refresh_token"])) for row in found]
+
+    def regain(self, user_id: str, used_refresh_token: str, sealed: SealedTokens, oauth_client: str) -> bool:
+        """False: the connection is not lost any more."""
+        return bool(
+            self._rpc.call(
+                "regain_connection",
+                p_user_id=user_id,
+                p_used_refresh_token=used_refresh_token,
+                p_access_token=sealed.access,
+                p_access_token_expires_at=sealed.access_expires_at.isoformat() if sealed.access_expires_at else None,
+                p_refresh_token=sealed.refresh,
+                p_oauth_client=oauth_client,
             )
         )
 
