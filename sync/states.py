@@ -129,13 +129,28 @@ class Watch(StrEnum):
 class ConnectionStatus(StrEnum):
     """A user's grant (`google_credentials.status`; no row: never connected).
 
-    any, no row → connected: `connect_calendars` with a grant that works. connected → needs_reauth: Google says that the
-    grant is dead (`lose_connection`). connected, needs_reauth → disconnected: the user leaves (`begin_disconnect`).
+    any, no row → connected: `connect_calendars` with a grant that works. connected → needs_reauth: Google has said
+    twice that the grant is dead (`lose_connection`). needs_reauth → connected: it works after all
+    (`regain_connection`). connected, needs_reauth → disconnected: the user leaves (`begin_disconnect`).
     """
 
     CONNECTED = "connected"
     NEEDS_REAUTH = "needs_reauth"
     DISCONNECTED = "disconnected"
+
+
+class Standing(StrEnum):
+    """What a refused grant comes to (`suspect_connection`).
+
+    The first refusal → suspected: asked again a pause later, and nobody is told. suspected → confirmed: refused again;
+    `lose_connection` follows. A token in between forgets the suspicion. superseded: the user has reconnected meanwhile.
+    other_client: the grant was given to another OAuth client than ours now, so its refusal is the operator's matter.
+    """
+
+    SUSPECTED = "suspected"
+    CONFIRMED = "confirmed"
+    SUPERSEDED = "superseded"
+    OTHER_CLIENT = "other_client"
 
 
 class UserNotice(StrEnum):

@@ -4,10 +4,11 @@ of theirs paused. Called where a job ends in it."""
 from __future__ import annotations
 
 from sync.core.accounts.connection_loss import name_loss
-from sync.core.polling.failure_policy import CONFIRM_SECONDS, Standing
+from sync.core.polling.failure_policy import CONFIRM_SECONDS
 from sync.errors import GrantRefused, ReconnectNeeded
 from sync.jobs.services import Services
 from sync.model import SealedTokens
+from sync.states import Standing
 
 OTHER_CLIENT = "other_oauth_client"
 
@@ -22,12 +23,12 @@ def record_refusal(services: Services, user_id: str, tokens: SealedTokens, failu
         standing = services.store.connections.suspect(
             user_id, tokens.refresh, services.settings.google_client_id, CONFIRM_SECONDS
         )
-        if standing == Standing.OTHER_CLIENT:
+        if standing is Standing.OTHER_CLIENT:
             services.operator_faults.note(OTHER_CLIENT)
-        if standing != "confirmed":
+        if standing is not Standing.CONFIRMED:
             services.log.info("grant_refused", user_id=user_id, reason=failure.code, standing=standing)
-            return Standing(standing)
+            return standing
     loss = name_loss(failure.code, tokens.connected_at, tokens.refresh_expires_at, services.clock())
     if services.store.connections.lose(user_id, loss.reason, tokens.refresh, loss.message):
         services.log.warning("connection_lost", user_id=user_id, reason=loss.reason)
-    return Standing.LOST
+    return Standing.CONFIRMED

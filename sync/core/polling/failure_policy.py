@@ -6,7 +6,6 @@ Only a grant that is lost stops a user's syncing. Everything else is tried again
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from sync.core.polling.backoff import backoff_seconds
 from sync.errors import (
@@ -17,6 +16,7 @@ from sync.errors import (
     SyncError,
     TokenUnreadable,
 )
+from sync.states import Standing
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 # A Retry-After is honoured up to this, the bound within which every calendar is looked at.
@@ -28,17 +28,6 @@ UNLESS_PAUSED_SECONDS = 5.0
 CONFIRM_SECONDS = 60.0
 # The second try comes safely after it.
 ASK_AGAIN_SECONDS = 75.0
-
-
-class Standing(StrEnum):
-    """What a refused grant comes to. SUSPECTED (the first refusal; nobody is told) becomes LOST by a second one, or is
-    forgotten when the grant works again. SUPERSEDED: the user has reconnected meanwhile. OTHER_CLIENT: it was given to
-    another OAuth client than ours now, so its refusal is the operator's matter."""
-
-    SUSPECTED = "suspected"
-    LOST = "lost"
-    SUPERSEDED = "superseded"
-    OTHER_CLIENT = "other_client"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +58,7 @@ def react_to_refused_grant(standing: Standing, jitter: float) -> Reaction:
         return Reaction(ASK_AGAIN_SECONDS * (1 + jitter / 4))
     if standing is Standing.OTHER_CLIENT:
         return Reaction(5 * _MINUTE * (1 + jitter))
-    return Reaction(UNLESS_PAUSED_SECONDS, lose_connection=standing is Standing.LOST)
+    return Reaction(UNLESS_PAUSED_SECONDS, lose_connection=standing is Standing.CONFIRMED)
 
 
 def react_to_watch_failure(error: SyncError, failures_before: int, jitter: float) -> Reaction:

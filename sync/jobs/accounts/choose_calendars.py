@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sync.clients.store import Connection, OwnCalendar
-from sync.core.polling.failure_policy import Standing
 from sync.errors import ReconnectNeeded, RetryLater, StoreFailure, SyncError
 from sync.jobs.accounts.connect_calendar import (
     PRIMARY,
@@ -23,7 +22,7 @@ from sync.jobs.accounts.connect_calendar import (
 from sync.jobs.losing_access import record_refusal
 from sync.jobs.services import Services
 from sync.jobs.watching.renew_watches import stop_channels
-from sync.states import ConnectionStatus, Watch
+from sync.states import ConnectionStatus, Standing, Watch
 
 
 class NotConnected(SyncError):
@@ -107,6 +106,6 @@ def _listed(services: Services, user_id: str, connection: Connection) -> list[di
         # Without the list's scope events may still be read: that grant is not lost.
         if dead.code == "scope_missing":
             raise
-        if record_refusal(services, user_id, connection.tokens, dead) is Standing.LOST:
+        if record_refusal(services, user_id, connection.tokens, dead) is Standing.CONFIRMED:
             raise
         raise RetryLater(dead.code) from dead

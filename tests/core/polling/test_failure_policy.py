@@ -7,7 +7,6 @@ import pytest
 from sync.core.polling.failure_policy import (
     CONFIRM_SECONDS,
     UNLESS_PAUSED_SECONDS,
-    Standing,
     react_to_refused_grant,
     react_to_sync_failure,
     react_to_watch_failure,
@@ -29,6 +28,7 @@ from sync.errors import (
     SyncError,
     TokenUnreadable,
 )
+from sync.states import Standing
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
@@ -93,7 +93,7 @@ def test_a_failed_watch_is_tried_again_by_itself(error: SyncError, before: int, 
 
 @pytest.mark.parametrize("standing", Standing)
 def test_only_a_lost_grant_stops_a_users_syncing(standing: Standing) -> None:
-    assert react_to_refused_grant(standing, 0.9).lose_connection is (standing is Standing.LOST)
+    assert react_to_refused_grant(standing, 0.9).lose_connection is (standing is Standing.CONFIRMED)
 
 
 def test_a_suspected_grant_is_tried_again_when_a_second_refusal_counts() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sync.clients.store import rows
 from sync.clients.store.rpc import Rpc
 from sync.model import SealedTokens
+from sync.states import Standing
 
 
 class ConnectionCalls:
@@ -90,8 +91,10 @@ class ConnectionCalls:
             )
         )
 
-    def suspect(self, user_id: str, used_refresh_token: str | None, oauth_client: str, confirm_seconds: float) -> str:
-        """suspected | confirmed | superseded | other_client (see the SQL)."""
+    def suspect(
+        self, user_id: str, used_refresh_token: str | None, oauth_client: str, confirm_seconds: float
+    ) -> Standing:
+        """What it means that Google refused the refresh token."""
         row = self._rpc.rows(
             "suspect_connection",
             p_user_id=user_id,
@@ -99,7 +102,7 @@ class ConnectionCalls:
             p_oauth_client=oauth_client,
             p_confirm_seconds=confirm_seconds,
         )[0]
-        return str(row["standing"])
+        return Standing(row["standing"])
 
     def lost(self, after: str, limit: int) -> list[tuple[str, SealedTokens]]:
         """(user id, refresh token's ciphertext) of the next users who were asked to reconnect, in order."""
