@@ -113,28 +113,36 @@ def poll_due(
         return not should_stop() and time.monotonic() < deadline - min(LAST_SECONDS, budget_seconds / 2)
 
     claims = _Claims(services, threads, may_claim, ask_again_seconds)
-
-    def drain(claim: Claim | None = None) -> list[SyncOutcome]:
-        outcomes = []
-        while claim := claim or claims.next():
-            try:
-                outcomes.append(sync_claim(services, claim, should_stop=out_of_time))
-            finally:
-                claims.done()
-            claim = None
-        return outcomes
-
     try:
-        first = claims.next()
-        if first is None:
-            outcomes = []
-        else:
-            with ThreadPoolExecutor(threads, thread_name_prefix="sweep") as pool:
-                others = [pool.submit(drain) for _ in range(threads - 1)]
-                outcomes = drain(first)
-                for other in others:
-                    outcomes.extend(other.result())
+        outcomes = _sync_all(services, claims, threads, out_of_time)
     finally:
         claims.give_back()
     remaining, vouched_for = services.store.claims.sweep_state(services.settings.poll_stale_hours) if count else (0, 0)
     return Sweep(tuple(outcomes), remaining, vouched_for)
+
+
+def _sync_all(services: Services, claims: _Claims, threads: int, out_of_time: Callable[[], bool]) -> list[SyncOutcome]:
+    """In parallel; the calling thread takes part. A sweep that finds nothing starts no thread."""
+    first = claims.next()
+    if first is None:
+        return []
+    with ThreadPoolExecutor(threads, thread_name_prefix="sweep") as pool:
+        others = [pool.submit(_drain, services, claims, None, out_of_time) for _ in range(threads - 1)]
+        outcomes = _drain(services, claims, first, out_of_time)
+        for other in others:
+            outcomes.extend(other.result())
+    return outcomes
+
+
+def _drain(
+    services: Services, claims: _Claims, claim: Claim | None, out_of_time: Callable[[], bool]
+) -> list[SyncOutcome]:
+    """One thread's share: `claim` if it has one already, and whatever is claimed until there is no more."""
+    outcomes = []
+    while claim := claim or claims.next():
+        try:
+            outcomes.append(sync_claim(services, claim, should_stop=out_of_time))
+        finally:
+            claims.done()
+        claim = None
+    return outcomes
