@@ -12,25 +12,12 @@ import time
 from contextlib import suppress
 from typing import BinaryIO
 
-from scripts.stack.http1 import BadMessage, Request, Response, read_response
+from scripts.stack.http1 import HOP_BY_HOP, BadMessage, Request, Response, read_response
 
 ANSWER_SECONDS = 60.0
 # PostgREST closes a connection idle for 30 s; giving it up well before leaves no moment to write into a closing one.
 IDLE_SECONDS = 10.0
-_NOT_FORWARDED = {
-    "host",
-    "apikey",
-    "authorization",
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "content-length",
-    "expect",
-}
+_NOT_FORWARDED = HOP_BY_HOP | {"host", "apikey", "authorization", "expect"}
 
 
 def _failure(status: int, message: str) -> Response:
