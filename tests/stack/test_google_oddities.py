@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import httpx
@@ -13,7 +14,7 @@ import pytest
 from scripts.stack.google.control import GoogleControl
 from scripts.stack.google.errors import ControlError
 from scripts.stack.google.server import EmulatorServer
-from tests.stack.google_clients import ALICE, Receiver, list_all, official, refused, single, weekly
+from tests.stack.google_clients import ALICE, WINDOW, Receiver, list_all, official, refused, single, weekly
 
 TEAM = "team@group.calendar.google.com"
 CLIENT = {"client_id": "emulator-client", "client_secret": "emulator-secret"}
@@ -226,6 +227,43 @@ def test_hidden_calendars_are_listed_when_asked_for(google: GoogleControl) -> No
     assert len(list_all(official(google), TEAM)[0]) == 1
     google.hide_calendar(ALICE, TEAM, hidden=False)
     assert len(lists.list().execute()["items"]) == 2
+
+
+ODD_ITEMS: list[Any] = [
+    {"id": "oneday", "status": "confirmed", "start": {"date": "2026-03-02"}, "end": {"date": "2026-03-02"}},
+    {"id": "nul", "status": "confirmed", "summary": "a\u0000b", "start": {"dateTime": "2026-03-02T09:00:00"}},
+    {"id": 7, "recurrence": "RRULE:FREQ=DAILY;X-WHAT=1"},
+    None,
+]
+
+
+def test_listings_can_say_what_nobody_may_store(google: GoogleControl) -> None:
+    kept = google.insert_event(ALICE, single())
+    service = official(google)
+    _, token = list_all(service)
+    for item in ODD_ITEMS:
+        google.plant_item(ALICE, item)
+    assert list_all(service, syncToken=token)[0] == ODD_ITEMS
+    assert list_all(service, showDeleted=False)[0][1:] == ODD_ITEMS
+    assert [item["id"] for item in google.instances(ALICE, *WINDOW)] == [kept["id"]]
+    mended = {"id": "oneday", "status": "cancelled"}
+    google.plant_item(ALICE, mended)
+    assert list_all(service)[0][1:] == [*ODD_ITEMS[1:], mended]
+
+
+def test_a_push_can_come_before_its_change(google: GoogleControl) -> None:
+    hook = Receiver()
+    service = official(google)
+    body = {"id": "early", "type": "web_hook", "address": hook.url}
+    service.events().watch(calendarId="primary", body=body).execute()
+    _, token = list_all(service)
+    google.announce(ALICE)
+    assert google.wait_push_idle()
+    assert len(hook.numbers("early")) == 1
+    assert list_all(service, syncToken=token)[0] == []
+    google.insert_event(ALICE, single(), notify=False)
+    assert len(list_all(service, syncToken=token)[0]) == 1
+    hook.close()
 
 
 def test_how_recurrence_lines_are_read_is_switched_for_api_and_oracle(google: GoogleControl) -> None:

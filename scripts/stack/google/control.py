@@ -138,6 +138,14 @@ class GoogleControl:
         """The join link of an event arrives."""
         return self._event("complete_conference", calendar_id=calendar_id, event_id=event_id, url=url, notify=notify)
 
+    def plant_item(self, calendar_id: str, item: Any, *, notify: bool = True) -> None:
+        """What the calendar's listings say as it stands: Google was seen to send what it would not store."""
+        self._call("plant_item", calendar_id=calendar_id, item=item, notify=notify)
+
+    def announce(self, calendar_id: str) -> None:
+        """A notification without a change, as one that comes before its change can be listed."""
+        self._call("announce", calendar_id=calendar_id)
+
     def get_event(self, calendar_id: str, event_id: str) -> JsonObject:
         """An event, a deleted one, or an instance."""
         return self._event("get_event", calendar_id=calendar_id, event_id=event_id)

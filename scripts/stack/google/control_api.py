@@ -26,6 +26,8 @@ EDITS = (
     "move_event",
     "split_series",
     "complete_conference",
+    "plant_item",
+    "announce",
 )
 # Commands on the calendars that notify nobody.
 QUIET = ("add_calendar", "share_calendar", "hide_calendar", "get_event", "instances", "expire_sync_tokens")

@@ -7,7 +7,7 @@ call (authentication, quota, faults, counting) is emulator.py's. Called with the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -94,7 +94,11 @@ class EventsApi:
 
     def _get(self, call: ApiCall) -> JsonObject:
         calendar, reader = self._readable(call)
-        return self._show(calendar, reader, self._editor.find(calendar, call.path["eventId"]))
+        event = self._editor.find(calendar, call.path["eventId"])
+        # A listing may say nothing but the id of a cancelled instance; asked for it, Google says which one it was.
+        sparse = self._switches.cancelled_exceptions == "sparse"
+        told = replace(self._switches, cancelled_exceptions="linked") if sparse else self._switches
+        return present(calendar, Record(event, 0), reader, told)
 
     def _instances(self, call: ApiCall) -> JsonObject:
         calendar, reader = self._readable(call)

@@ -34,6 +34,9 @@ class Reader:
 
 def present(calendar: Calendar, record: Record, reader: Reader, switches: Switches) -> JsonObject:
     """The event as Google answers it to this reader."""
+    if record.planted:
+        planted: JsonObject = record.planted[0]
+        return planted
     event = record.resource
     if event["status"] == "cancelled":
         sparse = _cancelled(record, switches)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from . import series
+from . import event_rules, series
 from .editing import Editor
 from .errors import JsonObject
 from .listing import Listing
@@ -115,6 +115,16 @@ class Scenario:
         """The join link arrives."""
         calendar = self._store.calendar(calendar_id)
         return self._show(calendar, self._editor.complete_conference(calendar, self._named(calendar, event_id), url))
+
+    def plant_item(self, calendar_id: str, item: Any) -> None:
+        """What a listing says as it stands, checked by no rule; one with the same id takes its place."""
+        event_id = item["id"] if isinstance(item, dict) and isinstance(item.get("id"), str) else event_rules.new_id()
+        stub = {"id": event_id, "status": "cancelled"}
+        self._store.put(self._store.calendar(calendar_id), stub, id_only=True, planted=(item,))
+
+    def announce(self, calendar_id: str) -> None:
+        """A notification without a change."""
+        self._store.touch(self._store.calendar(calendar_id))
 
     def get_event(self, calendar_id: str, event_id: str) -> JsonObject:
         """An event, a deleted one, or an instance."""

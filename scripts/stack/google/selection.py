@@ -127,6 +127,8 @@ class Selector:
 
     def _may_show(self, record: Record) -> bool:
         event = record.resource
+        if record.planted:
+            return not self._query.flag("singleEvents")
         if event["status"] != "cancelled" or self._query.flag("showDeleted") or self._query.updated_min:
             return True
         # Cancelled occurrences of a live series are part of it: without singleEvents they are always listed.

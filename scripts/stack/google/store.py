@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from .clock import Clock, rfc3339
 from .errors import ControlError, GoogleError, JsonObject, not_found
@@ -19,11 +20,15 @@ ROLES = ("freeBusyReader", "reader", "writer", "owner")
 
 @dataclass(frozen=True)
 class Record:
-    """The latest state of one event and the number of the change that made it."""
+    """The latest state of one event and the number of the change that made it.
+
+    `planted` holds, if anything, what a listing says in its place, whatever that is.
+    """
 
     resource: Resource
     change: int
     id_only: bool = False  # the stub a move leaves behind
+    planted: tuple[Any, ...] = ()
 
 
 @dataclass
@@ -142,15 +147,21 @@ class Store:
             raise GoogleError(403, "requiredAccessLevel", message, domain="calendar")
         return calendar
 
-    def put(self, calendar: Calendar, resource: Resource, *, id_only: bool = False) -> Resource:
+    def put(
+        self, calendar: Calendar, resource: Resource, *, id_only: bool = False, planted: tuple[Any, ...] = ()
+    ) -> Resource:
         """Store an event's new state: next change number, `updated` and `etag`."""
         self.change += 1
         stamped = resource | {"updated": rfc3339(self.clock.now()), "etag": f'"{self.change * 2:016d}"'}
         # Re-inserting moves the record to the end: the dict stays in order of change.
         calendar.records.pop(resource["id"], None)
-        calendar.records[resource["id"]] = Record(stamped, self.change, id_only)
-        self._touched.setdefault(calendar.id, set()).add(resource.get("eventType", "default"))
+        calendar.records[resource["id"]] = Record(stamped, self.change, id_only, planted)
+        self.touch(calendar, resource.get("eventType", "default"))
         return stamped
+
+    def touch(self, calendar: Calendar, event_type: str = "default") -> None:
+        """Owe a notification for a calendar."""
+        self._touched.setdefault(calendar.id, set()).add(event_type)
 
     def take_touched(self) -> dict[str, set[str]]:
         """The calendars changed since the last call, with the event types; these are owed a notification."""
