@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from urllib.parse import quote, unquote
 
+from sync.core.links.meeting_link import LinkSources, MeetingLink
 from sync.core.links.providers import (
     NOT_JOIN_FILES,
     NOT_JOIN_PAGES,
@@ -32,7 +33,6 @@ from sync.core.links.url_unwrap import (
     unwrap_redirector,
     web_form,
 )
-from sync.model import LinkSources, MeetingLink
 
 # A dozen times the 8,192 characters Google is reported to allow. Scanning is linear; at its worst (nothing but
 # near-miss links, see scripts/bench_meeting_url) this much text takes under 0.3 s.

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sync.core.links.meeting_link import LinkSources, MeetingLink
 from sync.core.links.meeting_url import find_meeting_link
-from sync.model import Event, LinkSources, MeetingLink
+from sync.model import Event
 from sync.states import Answer
 
 # Entries people put in to keep a time free or to say where they are; they may hold a link, but nobody meets there.

@@ -9,9 +9,9 @@ from urllib.parse import quote
 import pytest
 
 from sync.core.links import meeting_url
+from sync.core.links.meeting_link import LinkSources, MeetingLink
 from sync.core.links.meeting_url import find_meeting_link
 from sync.core.links.url_unwrap import MAX_UNWRAPS, MAX_URL_CHARS
-from sync.model import LinkSources, MeetingLink
 
 ZOOM = "https://zoom.us/j/123456789?pwd=abc"
 MEET = "https://meet.google.com/abc-defg-hij"

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
+from sync.core.links.meeting_link import LinkSources
 from sync.core.links.meeting_url import find_meeting_link
 from sync.core.links.providers import PROVIDERS
-from sync.model import LinkSources
 
 THREAD = "19%3ameeting_ZmFrZXRocmVhZA%40thread.v2"
 CONTEXT = "context=%7b%22Tid%22%3a%22aaaa%22%2c%22Oid%22%3a%22bbbb%22%7d"

@@ -7,9 +7,9 @@ from urllib.parse import quote, urlsplit
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sync.core.links.meeting_link import LinkSources, MeetingLink
 from sync.core.links.meeting_url import find_meeting_link
 from sync.core.links.providers import PROVIDERS
-from sync.model import LinkSources, MeetingLink
 from tests.core.links.test_meeting_url_cases import ANY_HOST_LINKS, JOIN_LINKS, NOT_JOIN_LINKS
 
 HOSTS = {
