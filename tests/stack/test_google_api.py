@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,25 +11,16 @@ from googleapiclient.http import BatchHttpRequest
 
 from scripts.stack.google.control import GoogleControl
 from scripts.stack.google.errors import ControlError
-from scripts.stack.google.server import EmulatorServer
 from tests.stack.google_clients import ALICE, BOB, WINDOW, list_all, official, refused, single, weekly
 
 READ_ONLY = ["https://www.googleapis.com/auth/calendar.events.readonly"]
 TEAM = "team@group.calendar.google.com"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[EmulatorServer]:
-    with EmulatorServer() as running:
-        yield running
-
-
 @pytest.fixture
-def google(server: EmulatorServer) -> GoogleControl:
-    control = GoogleControl(server.url)
-    control.reset()
-    control.add_account(ALICE, time_zone="Europe/Zurich")
-    return control
+def google(google: GoogleControl) -> GoogleControl:
+    google.add_account(ALICE, time_zone="Europe/Zurich")
+    return google
 
 
 def test_calendar_list_pages_and_syncs(google: GoogleControl) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -15,18 +14,10 @@ from scripts.stack.google.server import EmulatorServer
 from tests.stack.google_clients import ALICE, BOB, Receiver, list_all, official, refused, single
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[EmulatorServer]:
-    with EmulatorServer() as running:
-        yield running
-
-
 @pytest.fixture
-def google(server: EmulatorServer) -> GoogleControl:
-    control = GoogleControl(server.url)
-    control.reset()
-    control.add_account(ALICE)
-    return control
+def google(google: GoogleControl) -> GoogleControl:
+    google.add_account(ALICE)
+    return google
 
 
 def fetch(google: GoogleControl, path: str = "calendars/primary/events", **query: Any) -> httpx.Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,7 +15,6 @@ from google_auth_httplib2 import Request
 from httplib2 import Http
 
 from scripts.stack.google.control import GoogleControl
-from scripts.stack.google.server import EmulatorServer
 from tests.stack.google_clients import ALICE
 
 EVENTS = "https://www.googleapis.com/auth/calendar.events.readonly"
@@ -26,21 +24,13 @@ VERIFIER = "v" * 50
 CLIENT = {"client_id": "emulator-client", "client_secret": "emulator-secret"}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[EmulatorServer]:
-    with EmulatorServer() as running:
-        yield running
-
-
 @pytest.fixture
-def google(server: EmulatorServer) -> GoogleControl:
-    control = GoogleControl(server.url)
-    control.reset()
-    control.add_account("zoe@example.com")
-    control.configure(max_refresh_tokens=100)
-    control.add_account(ALICE)
-    control.revoke(ALICE)  # so that the account has no live grant from its creation
-    return control
+def google(google: GoogleControl) -> GoogleControl:
+    google.add_account("zoe@example.com")
+    google.configure(max_refresh_tokens=100)
+    google.add_account(ALICE)
+    google.revoke(ALICE)  # so that the account has no live grant from its creation
+    return google
 
 
 def consent(google: GoogleControl, **more: str) -> dict[str, str]:

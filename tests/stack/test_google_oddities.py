@@ -13,7 +13,6 @@ import pytest
 
 from scripts.stack.google.control import GoogleControl
 from scripts.stack.google.errors import ControlError
-from scripts.stack.google.server import EmulatorServer
 from tests.stack.google_clients import ALICE, WINDOW, Receiver, list_all, official, refused, single, weekly
 
 TEAM = "team@group.calendar.google.com"
@@ -21,18 +20,10 @@ CLIENT = {"client_id": "emulator-client", "client_secret": "emulator-secret"}
 LISTINGS = {"events.list": "calendars/primary/events", "calendarList.list": "users/me/calendarList"}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[EmulatorServer]:
-    with EmulatorServer() as running:
-        yield running
-
-
 @pytest.fixture
-def google(server: EmulatorServer) -> GoogleControl:
-    control = GoogleControl(server.url)
-    control.reset()
-    control.add_account(ALICE, time_zone="Europe/Zurich")
-    return control
+def google(google: GoogleControl) -> GoogleControl:
+    google.add_account(ALICE, time_zone="Europe/Zurich")
+    return google
 
 
 @pytest.fixture

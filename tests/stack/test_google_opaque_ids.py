@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from scripts.stack.google.control import GoogleControl
 from scripts.stack.google.instance_ids import OPAQUE_MARK, instance_id, stamp_in
-from scripts.stack.google.server import EmulatorServer
 from tests.stack.google_clients import ALICE, WINDOW, list_all, official, refused, single, weekly
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[EmulatorServer]:
-    with EmulatorServer() as running:
-        yield running
-
-
 @pytest.fixture
-def google(server: EmulatorServer) -> GoogleControl:
-    control = GoogleControl(server.url)
-    control.reset()
-    control.configure(opaque_instance_ids=True)
-    control.add_account(ALICE, time_zone="Europe/Zurich")
-    return control
+def google(google: GoogleControl) -> GoogleControl:
+    google.configure(opaque_instance_ids=True)
+    google.add_account(ALICE, time_zone="Europe/Zurich")
+    return google
 
 
 def starts(google: GoogleControl) -> list[str]:

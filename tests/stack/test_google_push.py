@@ -9,25 +9,16 @@ from typing import Any
 import pytest
 
 from scripts.stack.google.control import GoogleControl
-from scripts.stack.google.server import EmulatorServer
 from tests.stack.google_clients import ALICE, BOB, Receiver, eventually, official, refused, single
 
 HOLIDAYS = "holidays@group.v.calendar.google.com"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[EmulatorServer]:
-    with EmulatorServer() as running:
-        yield running
-
-
 @pytest.fixture
-def google(server: EmulatorServer) -> GoogleControl:
-    control = GoogleControl(server.url)
-    control.reset()
-    control.add_account(ALICE)
-    control.configure(push_retry_base_seconds=0.02)
-    return control
+def google(google: GoogleControl) -> GoogleControl:
+    google.add_account(ALICE)
+    google.configure(push_retry_base_seconds=0.02)
+    return google
 
 
 @pytest.fixture
