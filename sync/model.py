@@ -104,10 +104,16 @@ class Meeting:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """What whole families come to: their meetings, and why other occurrences have none (id → reason)."""
+    """What whole families come to: their meetings, and why other occurrences have none (id → reason).
+
+    `cut`: the series that have more occurrences in the horizon than a limit allows. `covered_from`: where there are too
+    many for all of history, what began before was not derived, so that its absence says nothing.
+    """
 
     meetings: tuple[Meeting, ...]
     withheld: Mapping[str, str]
+    cut: tuple[str, ...] = ()
+    covered_from: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sync.core.meetings.meeting_rules import decide_meeting, own_answer, title_of
 from sync.core.series.event_spans import duration_of, end_of, start_of
 from sync.core.series.instance_ids import instance_id
-from sync.core.series.recurrence import BadRecurrence, occurrence_starts
+from sync.core.series.recurrence import BadRecurrence, expand
 from sync.model import Derived, Event, EventTime, Meeting, Window
 from sync.states import EventKind, Placement
+
+# How often a series too frequent for all of its history is expanded from a later time. Evenly spread ones need two.
+HISTORY_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +34,13 @@ def derive(members: Sequence[Event], horizon: Window, expand_from: dt.datetime, 
     """All meetings of one family.
 
     Series are expanded from `expand_from` (at or before the horizon's start: as far back as rows of history exist)
-    to the horizon's end. `calendar_zone` places all-day events.
+    to the horizon's end. The horizon comes first: what is over takes nothing of the limit on what is ahead.
+    `calendar_zone` places all-day events.
     """
-    slots, withheld = _occurrences(members, Window(min(expand_from, horizon.start), horizon.end), calendar_zone)
+    found = _occurrences(members, horizon, min(expand_from, horizon.start), calendar_zone)
+    withheld = found.withheld
     meetings = []
-    for occurrence_id, slot in slots.items():
+    for occurrence_id, slot in found.slots.items():
         verdict = decide_meeting(slot.event)
         if verdict.link is None:
             withheld[occurrence_id] = verdict.reason
@@ -59,31 +64,39 @@ def derive(members: Sequence[Event], horizon: Window, expand_from: dt.datetime, 
                 placement=_placement(start, end, horizon),
             )
         )
-    return Derived(tuple(meetings), withheld)
+    covered_from = max(found.covered_from, default=None)
+    return Derived(tuple(meetings), withheld, tuple(sorted(found.cut)), covered_from)
 
 
-def _occurrences(
-    members: Sequence[Event], window: Window, calendar_zone: str
-) -> tuple[dict[str, _Slot], dict[str, str]]:
-    slots: dict[str, _Slot] = {}
-    withheld: dict[str, str] = {}
+@dataclass(slots=True)
+class _Found:
+    """The occurrences of a family by their ids, and what stood in the way of others."""
+
+    slots: dict[str, _Slot] = field(default_factory=dict)
+    withheld: dict[str, str] = field(default_factory=dict)
+    cut: list[str] = field(default_factory=list)
+    covered_from: list[dt.datetime] = field(default_factory=list)
+
+
+def _occurrences(members: Sequence[Event], horizon: Window, expand_from: dt.datetime, calendar_zone: str) -> _Found:
+    found = _Found()
     series = {event.id: event for event in members if is_series(event)}
     # A series split off an earlier one has the same instance ids: where both produce one, the later series has it.
     for master in sorted(series.values(), key=lambda event: (_sort_key(event.start, calendar_zone), event.id)):
         try:
-            slots.update(_expand(master, window, calendar_zone))
+            _expand(master, horizon, expand_from, calendar_zone, found)
         except BadRecurrence:
-            withheld[master.id] = "bad_recurrence"
+            found.withheld[master.id] = "bad_recurrence"
     for event in members:
         if event.kind is EventKind.SINGLE and event.is_live:
             if event.start and event.end:
-                slots[event.id] = _Slot(event, event.start, event.end, None)
+                found.slots[event.id] = _Slot(event, event.start, event.end, None)
             else:
-                withheld[event.id] = "no_time"
+                found.withheld[event.id] = "no_time"
     for event in members:
         if event.kind is EventKind.EXCEPTION:
-            _apply_exception(event, slots)
-    return slots, withheld
+            _apply_exception(event, found.slots)
+    return found
 
 
 def _apply_exception(event: Event, slots: dict[str, _Slot]) -> None:
@@ -100,15 +113,35 @@ def _apply_exception(event: Event, slots: dict[str, _Slot]) -> None:
         slots[key] = _Slot(event, event.start, event.end, event.series_id)
 
 
-def _expand(master: Event, window: Window, calendar_zone: str) -> dict[str, _Slot]:
+def _expand(master: Event, horizon: Window, expand_from: dt.datetime, calendar_zone: str, found: _Found) -> None:
     if master.start is None:
         raise BadRecurrence("a series without a start")
     duration = duration_of(master)
-    starts = occurrence_starts(master.start, master.recurrence, window, duration, calendar_zone)
-    return {
-        instance_id(master.base_id, start): _Slot(master, start, _shifted(start, duration), master.id)
-        for start in starts
-    }
+    ahead = expand(master.start, master.recurrence, horizon, duration, calendar_zone)
+    behind, covered_from = _history(master, Window(expand_from, horizon.start), calendar_zone)
+    for start in (*behind, *ahead.starts):
+        slot = _Slot(master, start, _shifted(start, duration), master.id)
+        found.slots[instance_id(master.base_id, start)] = slot
+    if ahead.is_cut:
+        found.cut.append(master.id)
+    if covered_from:
+        found.covered_from.append(covered_from)
+
+
+def _history(master: Event, window: Window, calendar_zone: str) -> tuple[list[EventTime], dt.datetime | None]:
+    """The occurrences of a window that ends where the horizon begins; where they are too many, the last of them, and
+    since when they are all."""
+    if master.start is None or window.start >= window.end:
+        return [], None
+    since = window.start
+    for _ in range(HISTORY_TRIES):
+        found = expand(master.start, master.recurrence, Window(since, window.end), duration_of(master), calendar_zone)
+        if not found.is_cut:
+            return found.starts, since if since > window.start else None
+        # As much time as the limit's worth took, and half of that to be sure.
+        reached = start_of(found.starts[-1], calendar_zone) if found.starts else window.end
+        since = max(since, window.end - max(reached - since, dt.timedelta(0)) / 2)
+    return [], window.end
 
 
 def is_series(event: Event) -> bool:

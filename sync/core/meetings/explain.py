@@ -12,7 +12,7 @@ from typing import Any
 
 from sync.core.meetings.derive import derive, is_series
 from sync.core.meetings.meeting_rules import decide_meeting
-from sync.core.series.recurrence import unread_lines
+from sync.core.series.recurrence import MAX_OCCURRENCES, unread_lines
 from sync.model import Event, Window
 from sync.states import EventKind, EventStatus, Placement, SyncType
 
@@ -113,7 +113,24 @@ def _what_state(meeting: Mapping[str, Any]) -> Step:
 
 def explain_missing(event_id: str, members: Sequence[Event], horizon: Window, calendar_zone: str) -> list[Step]:
     """Why a Google event has no live row in a calendar whose mirror holds `members` of its family."""
-    return [*_what_was_not_understood(members), _why_missing(event_id, members, horizon, calendar_zone)]
+    return [
+        *_what_was_not_understood(members),
+        *what_was_cut(members, horizon, calendar_zone),
+        _why_missing(event_id, members, horizon, calendar_zone),
+    ]
+
+
+def what_was_cut(members: Sequence[Event], horizon: Window, calendar_zone: str) -> list[Step]:
+    """A step for each series that has more occurrences in the horizon than a limit allows."""
+    return [
+        Step(
+            None,
+            "occurrences_cut",
+            f"A series of its family comes so often that only its first {MAX_OCCURRENCES} occurrences in the horizon"
+            " have rows.",
+        )
+        for _ in derive(members, horizon, horizon.start, calendar_zone).cut
+    ]
 
 
 def _why_missing(event_id: str, members: Sequence[Event], horizon: Window, calendar_zone: str) -> Step:

@@ -117,11 +117,12 @@ def _makes(series: Event, exception: Event, calendar_zone: str) -> bool:
 
 
 def _outlives(exception: Event, end_of_series: Event) -> bool:
-    """Whether an exception stays when its series is deleted: only if it was touched later (a guest of one instance)."""
+    """Whether an exception that is listed with the deletion of its series stays (a guest of one instance): a full
+    listing would have it. Not if it was touched before the series was deleted: then a page is older than the other."""
     if not exception.is_live or end_of_series.is_live:
         return False
     if exception.updated_at is None or end_of_series.updated_at is None:
-        return False
+        return True
     return exception.updated_at > end_of_series.updated_at
 
 

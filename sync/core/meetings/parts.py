@@ -105,6 +105,8 @@ def _family_part(change: FamilyChange, horizon: Window, calendar_zone: str) -> F
     if known and change.earliest and change.earliest < floor and any(event.is_live for event in change.members):
         # Rows from before were not derived, so that their absence says nothing.
         known = max(known, floor)
+    if known and derived.covered_from:
+        known = max(known, derived.covered_from)
     return FamilyPart(
         base_id=change.base_id,
         events=tuple(mirror_row(event, calendar_zone) for event in change.written),

@@ -39,6 +39,7 @@ def event_from_google(item: Mapping[str, Any]) -> Event:
     status = details.get("status")
     series_id, original_start = _link_to_series(details)
     recurrence = tuple(details.get("recurrence") or ())
+    start = event_time(details.get("start"))
     kind = EventKind.EXCEPTION if series_id else EventKind.SERIES if recurrence else EventKind.SINGLE
     return Event(
         id=event_id,
@@ -47,8 +48,8 @@ def event_from_google(item: Mapping[str, Any]) -> Event:
         status=EventStatus(status) if status in set(EventStatus) else EventStatus.CONFIRMED,
         details=details,
         series_id=series_id,
-        start=event_time(details.get("start")),
-        end=event_time(details.get("end")),
+        start=start,
+        end=_end_after(start, event_time(details.get("end"))),
         original_start=original_start,
         recurrence=recurrence,
         updated_at=_instant(details.get("updated")),
@@ -124,6 +125,18 @@ def event_time(value: Mapping[str, Any] | None) -> EventTime | None:
             return None
         return EventTime(date=date) if _is_computable(date) else None
     return _timed(value.get("dateTime"), value.get("timeZone"))
+
+
+def _end_after(start: EventTime | None, end: EventTime | None) -> EventTime | None:
+    """An all-day event lasts a day at least: Google shows one that ends as it starts so. A timed one that ends before
+    it starts ends there; so does one whose end is of the other kind."""
+    if start is None or end is None:
+        return end
+    if start.date is not None:
+        is_longer = end.date is not None and end.date > start.date
+        return end if is_longer else EventTime(date=start.date + dt.timedelta(days=1))
+    is_sound = end.at is not None and start.at is not None and end.at >= start.at
+    return end if is_sound else start
 
 
 def _timed(text: str | None, zone: str | None) -> EventTime | None:

@@ -21,22 +21,23 @@ Decisions, with sources:
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sync.core.series.instance_ids import base_event_id, instance_id, parse_instance_id
 from sync.core.series.local_time import Zone, find_zone, instant, offsets_around, wall_at, walls_around, zone_name
 from sync.core.series.rrule_text import FAR_YEAR, BadRecurrence, Moment, Rule, UnreadLine, parse_recurrence
-from sync.core.series.rrule_walk import last_of_count, walk
+from sync.core.series.rrule_walk import WalkCut, last_of_count, walk
 from sync.model import EventTime, Window
 
 __all__ = [
     "MAX_OCCURRENCES",
     "BadRecurrence",
+    "Expansion",
     "base_event_id",
+    "expand",
     "instance_id",
     "last_possible_end",
     "occurrence_starts",
@@ -51,6 +52,15 @@ MAX_OCCURRENCES = 10_000
 _LONGEST = dt.timedelta(days=365_000)
 
 
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """The original starts of occurrences, sorted and unique. `is_cut`: a limit ended the search, so there may be
+    more."""
+
+    starts: list[EventTime]
+    is_cut: bool
+
+
 def occurrence_starts(
     start: EventTime,
     recurrence: Sequence[str],
@@ -58,7 +68,18 @@ def occurrence_starts(
     duration: dt.timedelta,
     calendar_zone: str,
 ) -> list[EventTime]:
-    """The original starts of all occurrences which overlap the window; sorted, unique.
+    """What `expand` finds."""
+    return expand(start, recurrence, window, duration, calendar_zone).starts
+
+
+def expand(
+    start: EventTime,
+    recurrence: Sequence[str],
+    window: Window,
+    duration: dt.timedelta,
+    calendar_zone: str,
+) -> Expansion:
+    """The original starts of all occurrences which overlap the window, the first MAX_OCCURRENCES of them.
 
     An occurrence overlaps if it starts before the window's end and ends after its start; one without length, if it
     starts inside. Timed starts carry the zone they were expanded in. RDATE periods keep the series' `duration`.
@@ -70,16 +91,19 @@ def occurrence_starts(
     found = {slot.key: slot for slot in map(series.slot_of, parsed.dates)}
     if parsed.may_hold_more or not _ended_before(series, parsed.rules):
         found.setdefault(series.first.key, series.first)
+    is_cut = False
     for rule in parsed.rules:
-        found.update((slot.key, slot) for slot in _rule_slots(series, rule, low, high))
+        slots, was_cut = _rule_slots(series, rule, low, high)
+        found.update((slot.key, slot) for slot in slots)
+        is_cut |= was_cut
     keys = {series.slot_of(moment).key for moment in parsed.exclusion_dates if series.all_day or not moment.is_date}
-    keys.update(slot.key for rule in parsed.exclusion_rules for slot in _rule_slots(series, rule, low, high))
-    starts = (
+    keys.update(slot.key for rule in parsed.exclusion_rules for slot in _rule_slots(series, rule, low, high)[0])
+    starts = [
         series.event_time(slot)
         for key, slot in sorted(found.items())
         if key not in keys and series.overlaps(slot, window)
-    )
-    return list(islice(starts, MAX_OCCURRENCES))
+    ]
+    return Expansion(starts[:MAX_OCCURRENCES], is_cut or len(starts) > MAX_OCCURRENCES)
 
 
 def last_possible_end(
@@ -192,14 +216,22 @@ class _Series:
         return EventTime(at=slot.at, time_zone=zone_name(self.zone))
 
 
-def _rule_slots(series: _Series, rule: Rule, low: dt.datetime, high: dt.datetime) -> Iterator[_Slot]:
+def _rule_slots(series: _Series, rule: Rule, low: dt.datetime, high: dt.datetime) -> tuple[list[_Slot], bool]:
+    """The rule's occurrences between two local times, and whether a limit cut them."""
     last = _last_wall(series, rule)
     high = high if last is None else min(high, last)
     rule = _without_times(rule) if series.all_day else rule
-    for wall in islice(walk(rule, series.first.wall, low, high), MAX_OCCURRENCES):
-        slot = series.slot(wall)
-        if _within_until(series, rule, slot):
-            yield slot
+    slots: list[_Slot] = []
+    try:
+        for wall in walk(rule, series.first.wall, low, high):
+            if len(slots) >= MAX_OCCURRENCES:
+                return slots, True
+            slot = series.slot(wall)
+            if _within_until(series, rule, slot):
+                slots.append(slot)
+    except WalkCut:
+        return slots, True
+    return slots, False
 
 
 def _last_wall(series: _Series, rule: Rule) -> dt.datetime | None:

@@ -33,8 +33,8 @@ _TIME_PARTS = (("byhour", HOURLY), ("byminute", MINUTELY), ("bysecond", SECONDLY
 def walk(rule: Rule, start: dt.datetime, low: dt.datetime, high: dt.datetime) -> Iterator[dt.datetime]:
     """Local times the rule of a series starting at `start` gives in [max(start, low), high], ascending.
 
-    COUNT and UNTIL are the caller's (`last_of_count`). `start` itself comes only if it matches the rule. A rule too
-    dear for MAX_WORK or MAX_WALKED ends early.
+    COUNT and UNTIL are the caller's (`last_of_count`). `start` itself comes only if it matches the rule. Raises
+    `WalkCut`, after what it found so far, for a rule too dear for MAX_WORK or MAX_WALKED.
     """
     low = max(start, low)
     if high < low:
@@ -44,12 +44,14 @@ def walk(rule: Rule, start: dt.datetime, low: dt.datetime, high: dt.datetime) ->
     first -= (first - base) % rule.interval
     periods = (_period(rule, high) - first) // rule.interval
     try:
-        for wall in islice(_dateutil_rule(rule, start, _period_start(rule, first), periods), MAX_WALKED):
+        for number, wall in enumerate(_dateutil_rule(rule, start, _period_start(rule, first), periods)):
             if wall > high:
                 return
+            if number >= MAX_WALKED:
+                raise WalkCut
             if wall >= low:
                 yield wall
-    except _OutOfSteps:
+    except _OutOfPeriods:
         return
     except ValueError:
         # dateutil says so when a sub-daily INTERVAL can never meet its BYHOUR, BYMINUTE or BYSECOND (the text itself
@@ -70,19 +72,33 @@ def last_of_count(rule: Rule, start: dt.datetime) -> dt.datetime | None:
     per_period = _occurrences_per_period(rule, start)
     if per_period is None:
         far = start.replace(year=min(start.year + COUNT_HORIZON_YEARS, FAR_YEAR), day=1)
-        return next(islice(walk(rule, start, start, far), rule.count - 1, None), None)
+        return _nth(walk(rule, start, start, far), rule.count)
     base = _period(rule, start)
-    head = list(islice(walk(rule, start, start, _period_end(rule, base)), rule.count))
+    try:
+        head = list(islice(walk(rule, start, start, _period_end(rule, base)), rule.count))
+    except WalkCut:
+        return None
     if len(head) == rule.count:
         return head[-1]
     periods, position = divmod(rule.count - len(head) - 1, per_period)
     period = base + (periods + 1) * rule.interval
     if period > _period(rule, dt.datetime(FAR_YEAR, 1, 1)):  # noqa: DTZ001
         return None
-    return next(islice(walk(rule, start, _period_start(rule, period), _period_end(rule, period)), position, None))
+    return _nth(walk(rule, start, _period_start(rule, period), _period_end(rule, period)), position + 1)
 
 
-class _OutOfSteps(Exception):
+def _nth(walls: Iterator[dt.datetime], count: int) -> dt.datetime | None:
+    try:
+        return next(islice(walls, count - 1, None), None)
+    except WalkCut:
+        return None
+
+
+class WalkCut(Exception):
+    """The rule may have more occurrences: a bound on work ended the walk."""
+
+
+class _OutOfPeriods(Exception):
     """The walk has left the last period it was asked for."""
 
 
@@ -106,8 +122,10 @@ class _Stepper(int):
     def _step(self, periods: int) -> None:
         self.periods_left -= periods
         self.steps_left -= 1
-        if self.periods_left < 0 or self.steps_left < 0:
-            raise _OutOfSteps
+        if self.periods_left < 0:
+            raise _OutOfPeriods
+        if self.steps_left < 0:
+            raise WalkCut
 
     def __radd__(self, other: int) -> int:
         self._step(1)

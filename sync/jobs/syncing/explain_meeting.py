@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sync.core.meetings.explain import Step, explain_missing, explain_row
+from sync.core.meetings.explain import Step, explain_missing, explain_row, what_was_cut
 from sync.core.meetings.parts import horizon_at
 from sync.core.meetings.translate import event_from_google
 from sync.core.series.instance_ids import base_event_id
@@ -45,10 +45,11 @@ def _explain(services: Services, event_id: str | None, facts: Mapping[str, Any])
     calendar = facts["calendar"]
     members = [event_from_google(item) for item in facts["members"]]
     meeting = _with_instants(facts["meeting"])
+    zone = usable_zone((calendar and calendar["time_zone"]) or FALLBACK_ZONE)
     if meeting is not None:
         steps = explain_row(meeting, _with_instants(facts["log"]), _item_of(event_id, members))
+        steps += what_was_cut(members, _horizon(services), zone)
     else:
-        zone = usable_zone(calendar["time_zone"] or FALLBACK_ZONE)
         steps = explain_missing(event_id or "", members, _horizon(services), zone)
     user_id = calendar["user_id"] if calendar else facts["meeting"]["user_id"]
     return Explanation(user_id, calendar, meeting, tuple(steps))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sync.core.meetings.explain import MOST_LINES, explain_missing, explain_row
+from sync.core.meetings.explain import MOST_LINES, explain_missing, explain_row, what_was_cut
 from tests.core.items import HORIZON, NOW, ZONE, Item, daily, events
 
 LINES = ["RRULE:FREQ=DAILY;COUNT=5", "RRULE:FREQ=DAILY;BYEASTER=0", "EXDATE:never"]
@@ -45,3 +45,11 @@ def test_a_series_full_of_nonsense_does_not_fill_the_answer() -> None:
     steps = explain_row(row(updated_at=NOW + dt.timedelta(days=1)), None, event)
 
     assert len([step for step in steps if step.code == "line_not_understood"]) == MOST_LINES
+
+
+def test_a_series_that_a_limit_cuts_says_so() -> None:
+    often, seldom = daily("often", "2020-01-01 00:00", rule="FREQ=MINUTELY"), daily("seldom")
+
+    assert [step.code for step in what_was_cut(events(often), HORIZON, ZONE)] == ["occurrences_cut"]
+    assert what_was_cut(events(seldom), HORIZON, ZONE) == []
+    assert "occurrences_cut" in [step.code for step in explain_missing("often", events(often), HORIZON, ZONE)]

@@ -159,11 +159,12 @@ def test_a_series_that_ended_takes_unlisted_exceptions_with_it(end: Item) -> Non
         ({"updated": "2026-03-04T00:00:00Z"}, "2026-03-05T00:00:00Z", True),
         ({"updated": "2026-03-05T00:00:00Z"}, "2026-03-05T00:00:00Z", False),
         ({"updated": "2026-03-06T00:00:00Z"}, "2026-03-05T00:00:00Z", False),
-        ({}, "2026-03-05T00:00:00Z", False),
-        ({"updated": "2026-03-04T00:00:00Z"}, None, False),
+        # Nothing says that it was deleted with its series, and a full listing would have it.
+        ({}, "2026-03-05T00:00:00Z", True),
+        ({"updated": "2026-03-04T00:00:00Z"}, None, True),
     ],
 )
-def test_a_listed_exception_outlives_its_series_only_if_touched_later(
+def test_a_listed_exception_outlives_its_series_unless_it_is_older_than_the_deletion(
     end: Item, updated: str | None, outlives: bool
 ) -> None:
     state = merged([DAY], [tombstone("day", **end), {**MOVED, "updated": updated}])

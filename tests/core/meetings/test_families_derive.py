@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import random
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from sync.core.meetings.derive import derive
 from sync.core.meetings.families import by_family
+from sync.core.series.recurrence import MAX_OCCURRENCES
 from sync.model import Derived, Meeting
 from sync.states import Answer, EventStatus, Placement
 from tests.core.items import HORIZON, LINK, ZONE, Item, at, daily, days, events, exception, single, tombstone
@@ -234,6 +236,73 @@ def test_where_two_series_of_a_family_meet_the_later_one_has_the_occurrence() ->
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles"])
 def test_absurd_times_in_an_invitation_stop_nothing(end: Item, recurrence: list[str] | None, zone: str) -> None:
     derived(single(recurrence=recurrence) | end, zone=zone)
+
+
+def test_history_takes_nothing_of_the_limit_on_what_is_ahead() -> None:
+    """Half-hourly, with rows a year back: more than the limit lies behind."""
+    series = daily("often", "2024-01-01 00:00", rule="FREQ=MINUTELY;INTERVAL=30")
+    horizon_alone = derived(series)
+
+    outcome = derived(series, expand_from=at("2025-03-10 00:00"))
+
+    ahead = [m for m in outcome.meetings if m.placement is not Placement.BEFORE]
+    behind = [m for m in outcome.meetings if m.placement is Placement.BEFORE]
+    assert tuple(ahead) == horizon_alone.meetings
+    assert len(ahead) > 2879
+    assert outcome.cut == ()
+    # The latest part of history, without a gap, and since when it is whole.
+    assert outcome.covered_from is not None
+    assert at("2025-06-01 00:00") < outcome.covered_from < at("2026-03-01 00:00")
+    assert len(behind) > MAX_OCCURRENCES / 3
+    assert min(m.start_time for m in behind) - outcome.covered_from < dt.timedelta(hours=1)
+    gaps = {later.start_time - one.start_time for one, later in itertools.pairwise([*behind, *ahead])}
+    assert gaps == {dt.timedelta(minutes=30)}
+
+
+def test_history_that_fits_is_whole() -> None:
+    outcome = derived(daily("day", "2025-01-01 09:00", rule="FREQ=DAILY"), expand_from=at("2025-06-01 00:00"))
+
+    assert (outcome.cut, outcome.covered_from) == ((), None)
+
+
+def test_a_series_that_has_more_occurrences_ahead_than_the_limit_says_so() -> None:
+    outcome = derived(daily("often", "2020-01-01 00:00", rule="FREQ=MINUTELY"))
+
+    assert outcome.cut == ("often",)
+    assert MAX_OCCURRENCES - 1 <= len(outcome.meetings) <= MAX_OCCURRENCES
+    assert outcome.meetings[0].start_time < HORIZON.start + dt.timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("times", "start", "end"),
+    [
+        # Google shows it as one day.
+        (days("2026-03-12", "2026-03-12"), "2026-03-11 23:00", "2026-03-12 23:00"),
+        (days("2026-03-12", "2026-03-10"), "2026-03-11 23:00", "2026-03-12 23:00"),
+        (
+            {"start": {"date": "2026-03-12"}, "end": {"dateTime": "2026-03-20T09:00:00Z"}},
+            "2026-03-11 23:00",
+            "2026-03-12 23:00",
+        ),
+        (
+            {"start": {"dateTime": "2026-03-12T10:00:00Z"}, "end": {"dateTime": "2026-03-12T09:00:00Z"}},
+            "2026-03-12 10:00",
+            "2026-03-12 10:00",
+        ),
+        (
+            {"start": {"dateTime": "2026-03-12T10:00:00Z"}, "end": {"date": "2026-03-20"}},
+            "2026-03-12 10:00",
+            "2026-03-12 10:00",
+        ),
+    ],
+)
+@pytest.mark.parametrize("recurrence", [None, ["RRULE:FREQ=DAILY;COUNT=1"]])
+def test_an_end_that_cannot_be_meant_is_read_as_google_shows_it(
+    times: Item, start: str, end: str, recurrence: list[str] | None
+) -> None:
+    meeting = only(single(recurrence=recurrence) | times)
+
+    assert (meeting.start_time, meeting.end_time) == (at(start), at(end))
 
 
 def test_the_order_of_members_never_matters() -> None:

@@ -24,8 +24,8 @@ from sync.core.meetings.parts import (
     horizon_at,
     sync_parts,
 )
-from sync.model import Event, FamilyPart, SetAside, SyncPart
-from sync.states import SetAsideReason
+from sync.model import Event, FamilyPart, Meeting, SetAside, SyncPart
+from sync.states import Placement, SetAsideReason
 from tests.core.items import (
     HORIZON,
     NOW,
@@ -275,3 +275,45 @@ def test_what_enters_the_horizon_says_nothing_of_what_lies_before() -> None:
     (family,) = part.families
     assert [meeting.start_time for meeting in family.meetings] == [at("2026-04-01 09:00"), at("2026-04-02 09:00")]
     assert (family.known_from, family.events) == (None, ())
+
+
+BACKWARDS = single("one", "2026-03-09 11:30") | {"end": {"dateTime": "2026-03-09T09:00:00Z"}}
+AHEAD_BACKWARDS = single("one", "2026-03-20 11:30") | {"end": {"dateTime": "2026-03-01T09:00:00Z"}}
+KEPT_BY_A_GUEST = exception("day", "2026-03-13 09:00", "2026-03-13 15:00", updated="2026-03-05T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("stored", "delta", "listed"),
+    [
+        ([], [BACKWARDS], [BACKWARDS]),
+        ([], [AHEAD_BACKWARDS], [AHEAD_BACKWARDS]),
+        ([daily("day")], [tombstone("day"), KEPT_BY_A_GUEST], [KEPT_BY_A_GUEST]),
+        ([daily("day")], [tombstone("day"), KEPT_BY_A_GUEST], [tombstone("day"), KEPT_BY_A_GUEST]),
+        ([single("one")], [single("one") | {"end": single()["start"]}], [single("one") | {"end": single()["start"]}]),
+        ([daily("day")], [daily("day") | {"recurrence": ["RRULE:?"]}], [daily("day") | {"recurrence": ["RRULE:?"]}]),
+    ],
+)
+def test_deltas_and_a_full_listing_of_one_calendar_come_to_the_same_rows(
+    stored: list[Item], delta: list[Item], listed: list[Item]
+) -> None:
+    def rows(changes: list[FamilyChange]) -> list[Meeting]:
+        parts = sync_parts(changes, HORIZON, ZONE, [])
+        found = [meeting for part in parts for family in part.families for meeting in family.meetings]
+        return [meeting for meeting in found if meeting.placement is not Placement.BEFORE]
+
+    by_delta = delta_changes(events(*stored), events(*delta), {}, ZONE)
+    by_listing = full_changes(events(*listed), {}, HORIZON.start, ZONE)
+
+    assert rows(by_delta) == rows(by_listing)
+
+
+def test_rows_of_a_history_too_long_to_derive_stay() -> None:
+    often = daily("often", "2024-01-01 00:00", rule="FREQ=MINUTELY;INTERVAL=30")
+
+    changes = delta_changes([], events(often), {"often": at("2025-03-10 00:00")}, ZONE)
+    parts = parts_of(changes)
+
+    named = [meeting.start_time for part in parts for family in part.families for meeting in family.meetings]
+    (known,) = {family.known_from for part in parts for family in part.families}
+    assert known is not None
+    assert abs(min(named) - known) <= dt.timedelta(hours=1)
