@@ -143,5 +143,11 @@ SCHEMAS: dict[str, Schema] = {
         revoke_error=maybe(TEXT),
     ),
     "Explanations": shape(success=FLAG, explanations=list_of(_EXPLANATION)),
-    "Health": shape(status=one_of("ok", "ready")),
+    "Health": {
+        **shape(
+            status=one_of("ok", "ready"),
+            misconfigured={**list_of(TEXT), "description": "What only the operator can mend, if anything."},
+        ),
+        "required": ["status"],
+    },
 }
