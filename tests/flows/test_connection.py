@@ -173,3 +173,13 @@ def test_connecting_with_a_dead_grant_stores_nothing(world: World) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "grant_refused")
     assert world.rows("select 1 from google_credentials") == []
     assert world.rows("select 1 from calendar_webhooks") == []
+
+
+def test_one_passing_401_while_connecting_is_overcome(world: World) -> None:
+    bob = world.person("bob")
+    world.google.add_fault("lost_access_401", method="calendarList", times=1)
+
+    world.connect(bob, [bob.email])
+
+    assert world.rows("select google_account from google_credentials") == [{"google_account": bob.email}]
+    assert [row["google_calendar_id"] for row in world.rows("select * from calendar_webhooks")] == ["primary"]
