@@ -9,7 +9,6 @@ from sync.jobs.driving.poll_user import poll_user
 from tests.clients.google.answering import answering
 from tests.situations.quiet import LINK, Quiet, timed
 
-
 # Every twenty minutes, as Google has it: its rules know nothing below a day.
 RULE = f"RRULE:FREQ=DAILY;BYHOUR={','.join(map(str, range(24)))};BYMINUTE=0,20,40"
 
