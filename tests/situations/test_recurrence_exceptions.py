@@ -19,6 +19,7 @@ VARIANTS = {
     "sparse, last change first": {**SPARSE, "list_order": "reversed", "page_size_limit": 1},
     "orphans vanish": {"list_orphaned_exceptions": False, "list_order": "id"},
     "opaque instance ids": {"opaque_instance_ids": True},
+    "opaque instance ids in bare tombstones": {"opaque_instance_ids": True, **SPARSE},
 }
 
 

@@ -11,7 +11,7 @@ import datetime as dt
 import http.client
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import httplib2
@@ -114,6 +114,19 @@ class GoogleCalendar:
             time_zone=_token(answer, "timeZone"),
         )
 
+    def get_event(self, access: Access, calendar_id: str, event_id: str) -> Mapping[str, Any] | None:
+        """One event, cancelled ones included; None if Google knows none by this id. Raises ReconnectNeeded, SlowDown,
+        RetryLater."""
+        request = self._api.events().get(calendarId=calendar_id, eventId=event_id, maxAttendees=MAX_ATTENDEES)
+        try:
+            answer = self._execute(access, request)
+        except (BadRequest, CalendarLost, ResyncNeeded):
+            # A calendar that is lost says so when it is listed.
+            return None
+        if answer.get("id") != event_id:
+            raise ForeignAnswer("foreign_answer_200")
+        return answer
+
     def watch(
         self, access: Access, calendar_id: str, *, channel_id: str, token: str, address: str, now: dt.datetime
     ) -> OpenChannel:
@@ -137,12 +150,13 @@ class GoogleCalendar:
             raise ChannelUnknown(unknown.code) from unknown
 
     def list_calendars(self, access: Access) -> list[dict[str, Any]]:
-        """The user's calendar list (id, summary, primary, accessRole, timeZone), all pages."""
+        """The user's calendar list (id, summary, primary, accessRole, timeZone), all pages. With those they have
+        hidden: that says nothing of who meets there."""
         entries: list[dict[str, Any]] = []
         page_token = None
         turned = PagesTurned(MAX_LIST_PAGES)
         while True:
-            request = self._api.calendarList().list(maxResults=250, pageToken=page_token)
+            request = self._api.calendarList().list(maxResults=250, showHidden=True, pageToken=page_token)
             answer = self._execute(access, request)
             listed = _items(answer, "calendar#calendarList")
             if not all(isinstance(entry, dict) and isinstance(entry.get("id"), str) for entry in listed):

@@ -19,7 +19,7 @@ from sync.core.meetings.translate import cleaned, event_from_google, is_storable
 from sync.errors import PageTokenRejected, ResyncNeeded, RetryLater
 from sync.jobs.syncing.change_buffer import ChangeBuffer
 from sync.model import Event, EventsPage, SetAside
-from sync.states import SetAsideReason
+from sync.states import EventKind, SetAsideReason
 
 # Listings begun in one sync: the planned one, one after a rejected page token, one after an expired sync token, and
 # one more.
@@ -27,6 +27,10 @@ MAX_LISTINGS = 4
 # Pages may be short; a calendar of 100,000 events in pages a tenth full has 400.
 MAX_PAGES = 2000
 FALLBACK_ZONE = "UTC"
+# Bare tombstones of ids never seen that are asked after one by one; a full listing costs less than more of them. It
+# names only cancelled instances of living series, and nothing else would tell whose they are.
+MAX_ASKED = 25
+MAX_ASKED_IN_FULL = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,8 @@ class Keep:
 @dataclass(slots=True)
 class Listing:
     """The progress and result of listing. `sync_token`: None if Google ended it without one. `departure`: why it is not
-    as planned: a planned incremental listing that had to become full, or one without a token."""
+    as planned: a planned incremental listing that had to become full, or one without a token. `bare`: ids of tombstones
+    that tell neither what they were nor whose."""
 
     changes: ChangeBuffer
     items: int = 0
@@ -51,6 +56,7 @@ class Listing:
     departure: str | None = None
     changed_at: list[dt.datetime] = field(default_factory=list)
     set_aside: list[SetAside] = field(default_factory=list)
+    bare: set[str] = field(default_factory=set)
 
 
 def fetch_changes(
@@ -63,12 +69,14 @@ def fetch_changes(
     keep: Keep,
     changes: ChangeBuffer,
     between_pages: Callable[[], None],
+    known_among: Callable[[set[str]], set[str]] = set,
 ) -> Listing:
     """All changes since `sync_token` (None: everything that can still matter), with the token that follows them.
 
     Where no page names a zone, the calendar's is `known_zone`. `changes` takes them.
-    `between_pages` may raise to break off. Raises the typed
-    failures of `GoogleCalendar.list_events`, and RetryLater for a listing that goes in circles or has no end.
+    `between_pages` may raise to break off. `known_among`: which of some ids the mirror has; Google is asked what the
+    others were. Raises the typed failures of `GoogleCalendar.list_events`, and RetryLater for a listing that goes in
+    circles or has no end.
     """
     departure = None
     for _ in range(MAX_LISTINGS):
@@ -79,6 +87,9 @@ def fetch_changes(
             if sync_token and known_zone and listing.time_zone != known_zone:
                 # All-day events stand at midnight of the calendar's zone: all of them move.
                 raise ResyncNeeded("time_zone_changed")
+            for event_id in _unknown(listing, known_among):
+                between_pages()
+                _ask(calendar, access, google_calendar_id, event_id, listing, keep)
         except PageTokenRejected:
             between_pages()
             continue
@@ -127,6 +138,8 @@ def _take(page: EventsPage, listing: Listing, keep: Keep) -> None:
         event = _read(item, listing, keep)
         if event is None:
             continue
+        if _is_bare(event):
+            listing.bare.add(event.id)
         if listing.is_full and not can_still_matter(event, keep.since, listing.time_zone):
             listing.changes.drop(event)
             continue
@@ -134,6 +147,35 @@ def _take(page: EventsPage, listing: Listing, keep: Keep) -> None:
             listing.changed_at.append(event.updated_at)
         events.append(event)
     listing.changes.add(events)
+
+
+def _unknown(listing: Listing, known_among: Callable[[set[str]], set[str]]) -> list[str]:
+    """The tombstones that nothing is known of. An instance's id need not tell its series, so any of them may stand for
+    an occurrence that is shown."""
+    if listing.is_full:
+        unknown = sorted(listing.bare)
+        listing.set_aside += [
+            SetAside(event_id, SetAsideReason.UNREADABLE, "unknown_tombstone")
+            for event_id in unknown[MAX_ASKED_IN_FULL:]
+        ]
+        return unknown[:MAX_ASKED_IN_FULL]
+    unknown = sorted(listing.bare - known_among(listing.bare)) if listing.bare else []
+    if len(unknown) > MAX_ASKED:
+        raise ResyncNeeded("unknown_tombstones")
+    return unknown
+
+
+def _ask(
+    calendar: GoogleCalendar, access: Access, google_calendar_id: str, event_id: str, listing: Listing, keep: Keep
+) -> None:
+    item = calendar.get_event(access, google_calendar_id, event_id)
+    event = _read(item, listing, keep)
+    if event is not None and (event.kind is EventKind.EXCEPTION or not listing.is_full):
+        listing.changes.add([event])
+
+
+def _is_bare(event: Event) -> bool:
+    return not event.is_live and event.kind is EventKind.SINGLE and event.start is None and not event.recurrence
 
 
 def _read(item: Any, listing: Listing, keep: Keep) -> Event | None:

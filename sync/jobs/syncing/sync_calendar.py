@@ -112,6 +112,7 @@ def _sync(run: SyncRun) -> SyncOutcome:
         ),
         changes=ChangeBuffer(services, claim),
         between_pages=run.between_pages,
+        known_among=run.known_among,
     )
     committed = commit_changes(run, listing, horizon)
     if not committed.committed:

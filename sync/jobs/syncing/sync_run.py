@@ -9,11 +9,13 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sync.core.meetings.translate import event_from_google
 from sync.core.polling.plan import SyncPlan
 from sync.errors import LeaseLost, Stopping
 from sync.jobs.access_tokens import UserAccess
 from sync.jobs.services import LEASE_SECONDS, Services
 from sync.model import Claim
+from sync.states import EventKind
 
 
 @dataclass(slots=True)
@@ -45,3 +47,10 @@ class SyncRun:
             if not self.services.store.claims.extend_lease(self.claim, LEASE_SECONDS):
                 raise LeaseLost("lease_lost")
             self.lease_until = time.monotonic() + LEASE_SECONDS
+
+    def known_among(self, event_ids: set[str]) -> set[str]:
+        """Those of the ids that the calendar's mirror tells the meaning of. Not of an instance it holds as cancelled
+        already: cancelled again, it may be one of the series that was split off, whose instances have the same ids."""
+        found = self.services.store.commits.read_families(self.claim.calendar_id, (), event_ids)
+        events = [event_from_google(details) for details in found.details]
+        return event_ids & {event.id for event in events if event.is_live or event.kind is not EventKind.EXCEPTION}

@@ -12,7 +12,7 @@ import pytest
 from sync.clients.google.calendar import GoogleCalendar
 from sync.errors import RetryLater
 from sync.jobs.syncing.change_buffer import ChangeBuffer
-from sync.jobs.syncing.fetch_changes import Keep, Listing, fetch_changes
+from sync.jobs.syncing.fetch_changes import MAX_ASKED, Keep, Listing, fetch_changes
 from tests.clients.google.answering import Answers, answering
 from tests.world import Person, World
 
@@ -39,7 +39,9 @@ def event(event_id: str) -> dict[str, object]:
     return {"id": event_id, "status": "confirmed", "start": {"dateTime": start}, "end": {"dateTime": end}}
 
 
-def fetch(odd: Answers, *, sync_token: str | None = None, known_zone: str | None = None) -> Listing:
+def fetch(
+    odd: Answers, *, sync_token: str | None = None, known_zone: str | None = None, known: set[str] | None = None
+) -> Listing:
     return fetch_changes(
         GoogleCalendar(odd.url),
         Token(),
@@ -49,6 +51,7 @@ def fetch(odd: Answers, *, sync_token: str | None = None, known_zone: str | None
         keep=Keep(NOW, hide_private=False),
         changes=ChangeBuffer(cast(Any, None), cast(Any, None)),
         between_pages=lambda: None,
+        known_among=lambda ids: ids if known is None else ids & known,
     )
 
 
@@ -63,6 +66,52 @@ def test_an_empty_page_token_ends_the_listing(odd: Answers) -> None:
     listing = fetch(odd)
 
     assert (listed(listing), listing.sync_token, odd.requests) == (["a", "b"], "s", 2)
+
+
+def bare(event_id: str) -> dict[str, object]:
+    return {"id": event_id, "status": "cancelled"}
+
+
+def test_google_is_asked_what_a_bare_tombstone_never_seen_was(odd: Answers) -> None:
+    linked = {"recurringEventId": "day", "originalStartTime": {"dateTime": NOW.isoformat()}}
+    tombstones = [bare("opaque"), bare("known"), bare("day_20260302T120000Z")]
+    odd.script = [page(tombstones, nextSyncToken="t")]
+    odd.body = json.dumps({"kind": "calendar#event", **bare("opaque"), **linked}).encode()
+
+    listing = fetch(odd, sync_token="s", known={"known"})
+
+    found = {event.id: event.series_id for lot in listing.changes.families() for event in lot}
+    assert found == {"opaque": "day", "known": None, "day_20260302T120000Z": "day"}
+    assert odd.requests == 2
+
+
+def test_many_tombstones_never_seen_are_one_full_listing(odd: Answers) -> None:
+    odd.script = [page([bare(f"opaque{number}") for number in range(MAX_ASKED + 1)], nextSyncToken="t")]
+    odd.body = page([event("a")], nextSyncToken="u")
+
+    listing = fetch(odd, sync_token="s", known=set())
+
+    assert (listing.is_full, listing.departure, listed(listing)) == (True, "unknown_tombstones", ["a"])
+    assert odd.requests == 2
+
+
+def test_a_full_listing_asks_whose_instance_a_bare_tombstone_was(odd: Answers) -> None:
+    linked = {"recurringEventId": "day", "originalStartTime": {"dateTime": NOW.isoformat()}}
+    odd.script = [page([bare("opaque")], nextSyncToken="t")]
+    odd.body = json.dumps({**bare("opaque"), **linked}).encode()
+
+    listing = fetch(odd)
+
+    assert (listed(listing), odd.requests) == (["opaque"], 2)
+
+
+def test_a_tombstone_that_google_knows_nothing_of_stops_nothing(odd: Answers) -> None:
+    odd.script = [page([bare("opaque")], nextSyncToken="t")]
+    odd.body = json.dumps(bare("opaque")).encode()
+
+    listing = fetch(odd, sync_token="s", known=set())
+
+    assert (listed(listing), listing.sync_token) == (["opaque"], "t")
 
 
 @pytest.mark.parametrize("circle", [["p"], ["p", "q"], ["p", "q", "r"]])

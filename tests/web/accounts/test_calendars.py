@@ -49,6 +49,15 @@ def google_channels(world: World) -> list[str]:
     return [channel["state"] for channel in world.google.channels()]
 
 
+def test_a_calendar_that_is_hidden_from_view_can_be_chosen(world: World, alice: Person) -> None:
+    world.connect(alice)
+    world.google.hide_calendar(alice.email, TEAM)
+
+    assert TEAM in listed(world, alice)
+    (team,) = add(world, alice, TEAM)
+    assert team["google_calendar_id"] == TEAM
+
+
 def test_the_list_says_of_each_calendar_how_it_stands(world: World, alice: Person) -> None:
     world.connect(alice)
 
