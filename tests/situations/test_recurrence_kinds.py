@@ -67,6 +67,12 @@ KINDS: dict[str, JsonObject] = {
     "over midnight": timed("S", "2028-02-09T23:00", "RRULE:FREQ=DAILY", minutes=180),
     "longer than its interval": timed("S", "2028-02-01T09:00", "RRULE:FREQ=DAILY;COUNT=9", minutes=2000),
     "without length": timed("S", "2028-02-08T09:00", "RRULE:FREQ=WEEKLY", minutes=0),
+    # Where Google leaves RFC 5545.
+    "yearly by a day of the month alone": timed("S", "2020-03-27T09:00", "RRULE:FREQ=YEARLY;BYMONTHDAY=27"),
+    "all-day, yearly by a day of the month alone": all_day("S", "2020-03-27", "RRULE:FREQ=YEARLY;BYMONTHDAY=27"),
+    "a date excluded from a timed series": timed(
+        "S", "2028-02-07T09:00", "RRULE:FREQ=WEEKLY", "EXDATE;VALUE=DATE:20280214"
+    ),
 }  # fmt: skip
 
 
