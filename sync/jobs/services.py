@@ -54,6 +54,7 @@ def build_services(settings: Settings, clock: Callable[[], dt.datetime] = utc_no
         client_id=settings.google_client_id,
         client_secret=settings.google_client_secret,
         token_uri=settings.google_token_uri,
+        clock=clock,
     )
     consent = GoogleConsent(
         client_id=settings.google_client_id,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import http.client
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +52,8 @@ LONGEST_LIFE_SECONDS = 86_400
 class GoogleOAuth:
     """Thread-safe; one per process."""
 
-    def __init__(self, *, client_id: str, client_secret: str, token_uri: str) -> None:
+    def __init__(self, *, client_id: str, client_secret: str, token_uri: str, clock: Callable[[], dt.datetime]) -> None:
+        self._clock = clock
         self.client_id = client_id
         self._client_secret = client_secret
         self._token_uri = token_uri
@@ -67,10 +69,10 @@ class GoogleOAuth:
             client_secret=self._client_secret,
         )
         endpoint = TokenEndpoint(self._threads.http)
+        # Before asking, and by the clock that its end is compared with: a slow answer must not lengthen a token's life.
+        asked_at = self._clock()
         try:
             credentials.refresh(endpoint)
-            # google-auth keeps naive UTC.
-            expires_at = credentials.expiry.replace(tzinfo=dt.UTC)
         except google.auth.exceptions.RefreshError:
             raise refusal_of(endpoint.error_code) from None
         except (google.auth.exceptions.TransportError, OSError) as broken:
@@ -83,7 +85,7 @@ class GoogleOAuth:
         rotated = credentials.refresh_token if credentials.refresh_token != refresh_token else None
         return Grant(
             access_token=credentials.token,
-            expires_at=expires_at,
+            expires_at=asked_at + dt.timedelta(seconds=endpoint.life_seconds),
             refresh_token=rotated,
             scopes=endpoint.scopes,
             refresh_token_expires_in=endpoint.refresh_token_expires_in,
@@ -110,6 +112,7 @@ class TokenEndpoint(google_auth_httplib2.Request):  # type: ignore[misc]
         self.error_code: str | None = None
         # google-auth tells the granted scopes only to those who ask for some, and asking can be refused.
         self.scopes: tuple[str, ...] = ()
+        self.life_seconds = UNTOLD_LIFE_SECONDS
         self.refresh_token_expires_in: int | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -117,6 +120,7 @@ class TokenEndpoint(google_auth_httplib2.Request):  # type: ignore[misc]
         if response.status == http.client.OK:
             self.scopes = scopes_of(response.data)
             self.refresh_token_expires_in = refresh_token_seconds(response.data)
+            self.life_seconds = _life_seconds(_value(response.data, "expires_in"))
             return _Answer(response.status, response.headers, _with_life(response.data))
         subtype = _text(response.data, "error_subtype")
         # Google tells a session that must be renewed (invalid_rapt) as a kind of invalid_grant.

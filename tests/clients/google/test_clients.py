@@ -23,6 +23,7 @@ from sync.errors import (
     RetryLater,
     SyncError,
 )
+from sync.model import Grant
 from tests.clients.google.answering import Answers, answering
 
 NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
@@ -122,17 +123,21 @@ def test_a_redirect_is_not_followed_with_the_token(google: Answers) -> None:
 TOKEN = {"access_token": "ya29.new", "expires_in": 3599, "scope": "a b", "token_type": "Bearer"}
 
 
-def refresh(google: Answers) -> object:
-    return GoogleOAuth(client_id="c", client_secret="s", token_uri=google.url).refresh("1//old")
+def oauth_at(token_uri: str) -> GoogleOAuth:
+    return GoogleOAuth(client_id="c", client_secret="s", token_uri=token_uri, clock=lambda: NOW)
+
+
+def refresh(google: Answers) -> Grant:
+    return oauth_at(google.url).refresh("1//old")
 
 
 def test_a_grant_is_read_with_its_scopes_and_a_rotated_refresh_token(google: Answers) -> None:
     google.body = json.dumps({**TOKEN, "refresh_token": "1//new"}).encode()
 
-    grant = GoogleOAuth(client_id="c", client_secret="s", token_uri=google.url).refresh("1//old")
+    grant = refresh(google)
 
     assert (grant.access_token, grant.refresh_token, grant.scopes) == ("ya29.new", "1//new", ("a", "b"))
-    assert 3500 < (grant.expires_at - dt.datetime.now(dt.UTC)).total_seconds() < 3600
+    assert grant.expires_at == NOW + dt.timedelta(seconds=3599)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +193,7 @@ def test_the_token_endpoints_retry_after_is_kept(google: Answers) -> None:
 
 def test_a_token_endpoint_that_is_not_there_is_a_passing_fault() -> None:
     with pytest.raises(RetryLater, match="token_endpoint_unreachable"):
-        GoogleOAuth(client_id="c", client_secret="s", token_uri="http://127.0.0.1:9").refresh("1//old")
+        oauth_at("http://127.0.0.1:9").refresh("1//old")
 
 
 NOT_GOOGLES = [
@@ -294,12 +299,11 @@ def test_a_token_whose_life_is_not_told_works_for_a_while(google: Answers, expir
     google.body = json.dumps({name: value for name, value in answer.items() if value is not None}).encode()
     consent = GoogleConsent(client_id="c", client_secret="s", token_uri=google.url, revoke_uri=google.url)
 
-    refreshed = GoogleOAuth(client_id="c", client_secret="s", token_uri=google.url).refresh("1//old")
-    exchanged = consent.exchange("code", verifier="v", redirect_uri="https://x", now=dt.datetime.now(dt.UTC))
+    refreshed = refresh(google)
+    exchanged = consent.exchange("code", verifier="v", redirect_uri="https://x", now=NOW)
 
     for grant in (refreshed, exchanged):
-        life = (grant.expires_at - dt.datetime.now(dt.UTC)).total_seconds()
-        assert 300 < life <= 86400
+        assert 300 < (grant.expires_at - NOW).total_seconds() <= 86400
 
 
 def hang_up_between(google: Answers, calls: list[Callable[[], object]]) -> None:
@@ -312,7 +316,7 @@ def hang_up_between(google: Answers, calls: list[Callable[[], object]]) -> None:
 
 def test_an_idle_connection_that_the_token_endpoint_has_closed_is_no_failure(google: Answers) -> None:
     google.body = json.dumps(TOKEN).encode()
-    oauth = GoogleOAuth(client_id="c", client_secret="s", token_uri=google.url)
+    oauth = oauth_at(google.url)
     consent = GoogleConsent(client_id="c", client_secret="s", token_uri=google.url, revoke_uri=google.url)
 
     hang_up_between(google, [lambda: oauth.refresh("1//old")] * 8 + [lambda: consent.revoke("1//old")] * 8)
