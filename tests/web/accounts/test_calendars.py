@@ -373,9 +373,10 @@ def test_a_large_first_sync_counts_as_it_goes(world: World) -> None:
     world.google.bulk_insert(alice.email, bodies, notify=False)
     # The answer to the first part is lost: it is staged twice and counted once.
     world.supabase.fault("stage_sync", "drop_after")
-    world.supabase.fault("commit_sync", "hold")
+    world.supabase.fault("stage_sync", "delay", seconds=0.01)
+    world.supabase.fault("stage_sync", "hold")
     world.connect(alice, synced=False)
-    wait_until(lambda: world.rpcs().get("commit_sync"), "the last part", within_seconds=30)
+    wait_until(lambda: world.rpcs().get("stage_sync") == 3, "the second part", within_seconds=30)
 
     state, events, meetings = progress(world, alice)
     assert state == "running"
