@@ -71,6 +71,7 @@ alter table public.google_credentials
   add column if not exists refresh_token_expires_at timestamptz,
   -- The address of the Google account, where the grant lets us read it.
   add column if not exists google_account text,
+  add column if not exists former_account text,
   -- Who refreshes the access token now: two workers do not refresh at once.
   add column if not exists refresh_lease_until timestamptz,
   add column if not exists suspected_at timestamptz,
@@ -79,6 +80,8 @@ alter table public.google_credentials
   add column if not exists updated_at timestamptz not null default now();
 comment on column public.google_credentials.suspected_at is
   'When Google first refused the refresh token. A second refusal, a pause later, ends the connection; a token clears this.';
+comment on column public.google_credentials.former_account is
+  'google_account of the grant before, while nobody knows whether the present grant is of the same account.';
 comment on column public.google_credentials.oauth_client is
   'The client id that the refresh token last worked with. Refused under another one, it says nothing about the grant.';
 

@@ -190,6 +190,26 @@ $$;
 comment on function calendar_internal.resume_connection is
   'Ends every pause that a lost grant caused, and settles the plea to reconnect.';
 
+-- Nobody could say whose account a new grant is of: every calendar of the user is watched anew, for the new channel's resource
+-- tells whether it is the calendar it was, and `primary`, which may be another one now, is listed anew. A sync of it that runs with
+-- the grant before commits nothing.
+create or replace function calendar_internal.doubt_calendars(p_user_id uuid) returns void
+language sql security invoker set search_path = ''
+as $$
+  update public.calendar_webhooks w set
+    expiration_time = clock_timestamp(), watch_retry_at = null,
+    sync_token = case when w.google_calendar_id = 'primary' then null else w.sync_token end,
+    fence = w.fence + (w.google_calendar_id = 'primary')::integer,
+    committed_fence = case when w.google_calendar_id = 'primary' then w.fence + 1 else w.committed_fence end,
+    lease_expires_at = case when w.google_calendar_id = 'primary' then null else w.lease_expires_at end,
+    due_at = case when w.google_calendar_id = 'primary' then clock_timestamp() else w.due_at end,
+    due_reason = case when w.google_calendar_id = 'primary' then 'connected' else w.due_reason end,
+    updated_at = clock_timestamp()
+  where w.user_id = p_user_id and w.is_active and w.duplicate_of is null
+$$;
+comment on function calendar_internal.doubt_calendars is
+  'Has a user''s calendars watched anew, and the primary one listed anew: it may be that of another account.';
+
 -- Connects a user (again): stores the grant, takes the named calendars into watching, ends every pause that the lost
 -- grant caused. The calendars wait p_watch_seconds for their watch to be opened before anyone lists them: a change
 -- between a listing and a later watch would be announced by nobody.
@@ -211,7 +231,8 @@ begin
   perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
   -- Another Google account: its primary calendar is another one under the same name. All begin anew.
   if exists (
-    select 1 from public.google_credentials g where g.user_id = p_user_id and g.google_account <> p_google_account
+    select 1 from public.google_credentials g
+    where g.user_id = p_user_id and coalesce(g.google_account, g.former_account) <> p_google_account
   ) then
     perform calendar_internal.leave_calendars(
       array(select w.id from public.calendar_webhooks w where w.user_id = p_user_id and w.duplicate_of is null),
@@ -225,7 +246,9 @@ begin
     p_user_id, p_google_account, p_refresh_token, p_refresh_token_expires_at, p_access_token, p_access_token_expires_at, p_scopes,
     'connected', null, v_now, p_oauth_client)
   on conflict (user_id) do update set
-    google_account = coalesce(excluded.google_account, g.google_account), refresh_token = excluded.refresh_token, refresh_token_expires_at = excluded.refresh_token_expires_at,
+    google_account = excluded.google_account,
+    former_account = case when excluded.google_account is null then coalesce(g.google_account, g.former_account) end,
+    refresh_token = excluded.refresh_token, refresh_token_expires_at = excluded.refresh_token_expires_at,
     access_token = excluded.access_token,
     access_token_expires_at = excluded.access_token_expires_at, scopes = excluded.scopes,
     status = 'connected', status_reason = null, status_at = v_now, updated_at = v_now,
@@ -234,7 +257,14 @@ begin
   -- With a new grant all of the user's calendars go on, also those that are not named now.
   perform calendar_internal.resume_connection(p_user_id, coalesce(v_was_suspected, false));
 
+  if p_google_account is null then
+    perform calendar_internal.doubt_calendars(p_user_id);
+  end if;
   perform calendar_internal.take_calendars(p_user_id, p_google_calendar_ids, p_watch_seconds);
+  -- A connection proves its channels: one may have died unheard, or be another account's.
+  update public.calendar_webhooks w set expiration_time = v_now
+  where w.user_id = p_user_id and w.is_active and w.duplicate_of is null
+    and w.google_calendar_id = any (p_google_calendar_ids);
 
   -- Meetings of the original system belong to the primary calendar.
   update public.meetings m set calendar_id = w.id
@@ -451,6 +481,7 @@ comment on function public.regain_connection is 'Connects a user again whose con
 -- For the service alone.
 revoke all on function
   calendar_internal.take_calendars,
+  calendar_internal.doubt_calendars,
   calendar_internal.resume_connection,
   public.connect_calendars,
   public.begin_refresh,
@@ -465,6 +496,7 @@ revoke all on function
 from public, anon, authenticated;
 grant execute on function
   calendar_internal.take_calendars,
+  calendar_internal.doubt_calendars,
   calendar_internal.resume_connection,
   public.connect_calendars,
   public.begin_refresh,
@@ -732,7 +764,7 @@ as $$
   with finished as (
     update public.google_credentials g set
       access_token = null, access_token_expires_at = null, refresh_token = null, refresh_token_expires_at = null,
-      scopes = null, google_account = null, updated_at = clock_timestamp()
+      scopes = null, google_account = null, former_account = null, updated_at = clock_timestamp()
     where g.user_id = p_user_id and g.status = 'disconnected'
     returning 1
   )

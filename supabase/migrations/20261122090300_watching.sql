@@ -72,9 +72,61 @@ as $$
   on conflict (id) do nothing
 $$;
 
+-- What a new channel's resource tells: Google gives each calendar one, as a user sees it, and it stays. Called by
+-- activate_channel, in its transaction, with the calendar's row locked and before the channel is its current one.
+--   the one it had: the calendar is the one it was, and so is the account, if that was in doubt
+--   another one: the calendar's name means another calendar now, and it is listed anew
+create or replace function calendar_internal.identify_calendar(p_calendar public.calendar_webhooks, p_resource_id text)
+returns void
+language plpgsql security invoker set search_path = ''
+as $$
+begin
+  if p_calendar.resource_id is null then
+    return;
+  end if;
+  if p_calendar.resource_id <> p_resource_id then
+    update public.calendar_webhooks w set
+      sync_token = null, fence = w.fence + 1, committed_fence = w.fence + 1, lease_expires_at = null,
+      due_at = greatest(clock_timestamp(), w.not_before), due_reason = 'watch_opened'
+    where w.id = p_calendar.id;
+  elsif p_calendar.google_calendar_id = 'primary' then
+    update public.google_credentials g set google_account = g.former_account, former_account = null
+    where g.user_id = p_calendar.user_id and g.google_account is null and g.former_account is not null;
+  end if;
+end
+$$;
+comment on function calendar_internal.identify_calendar is
+  'Learns from a channel''s resource whether a calendar is still the one it was.';
+
+-- The calendar of the same user that this one is too, if any: `primary` is a second name of one of them, and who does not
+-- let us read their list may have named both. Both rows come back locked, in one order.
+create or replace function calendar_internal.lock_with_twin(p_calendar_id uuid, p_user_id uuid, p_resource_id text)
+returns public.calendar_webhooks
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_ids uuid[];
+  v_twin public.calendar_webhooks;
+begin
+  -- One activation of a user's calendars after the other, or two twins would not see each other.
+  perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
+  select array_agg(w.id) into v_ids
+  from public.calendar_channels c join public.calendar_webhooks w on w.id = c.calendar_id
+  where c.user_id = p_user_id and c.state = 'live' and c.resource_id = p_resource_id
+    and c.calendar_id <> p_calendar_id and w.is_active and w.duplicate_of is null;
+  perform 1 from public.calendar_webhooks w where w.id = p_calendar_id or w.id = any (v_ids) order by w.id for update;
+  select w.* into v_twin from public.calendar_webhooks w join public.calendar_webhooks mine on mine.id = p_calendar_id
+  where w.id = any (v_ids) and w.is_active and 'primary' in (w.google_calendar_id, mine.google_calendar_id)
+  limit 1;
+  return v_twin;
+end
+$$;
+comment on function calendar_internal.lock_with_twin is
+  'Locks a calendar, and the other row of its user that stands for the same calendar, which it gives.';
+
 -- Google opened the channel: it becomes the calendar's current one, all earlier ones are superseded and stoppable. If
 -- there was no other live channel, changes may have gone unannounced: the calendar becomes due. A channel of a calendar that is
--- watched no more never becomes live.
+-- watched no more never becomes live. Of two names of one calendar `primary` stays, and the other one is let go.
 -- Answers the channels to stop. A repeated call changes nothing.
 create or replace function public.activate_channel(p_channel_id text, p_resource_id text, p_expires_at timestamptz)
 returns table (channel_id text, resource_id text)
@@ -84,13 +136,22 @@ as $$
 declare
   v_now timestamptz := clock_timestamp();
   v_calendar_id uuid;
-  v_is_watched boolean;
+  v_user_id uuid;
+  v_calendar public.calendar_webhooks;
+  v_twin public.calendar_webhooks;
   v_gap boolean;
 begin
   -- The calendar row is locked first, as every function does that locks both.
-  select c.calendar_id into v_calendar_id from public.calendar_channels c where c.id = p_channel_id;
-  select w.is_active is true into v_is_watched from public.calendar_webhooks w where w.id = v_calendar_id for update;
-  if not v_is_watched then
+  select c.calendar_id, c.user_id into v_calendar_id, v_user_id from public.calendar_channels c where c.id = p_channel_id;
+  v_twin := calendar_internal.lock_with_twin(v_calendar_id, v_user_id, p_resource_id);
+  select * into v_calendar from public.calendar_webhooks w where w.id = v_calendar_id;
+  if v_calendar.is_active and v_twin.id is not null then
+    perform calendar_internal.leave_calendars(
+      array[case when v_calendar.google_calendar_id = 'primary' then v_twin.id else v_calendar_id end], 'keep',
+      'same_calendar');
+    v_calendar.is_active := v_calendar.google_calendar_id = 'primary';
+  end if;
+  if v_calendar.is_active is not true then
     -- Its user left while Google opened it: it never becomes current, and is itself to be stopped.
     update public.calendar_channels c set
       state = 'superseded', resource_id = p_resource_id, expires_at = p_expires_at, stop_after = v_now, updated_at = v_now
@@ -107,6 +168,7 @@ begin
   if not found then
     return;
   end if;
+  perform calendar_internal.identify_calendar(v_calendar, p_resource_id);
   v_gap := not exists (
     select 1 from public.calendar_channels c
     where c.calendar_id = v_calendar_id and c.id <> p_channel_id and c.state = 'live' and c.expires_at > v_now);
@@ -128,7 +190,7 @@ begin
   where w.id = v_calendar_id;
   return query
   select c.id, c.resource_id from public.calendar_channels c
-  where c.calendar_id = v_calendar_id and c.state = 'superseded' and c.resource_id is not null;
+  where c.calendar_id in (v_calendar_id, v_twin.id) and c.state = 'superseded' and c.resource_id is not null;
 end
 $$;
 
@@ -239,6 +301,8 @@ $$;
 
 -- For the service alone.
 revoke all on function
+  calendar_internal.identify_calendar,
+  calendar_internal.lock_with_twin,
   public.claim_expiring_watches,
   public.watches_due,
   public.begin_channel,
@@ -248,6 +312,8 @@ revoke all on function
   public.end_channel
 from public, anon, authenticated;
 grant execute on function
+  calendar_internal.identify_calendar,
+  calendar_internal.lock_with_twin,
   public.claim_expiring_watches,
   public.watches_due,
   public.begin_channel,

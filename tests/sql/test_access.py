@@ -67,8 +67,11 @@ RELATIONS = {
 FUNCTIONS = {
     "calendar_internal.apply_events",
     "calendar_internal.apply_meetings",
+    "calendar_internal.doubt_calendars",
     "calendar_internal.explain_facts",
+    "calendar_internal.identify_calendar",
     "calendar_internal.leave_calendars",
+    "calendar_internal.lock_with_twin",
     "calendar_internal.may_enter",
     "calendar_internal.resolve_told",
     "calendar_internal.resume_connection",

@@ -66,7 +66,7 @@ def add_calendars(services: Services, user_id: str, google_calendar_ids: Sequenc
     if not ids:
         # They left between our two looks.
         raise NotConnected(ConnectionStatus.DISCONNECTED)
-    return watch_connected(services, ids)
+    return watch_connected(services, user_id, ids)
 
 
 def remove_calendars(services: Services, user_id: str, google_calendar_ids: Sequence[str], meetings: str) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 from sync.core.accounts.oauth_flow import reads_events
 from sync.errors import CalendarLost, GoogleFailure, ReconnectNeeded, RetryLater, StoreRejected, SyncError
 from sync.jobs.services import Services
-from sync.jobs.watching.renew_watches import WatchOutcome, open_watches
+from sync.jobs.watching.renew_watches import CALENDAR_LEFT, WatchOutcome, open_watches
 from sync.model import Grant
 from sync.states import Watch
 
@@ -98,13 +98,24 @@ def connect_grant(
         if refused.code == FOREIGN_KEY_VIOLATION:
             raise UnknownUser("unknown_user") from refused
         raise
-    return watch_connected(services, ids)
+    return watch_connected(services, user_id, ids)
 
 
-def watch_connected(services: Services, ids: Mapping[str, str]) -> list[Connected]:
-    """Opens the watches of calendars ({Google's id: ours}) that were just taken into watching."""
-    watches = {outcome.claim.calendar_id: outcome for outcome in open_watches(services, list(ids.values()))}
-    return [_connected(google_id, calendar_id, watches.get(calendar_id)) for google_id, calendar_id in ids.items()]
+def watch_connected(services: Services, user_id: str, ids: Mapping[str, str]) -> list[Connected]:
+    """Opens the watches of a user's calendars ({Google's id: ours}) that were just taken into watching. A second name
+    of the primary calendar is found out by its channel: then the primary one is answered."""
+    # The primary calendar first: then it is the other name that is let go at once.
+    first = sorted(ids, key=lambda google_id: google_id != PRIMARY)
+    watches = {outcome.claim.calendar_id: outcome for outcome in open_watches(services, [ids[each] for each in first])}
+    connected = {google_id: _connected(google_id, ids[google_id], watches.get(ids[google_id])) for google_id in ids}
+    left = [google_id for google_id, calendar in connected.items() if calendar.reason == CALENDAR_LEFT]
+    if left:
+        own = services.store.accounts.read(user_id)
+        active = {calendar.google_calendar_id: calendar for calendar in own.calendars if calendar.is_active}
+        if PRIMARY in active and PRIMARY not in connected:
+            connected[PRIMARY] = Connected(active[PRIMARY].calendar_id, PRIMARY, Watch.LIVE, None, None)
+        connected = {google_id: calendar for google_id, calendar in connected.items() if google_id in active}
+    return list(connected.values())
 
 
 def _listed(services: Services, grant: Grant, *, needed: bool) -> list[dict[str, Any]] | None:

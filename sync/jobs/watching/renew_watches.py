@@ -28,6 +28,8 @@ WATCH_LEASE_SECONDS = 120
 ABANDONED_SECONDS = 300
 # Stopping is tidiness (Google lets a channel lapse by itself within a week), so a failed stop is in no hurry.
 STOP_RETRY_SECONDS = 6 * 3600.0
+# Its user let the calendar go while Google opened its channel, or it is another one of theirs under a second name.
+CALENDAR_LEFT = "calendar_left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +82,15 @@ def renew_watches(
 
 
 def open_watches(services: Services, calendar_ids: Sequence[str]) -> list[WatchOutcome]:
-    """Opens the watches of calendars that were just connected."""
+    """Opens the watches of calendars that were just connected, in this order."""
     claims = services.store.watches.claim_expiring(
         limit=len(calendar_ids),
         lead_seconds=services.settings.renew_lead_hours * 3600,
         lease_seconds=WATCH_LEASE_SECONDS,
         calendar_ids=calendar_ids,
     )
-    return [open_watch(services, claim) for claim in claims]
+    wanted = list(calendar_ids)
+    return [open_watch(services, claim) for claim in sorted(claims, key=lambda claim: wanted.index(claim.calendar_id))]
 
 
 def open_watch(services: Services, claim: WatchClaim) -> WatchOutcome:
@@ -122,7 +125,7 @@ def _stop_unwanted(services: Services, claim: WatchClaim, channel: OpenChannel) 
         stop_channel(services, DeadChannel(channel.channel_id, channel.resource_id, claim.user_id, claim.tokens))
     except StoreFailure as unreachable:
         services.log.warning("channels_not_stopped", error_code=unreachable.code)
-    return WatchOutcome(claim, None, "calendar_left")
+    return WatchOutcome(claim, None, CALENDAR_LEFT)
 
 
 def _stop_superseded(services: Services, channel_ids: Sequence[str]) -> int:

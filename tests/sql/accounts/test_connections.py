@@ -11,7 +11,12 @@ from tests.sql.database import Connection, Database, Row, call, in_background, m
 
 
 def connect(
-    db: Database, user_id: str, *calendars: str, refresh: str = "v1.new", by: Connection | None = None
+    db: Database,
+    user_id: str,
+    *calendars: str,
+    refresh: str = "v1.new",
+    account: str | None = "somebody@example.com",
+    by: Connection | None = None,
 ) -> dict[str, Any]:
     answer = call(
         by or db.service,
@@ -23,6 +28,7 @@ def connect(
         p_access_token_expires_at="2040-01-01T00:00:00+00:00",
         p_scopes=["calendar.readonly"],
         p_watch_seconds=60,
+        p_google_account=account,
     )
     return {row["google_calendar_id"]: row["calendar_id"] for row in answer}
 
@@ -96,6 +102,17 @@ def test_connecting_does_not_touch_a_running_sync(db: Database) -> None:
     connect(db, alice)
     assert db.claim(calendar) == []
     assert db.commit(claim)["committed"] is True
+
+
+def test_sync_with_the_grant_of_who_knows_whose_account_commits_nothing(db: Database) -> None:
+    alice = db.user()
+    primary, team = (db.calendar_row(each) for each in connect(db, alice, "primary", "team").values())
+    claims = [db.claim_one(calendar, lease=600) for calendar in (primary, team)]
+    connect(db, alice, account=None)
+    assert [db.commit(claim)["committed"] for claim in claims] == [False, True]
+    # Each of them is watched anew, whether it was named or not.
+    watches = db.call("claim_expiring_watches", p_limit=9, p_lead_seconds=0, p_lease_seconds=60)
+    assert {row["calendar_id"] for row in watches} == {primary["id"], team["id"]}
 
 
 def test_calendar_that_was_watched_no_more_is_watched_again(db: Database) -> None:

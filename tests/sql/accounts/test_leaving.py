@@ -168,8 +168,16 @@ def test_another_google_account_begins_anew_and_the_same_one_goes_on(db: Databas
     calendar = connect("alice@example.com")
     db.channel(calendar)
     db.sync(calendar, part([meeting(start_time="2035-01-01T00:00:00Z", end_time="2035-01-01T01:00:00Z")]))
-    for same in ("alice@example.com", None, "alice@example.com"):
-        assert connect(same)["sync_token"] == "token"
+    assert connect("alice@example.com")["sync_token"] == "token"
+    # Nobody knows whose it is: it is listed anew, and the address that was known is not shown meanwhile.
+    assert connect(None)["sync_token"] is None
+    accounts = "select google_account, former_account from public.google_credentials"
+    assert db.row(accounts) == {"google_account": None, "former_account": "alice@example.com"}
+    assert [row["status"] for row in db.meetings(calendar)] == ["confirmed"]
+    assert connect("alice@example.com")["is_active"] is True
+    assert db.row(accounts) == {"google_account": "alice@example.com", "former_account": None}
+    assert [row["status"] for row in db.meetings(calendar)] == ["confirmed"]
+    connect(None)
     after = connect("private@example.com")
     assert (after["id"], after["sync_token"], after["is_active"]) == (calendar["id"], None, True)
     assert [row["status_reason"] for row in db.meetings(calendar)] == ["account_changed"]

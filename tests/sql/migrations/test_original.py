@@ -177,9 +177,10 @@ def test_service_functions_work_on_an_upgraded_database(upgrade: Make, original:
                 db.call(
                     "begin_channel", p_channel_id=f"{calendar_id}", p_calendar_id=calendar_id, p_address="https://h"
                 )
-                arguments = {"p_resource_id": "resource", "p_expires_at": "2041-01-01"}
+                resource = f"resource of {calendar_id}"
+                arguments = {"p_resource_id": resource, "p_expires_at": "2041-01-01"}
                 db.call("activate_channel", p_channel_id=f"{calendar_id}", **arguments)
-                assert db.notify({"id": f"{calendar_id}"})["outcome"] == "due"
+                assert db.notify({"id": f"{calendar_id}"}, resource=resource)["outcome"] == "due"
                 assert db.sync(calendar, part(), is_full=True, sync_type="webhook")["committed"] is True
                 assert db.skip(db.claim_one(calendar)) is True
                 assert db.fail(db.claim_one(calendar)) is True

@@ -160,6 +160,47 @@ def test_repeated_activation_changes_nothing(db: Database) -> None:
     assert db.rows(state) == before
 
 
+def test_channel_of_another_resource_has_the_calendar_listed_anew(db: Database) -> None:
+    """And a sync that runs commits nothing of what it listed under the name before."""
+    calendar = db.calendar(resource_id="before", sync_token="token")
+    claim = db.claim_one(calendar)
+    begin(db, calendar)
+    activate(db, "new", "another")
+    after = db.calendar_row(calendar["id"])
+    assert (after["sync_token"], after["resource_id"], after["due_in"] <= 0) == (None, "another", True)
+    assert db.commit(claim)["committed"] is False
+
+
+def test_channel_of_the_same_resource_changes_nothing_else(db: Database) -> None:
+    calendar = db.calendar(resource_id="before", sync_token="token", fence=3)
+    db.channel(calendar, resource_id="before")
+    begin(db, calendar)
+    activate(db, "new", "before")
+    after = db.calendar_row(calendar["id"])
+    assert (after["sync_token"], after["fence"], after["due_at"]) == ("token", 3, calendar["due_at"])
+
+
+@pytest.mark.parametrize("first", ["primary", "alice@example.com"])
+def test_of_two_names_of_one_calendar_the_primary_one_stays(db: Database, first: str) -> None:
+    alice = db.user()
+    names = {name: db.calendar(alice, google_calendar_id=name) for name in ("primary", "alice@example.com")}
+    names["bob"] = db.calendar(db.user("bob"), google_calendar_id="primary")
+    for name in dict.fromkeys((first, *names)):
+        begin(db, names[name], name)
+        activate(db, name, "one resource")
+    watched = db.rows("select id from public.calendar_webhooks where is_active order by id")
+    assert [row["id"] for row in watched] == sorted(names[each]["id"] for each in ("primary", "bob"))
+    assert claim_dead(db) == ["alice@example.com"]
+
+
+def test_calendars_of_one_resource_that_are_no_names_of_the_primary_one_both_stay(db: Database) -> None:
+    alice = db.user()
+    for name in ("team", "sales"):
+        begin(db, db.calendar(alice, google_calendar_id=name), name)
+        activate(db, name, "one resource")
+    assert [db.channel_row(name)["state"] for name in ("team", "sales")] == ["live", "live"]
+
+
 def test_watch_after_a_gap_makes_the_calendar_due(db: Database) -> None:
     calendar = db.calendar(after_seconds=3600)
     begin(db, calendar)
