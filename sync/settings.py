@@ -48,6 +48,7 @@ class Settings:
     renew_lead_hours: float
     horizon_past_days: int
     horizon_future_days: int
+    calendar_lost_days: int
     hide_private_events: bool
     sync_threads: int
     cron_budget_seconds: float
@@ -162,6 +163,13 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(
         "HORIZON_FUTURE_DAYS", "horizon_future_days", env_checks.number(1, 366, int), "and this far ahead", default="60"
+    ),
+    Key(
+        "CALENDAR_LOST_DAYS",
+        "calendar_lost_days",
+        env_checks.number(1, 365, int),
+        "after so long without access to a calendar what lies ahead of it is cancelled, until it can be read again",
+        default="7",
     ),
     Key(
         "PRIVATE_EVENTS",

@@ -60,7 +60,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert settings.google_revoke_uri == "https://oauth2.googleapis.com/revoke"
     assert (settings.poll_stale_hours, settings.renew_lead_hours) == (6, 36)
     assert (settings.horizon_past_days, settings.horizon_future_days) == (1, 60)
-    assert settings.cron_budget_seconds == 50
+    assert (settings.calendar_lost_days, settings.cron_budget_seconds) == (7, 50)
     assert settings.log_level == "info"
     assert (settings.supabase_jwt_secret, settings.cron_secret) == (None, None)
 

@@ -38,6 +38,7 @@ def service_environment(
         "CRON_SECRET": secrets.cron_secret,
         "POLL_STALE_HOURS": "6",
         "RENEW_LEAD_HOURS": "36",
+        "CALENDAR_LOST_DAYS": "7",
         "HORIZON_PAST_DAYS": "1",
         "HORIZON_FUTURE_DAYS": "60",
         "LOG_LEVEL": "info",

@@ -118,6 +118,7 @@ alter table public.calendar_webhooks
   add column if not exists paused_at timestamptz,
   -- Since when Google refuses this calendar alone. It is still asked for, rarely, and nothing of it is wiped.
   add column if not exists access_lost_at timestamptz,
+  add column if not exists retired_at timestamptz,
   -- The watch: expiration_time says when it must be renewed; watch_retry_at is its lease and its backoff.
   add column if not exists watch_retry_at timestamptz,
   add column if not exists watch_failures integer not null default 0,
@@ -129,6 +130,8 @@ alter table public.calendar_webhooks
   add column if not exists initial_meetings integer not null default 0,
   -- Original rows for a calendar that has a newer row. They stay as they are and are never synced.
   add column if not exists duplicate_of uuid references public.calendar_webhooks (id) on delete set null;
+comment on column public.calendar_webhooks.retired_at is
+  'When it was given up, lost for days: nothing of it lies ahead and nothing watches it, until it can be read again.';
 
 alter table public.meetings
   add column if not exists calendar_id uuid references public.calendar_webhooks (id) on delete set null,
@@ -459,6 +462,10 @@ create index if not exists calendar_webhooks_audit on public.calendar_webhooks (
 -- sweep_state: how many calendars a recent notification vouches for
 create index if not exists calendar_webhooks_recently_notified on public.calendar_webhooks (last_webhook_received)
   where is_active and paused_reason is null and duplicate_of is null;
+-- retire_lost_calendars
+create index if not exists calendar_webhooks_lost on public.calendar_webhooks (coalesce(access_lost_at, paused_at))
+  where is_active and duplicate_of is null and retired_at is null
+    and (access_lost_at is not null or paused_reason = 'needs_reauth');
 create index if not exists calendar_webhooks_duplicates on public.calendar_webhooks (duplicate_of)
   where duplicate_of is not null;
 

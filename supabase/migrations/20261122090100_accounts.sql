@@ -164,7 +164,7 @@ as $$
   select p_user_id, wanted.id, true, clock_timestamp() + make_interval(secs => p_watch_seconds), 'connected'
   from (select distinct unnest(p_google_calendar_ids) as id) wanted
   on conflict (user_id, google_calendar_id) where duplicate_of is null do update set
-    is_active = true, watch_retry_at = null, updated_at = clock_timestamp(),
+    is_active = true, watch_retry_at = null, retired_at = null, updated_at = clock_timestamp(),
     due_at = case when w.is_active then least(w.due_at, excluded.due_at) else excluded.due_at end
 $$;
 
@@ -181,7 +181,7 @@ begin
       p_user_id, 'reconnected', 'reconnected', 'Your calendar is connected again. What changed meanwhile is being caught up.');
   end if;
   update public.calendar_webhooks w set
-    paused_reason = null, paused_at = null, due_at = least(w.due_at, v_now), not_before = null, watch_retry_at = null,
+    paused_reason = null, paused_at = null, retired_at = null, due_at = least(w.due_at, v_now), not_before = null, watch_retry_at = null,
     due_reason = 'reconnected', consecutive_failures = 0, updated_at = v_now
   where w.user_id = p_user_id
     and (w.paused_reason is not null or (p_was_suspected and w.consecutive_failures > 0 and w.lease_expires_at is null));
@@ -645,7 +645,7 @@ begin
     is_active = false, fence = w.fence + 1, committed_fence = w.fence + 1, lease_expires_at = null,
     sync_token = null, sync_format = null, horizon_until = null, last_synced_at = null, audited_at = null,
     notifications_synced = w.notifications_seen, notified_since = null, not_before = null,
-    consecutive_failures = 0, last_error_code = null, access_lost_at = null, paused_reason = null, paused_at = null,
+    consecutive_failures = 0, last_error_code = null, access_lost_at = null, paused_reason = null, paused_at = null, retired_at = null,
     webhook_id = null, resource_id = null, expiration_time = null,
     watch_retry_at = null, watch_failures = 0, watch_error_code = null, webhook_failures = 0,
     initial_sync = 'pending', initial_events = 0, initial_meetings = 0, updated_at = v_now

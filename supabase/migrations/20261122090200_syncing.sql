@@ -744,6 +744,7 @@ begin
     consecutive_failures = 0,
     last_error_code = null,
     access_lost_at = null,
+    retired_at = null,
     initial_sync = 'done',
     initial_events = case when w.initial_sync = 'done' then w.initial_events else (
       select count(*) from public.calendar_events e where e.calendar_id = p_calendar_id) end,
@@ -791,7 +792,8 @@ to service_role;
 
 -- The rolling horizon ------------------------------------------------------------------------------------------------
 
--- The horizon moves forward every day; what enters it comes from the mirror, without a call to Google.
+-- The horizon moves forward every day; what enters it comes from the mirror, without a call to Google. It stands while access is
+-- lost: nobody knows whether what would enter still holds.
 
 -- Whether any item of a calendar's mirror may come to stand between two instants, the first included: a series that has not
 -- ended, or a single or an exception in between. Something without length may begin and end exactly at the first.
@@ -820,7 +822,7 @@ declare
 begin
   select array_agg(behind.id) into v_quiet from (
     select w.id from public.calendar_webhooks w
-    where w.is_active and w.paused_reason is null and w.duplicate_of is null
+    where w.is_active and w.paused_reason is null and w.duplicate_of is null and w.access_lost_at is null
       and w.horizon_until < p_until - make_interval(secs => p_lag_seconds)
       and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
       and not calendar_internal.may_enter(w.id, w.horizon_until, p_until)
@@ -850,7 +852,7 @@ begin
   -- Materialized: inside a nested loop the limit would be counted anew for every row.
   with picked as materialized (
     select c.id from public.calendar_webhooks c
-    where c.is_active and c.paused_reason is null and c.duplicate_of is null
+    where c.is_active and c.paused_reason is null and c.duplicate_of is null and c.access_lost_at is null
       and c.horizon_until < p_until - make_interval(secs => p_lag_seconds)
       and (c.lease_expires_at is null or c.lease_expires_at <= v_now)
     order by c.horizon_until

@@ -29,7 +29,7 @@ begin
   -- Materialized: inside a nested loop the limit would be counted anew for every row.
   with picked as materialized (
     select c.id from public.calendar_webhooks c
-    where c.is_active and c.paused_reason is null and c.duplicate_of is null
+    where c.is_active and c.paused_reason is null and c.duplicate_of is null and c.retired_at is null
       and (p_calendar_ids is null or c.id = any (p_calendar_ids))
       and (c.expiration_time is null or c.expiration_time < v_now + make_interval(secs => p_lead_seconds)
         or not exists (select 1 from public.calendar_channels ch where ch.calendar_id = c.id and ch.state = 'live'))
@@ -55,7 +55,7 @@ language sql security invoker set search_path = ''
 as $$
   select count(*) from (
     select 1 from public.calendar_webhooks c
-    where c.is_active and c.paused_reason is null and c.duplicate_of is null
+    where c.is_active and c.paused_reason is null and c.duplicate_of is null and c.retired_at is null
       and (c.expiration_time is null or c.expiration_time < clock_timestamp() + make_interval(secs => p_lead_seconds)
         or not exists (select 1 from public.calendar_channels ch where ch.calendar_id = c.id and ch.state = 'live'))
       and (c.watch_retry_at is null or c.watch_retry_at <= clock_timestamp())
@@ -225,6 +225,47 @@ begin
 end
 $$;
 
+-- Gives up to p_limit calendars up that Google has refused for p_after_seconds, alone or with their user's grant: what lies ahead of
+-- them is cancelled, for nobody knows whether it holds, their channels are to be stopped, and they are listed anew when they
+-- can be read again. A refused calendar is still asked for, once a day. Answers how many. A repeated call changes nothing.
+create or replace function public.retire_lost_calendars(p_after_seconds double precision, p_limit integer)
+returns integer
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_ids uuid[];
+begin
+  select array_agg(lost.id) into v_ids from (
+    select w.id from public.calendar_webhooks w
+    where w.is_active and w.duplicate_of is null and w.retired_at is null
+      and (w.access_lost_at is not null or w.paused_reason = 'needs_reauth')
+      and coalesce(w.access_lost_at, w.paused_at) <= v_now - make_interval(secs => p_after_seconds)
+      and (w.lease_expires_at is null or w.lease_expires_at <= v_now)
+    order by coalesce(w.access_lost_at, w.paused_at)
+    limit least(greatest(p_limit, 0), 50)
+    for update skip locked
+  ) lost;
+  -- The fence moves on: whoever held a lease that ran out commits nothing.
+  update public.calendar_webhooks w set
+    retired_at = v_now, sync_token = null, fence = w.fence + 1, committed_fence = w.fence + 1, lease_expires_at = null,
+    webhook_id = null, expiration_time = null, watch_retry_at = null, watch_failures = 0, watch_error_code = null,
+    updated_at = v_now
+  where w.id = any (v_ids);
+  update public.calendar_channels c set
+    state = case when c.expires_at <= v_now then 'expired' else 'superseded' end,
+    stop_after = case when c.expires_at <= v_now then null else v_now end,
+    updated_at = v_now
+  where c.calendar_id = any (v_ids) and c.state = 'live';
+  update public.meetings m set status = 'cancelled', status_reason = 'calendar_lost', updated_at = v_now
+  where m.calendar_id = any (v_ids) and m.status is distinct from 'cancelled'
+    and coalesce(m.end_time, m.start_time) > v_now;
+  return coalesce(cardinality(v_ids), 0);
+end
+$$;
+comment on function public.retire_lost_calendars is
+  'Ends what lies ahead of calendars that could not be read for days, and their watches, until they can be read again.';
+
 -- Leases channels that should be dead and can be stopped. A channel whose opening was never finished (its process died)
 -- counts as failed after p_abandoned_seconds; one that has lapsed by itself need not be stopped any more.
 -- Guarantee: a channel that speaks for a watched calendar is never among them.
@@ -269,8 +310,9 @@ begin
     ) live on true
     where d.stop_after <= v_now and d.resource_id is not null
       and (p_channel_ids is null or d.id = any (p_channel_ids))
-      -- An old channel is stopped only once another one speaks for its calendar, or the calendar is watched no more.
-      and (d.state in ('failed', 'expired') or (d.state = 'superseded' and live.is_there) or w.is_active is not true)
+      -- An old channel is stopped only once another one speaks for its calendar, or the calendar is watched no more, or is lost.
+      and (d.state in ('failed', 'expired') or (d.state = 'superseded' and live.is_there) or w.is_active is not true
+        or w.retired_at is not null)
     order by d.stop_after
     limit least(greatest(p_limit, 0), 200)
     for update of d skip locked
@@ -309,6 +351,7 @@ revoke all on function
   public.activate_channel,
   public.fail_channel,
   public.claim_dead_channels,
+  public.retire_lost_calendars,
   public.end_channel
 from public, anon, authenticated;
 grant execute on function
@@ -320,5 +363,6 @@ grant execute on function
   public.activate_channel,
   public.fail_channel,
   public.claim_dead_channels,
+  public.retire_lost_calendars,
   public.end_channel
 to service_role;

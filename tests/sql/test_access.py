@@ -121,6 +121,7 @@ FUNCTIONS = {
     "public.remove_calendars",
     "public.replace_ciphertext",
     "public.sample_for_audit",
+    "public.retire_lost_calendars",
     "public.save_tokens",
     "public.stage_items",
     "public.stage_sync",

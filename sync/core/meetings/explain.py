@@ -20,6 +20,7 @@ _WHY_CANCELLED = {
     "deleted": "The calendar does not have it any more.",
     "beyond_horizon": "It was moved beyond the horizon and returns when the horizon reaches it.",
     "calendar_removed": "Its user has this calendar watched no more.",
+    "calendar_lost": "Its calendar has not been readable for days; it comes back with access.",
     "same_calendar": "Its calendar is the primary one under a second name, and stands there.",
     "account_changed": "Its user connected another Google account.",
     "disconnected": "Its user disconnected their Google account.",

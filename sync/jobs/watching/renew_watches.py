@@ -24,6 +24,8 @@ from sync.model import DeadChannel, OpenChannel, WatchClaim
 WEBHOOK_PATH = "/functions/v1/google-calendar-webhook"
 CLAIMED_AT_ONCE = 50
 WATCH_LEASE_SECONDS = 120
+# Each may have thousands of meetings ahead that are written in one statement.
+RETIRED_AT_ONCE = 20
 # An opening whose process died: longer than a watch call with its time-out, shorter than anybody misses the channel.
 ABANDONED_SECONDS = 300
 # Stopping is tidiness (Google lets a channel lapse by itself within a week), so a failed stop is in no hurry.
@@ -62,6 +64,7 @@ def renew_watches(
 
     outcomes: list[WatchOutcome] = []
     stopped = 0
+    _retire_lost(services, may_go_on)
     with ThreadPoolExecutor(services.settings.sync_threads, thread_name_prefix="watch") as pool:
         while may_go_on():
             claims = services.store.watches.claim_expiring(
@@ -79,6 +82,17 @@ def renew_watches(
                 break
     remaining = services.store.watches.due(services.settings.renew_lead_hours * 3600)
     return Renewal(tuple(outcomes), stopped + sum(outcome.stopped for outcome in outcomes), remaining)
+
+
+def _retire_lost(services: Services, may_go_on: Callable[[], bool]) -> None:
+    """Calendars that could not be read for days are given up, and so are their watches."""
+    retired = RETIRED_AT_ONCE
+    while retired == RETIRED_AT_ONCE and may_go_on():
+        retired = services.store.watches.retire_lost(
+            after_seconds=services.settings.calendar_lost_days * 86400.0, limit=RETIRED_AT_ONCE
+        )
+        if retired:
+            services.log.warning("calendars_given_up", calendars=retired)
 
 
 def open_watches(services: Services, calendar_ids: Sequence[str]) -> list[WatchOutcome]:

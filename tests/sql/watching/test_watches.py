@@ -376,3 +376,42 @@ def test_channel_that_lapsed_by_itself_need_not_be_stopped(db: Database) -> None
     for channel in (lapsed, orphan):
         after = db.channel_row(channel)
         assert (after["state"], after["stop_after"]) == ("expired", None)
+
+
+def retire(db: Database, after_seconds: float = 3600, limit: int = 50) -> int:
+    return int(db.value("retire_lost_calendars", p_after_seconds=after_seconds, p_limit=limit))
+
+
+@pytest.mark.parametrize(
+    ("columns", "is_given_up"),
+    [
+        ({"access_lost_at": "2020-01-01"}, True),
+        ({"paused_reason": "needs_reauth", "paused_at": "2020-01-01"}, True),
+        ({"paused_reason": "user_gone", "paused_at": "2020-01-01"}, False),
+        ({"access_lost_at": LAPSES}, False),
+        ({"access_lost_at": "2020-01-01", "lease_expires_at": LAPSES}, False),
+        ({"access_lost_at": "2020-01-01", "is_active": False}, False),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_read_for_long_is_given_up_once(db: Database, columns: Row, is_given_up: bool) -> None:
+    calendar = db.calendar(**columns, sync_token="token", expiration_time=LAPSES)
+    channel = db.channel(calendar)["id"]
+    ahead = db.insert(
+        "meetings", user_id=calendar["user_id"], calendar_id=calendar["id"], start_time=LAPSES, end_time=LAPSES
+    )
+    assert [retire(db), retire(db)] == [int(is_given_up), 0]
+    after = db.calendar_row(calendar["id"])
+    assert (after["sync_token"], after["retired_at"] is not None) == (None if is_given_up else "token", is_given_up)
+    (meeting,) = db.rows("select * from public.meetings where id = %s", ahead["id"])
+    assert meeting["status_reason"] == ("calendar_lost" if is_given_up else None)
+    assert db.channel_row(channel)["state"] == ("superseded" if is_given_up else "live")
+    assert (claim_dead(db) == [channel]) is is_given_up
+
+
+def test_calendars_are_given_up_in_batches(db: Database) -> None:
+    alice = db.user()
+    for number in range(3):
+        db.calendar(alice, google_calendar_id=f"{number}", access_lost_at="2020-01-01")
+    assert [retire(db, limit=2) for _ in range(3)] == [2, 1, 0]

@@ -30,6 +30,10 @@ class WatchCalls:
         """Watches that still wait to be opened or renewed, counted to 1000."""
         return int(self._rpc.call("watches_due", p_lead_seconds=lead_seconds))
 
+    def retire_lost(self, *, after_seconds: float, limit: int) -> int:
+        """How many calendars were given up that could not be read for so long; fewer than `limit`: all of them."""
+        return int(self._rpc.call("retire_lost_calendars", p_after_seconds=after_seconds, p_limit=limit))
+
     def begin_channel(self, channel_id: str, calendar_id: str, address: str) -> None:
         self._rpc.call("begin_channel", p_channel_id=channel_id, p_calendar_id=calendar_id, p_address=address)
 
