@@ -120,5 +120,9 @@ class LeaseLost(SyncError):
     """Another worker has this calendar now; what this one found is void."""
 
 
+class SettingsMoved(SyncError):
+    """Other settings are in force than those the work was done under: it is void, and begins anew."""
+
+
 class Stopping(SyncError):
     """This process is asked to stop, or its time budget is used up; the claim is given back."""

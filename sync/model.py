@@ -164,6 +164,24 @@ class SetAside:
 
 
 @dataclass(frozen=True, slots=True)
+class Meaning:
+    """The settings that change what a row of `meetings` means. `sync_format`: what the code keeps of an event."""
+
+    hide_private: bool
+    horizon_past_days: int
+    horizon_future_days: int
+    sync_format: int
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The meaning that every process works under, whatever its own settings say; generations only grow."""
+
+    generation: int
+    meaning: Meaning
+
+
+@dataclass(frozen=True, slots=True)
 class SealedTokens:
     """A user's tokens as stored: ciphertext (or, in rows of the original system, plaintext)."""
 
@@ -184,7 +202,7 @@ class Claim:
     fence: int
     due_reason: str
     sync_token: str | None
-    sync_format: int | None
+    settings_generation: int | None
     time_zone: str | None
     notifications_seen: int
     notifications_synced: int

@@ -37,6 +37,7 @@ def world(supabase: LocalSupabase, google: GoogleControl) -> Iterator[World]:
     environment = {**supabase.environment(google_addresses(google.base_url)), "LOG_LEVEL": "error"}
     world = World(supabase, google, environment)
     world.db.execute("delete from auth.users")
+    world.db.execute("truncate settings_generations, service_processes")
     supabase.clear_faults()
     supabase.reset_counters()
     yield world

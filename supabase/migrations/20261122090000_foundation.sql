@@ -101,8 +101,8 @@ alter table public.calendar_webhooks
   add column if not exists notifications_seen bigint not null default 0,
   add column if not exists notifications_synced bigint not null default 0,
   add column if not exists notified_since timestamptz,
-  -- What the sync token stands for: under which list parameters it was made, and the calendar's zone then.
-  add column if not exists sync_format integer,
+  -- What the sync token stands for: under which settings the calendar was last listed whole, and its zone then.
+  add column if not exists settings_generation bigint,
   add column if not exists time_zone text,
   add column if not exists horizon_until timestamptz,
   add column if not exists audited_at timestamptz,
@@ -374,7 +374,7 @@ begin
     w.webhook_id, coalesce(w.duplicate_of, w.id), w.user_id, w.resource_id, 'superseded', w.expiration_time, now(), 'original_channel'
   from public.calendar_webhooks w
   where w.webhook_id is not null and char_length(w.webhook_id) between 1 and 64 and w.resource_id is not null
-    and w.expiration_time > now() and w.sync_format is null
+    and w.expiration_time > now() and w.settings_generation is null
     and exists (select 1 from auth.users u where u.id = w.user_id)
   order by w.webhook_id, w.created_at desc
   on conflict (id) do nothing;

@@ -76,7 +76,7 @@ create or replace function public.claim_due_calendars(
   p_calendar_ids uuid[] default null, p_even_if_not_due boolean default false
 ) returns table (
   calendar_id uuid, user_id uuid, google_calendar_id text, fence bigint, due_reason text,
-  sync_token text, sync_format integer, time_zone text,
+  sync_token text, settings_generation bigint, time_zone text,
   notifications_seen bigint, notifications_synced bigint,
   last_webhook_received timestamptz, last_synced_at timestamptz,
   consecutive_failures integer, webhook_failures integer, has_live_channel boolean,
@@ -91,6 +91,9 @@ declare
   v_limit integer := least(greatest(p_limit, 0), 200);
   v_ids uuid[];
 begin
+  if calendar_internal.is_of_other_code(p_worker) then
+    return;
+  end if;
   if p_calendar_ids is not null then
     select array_agg(picked.id) into v_ids from (
       select w.id from public.calendar_webhooks w
@@ -135,7 +138,7 @@ begin
     returning w.*
   )
   select w.id, w.user_id, w.google_calendar_id, w.fence, w.due_reason,
-    w.sync_token, w.sync_format, w.time_zone, w.notifications_seen, w.notifications_synced,
+    w.sync_token, w.settings_generation, w.time_zone, w.notifications_seen, w.notifications_synced,
     w.last_webhook_received, w.last_synced_at, w.consecutive_failures, coalesce(w.webhook_failures, 0),
     exists (
       select 1 from public.calendar_channels c
@@ -590,7 +593,7 @@ $$;
 -- Idempotent. It only writes what is true of the calendar already; what is gone unseen, and the token, wait for commit_sync.
 create or replace function public.stage_sync(
   p_calendar_id uuid, p_fence bigint, p_sync_id uuid, p_part jsonb, p_lease_seconds integer,
-  p_is_full boolean default true
+  p_is_full boolean default true, p_generation bigint default null
 ) returns table (accepted boolean, created integer, updated integer, deleted integer, events integer)
 language plpgsql security invoker set search_path = ''
 as $$
@@ -602,7 +605,9 @@ declare
   v_is_repeated boolean;
 begin
   select * into v_calendar from public.calendar_webhooks w where w.id = p_calendar_id for update;
-  if not found or v_calendar.fence <> p_fence or v_calendar.committed_fence >= p_fence then
+  if not found or v_calendar.fence <> p_fence or v_calendar.committed_fence >= p_fence
+    or calendar_internal.is_outdated(p_generation)
+  then
     return query select false, 0, 0, 0, 0;
     return;
   end if;
@@ -628,11 +633,12 @@ end
 $$;
 
 -- The one commit of a sync: mirror, meetings, token, counters, next due time and log row, together.
--- p_sync: sync_id, sync_type, reason, is_full, sync_token, sync_format, time_zone, notifications_read, horizon_until,
+-- p_sync: sync_id, sync_type, reason, is_full, sync_token, generation, time_zone, notifications_read, horizon_until,
 --   next_poll_seconds, next_reason, coalesce_seconds, missed_push, reopen_watch, events_processed, google_calls, duration_ms,
 --   staged {created, updated, deleted, events}, audited (meetings compared; for an audit only), and the part itself:
 --   calendar_back_message, set_aside [{base_id, reason, code}], events, forgotten, and what apply_meetings takes.
--- Guarantees: refused when the fence moved on (another worker has the calendar); a second call of the same fence changes
+-- Guarantees: refused when the fence moved on (another worker has the calendar), or when other settings are in force than
+-- those it was made under (generation); a second call of the same fence changes
 -- nothing and gives the first one's answer; a notification that came since the claim leaves the calendar due.
 create or replace function public.commit_sync(p_calendar_id uuid, p_fence bigint, p_sync jsonb)
 returns table (
@@ -657,7 +663,9 @@ declare
 begin
   select * into v_calendar from public.calendar_webhooks w where w.id = p_calendar_id for update;
   v_now := clock_timestamp();
-  if v_calendar.id is null or v_calendar.fence <> p_fence or v_calendar.committed_fence >= p_fence then
+  if v_calendar.id is null or v_calendar.fence <> p_fence or v_calendar.committed_fence >= p_fence
+    or calendar_internal.is_outdated((p_sync ->> 'generation')::bigint)
+  then
     -- Its first call may have come through though its answer was lost, and another worker may have claimed since.
     return query
     select true, l.meetings_created, l.meetings_updated, l.meetings_deleted,
@@ -723,7 +731,8 @@ begin
     committed_fence = p_fence,
     lease_expires_at = null,
     sync_token = p_sync ->> 'sync_token',
-    sync_format = (p_sync ->> 'sync_format')::integer,
+    settings_generation = case when (p_sync ->> 'is_full')::boolean
+      then (p_sync ->> 'generation')::bigint else w.settings_generation end,
     time_zone = p_sync ->> 'time_zone',
     -- A delta by a process whose horizon ends earlier (its clock is behind) leaves out what lies after it: then the
     -- horizon falls back, and its next roll enters that.
@@ -848,6 +857,9 @@ as $$
 declare
   v_now timestamptz := clock_timestamp();
 begin
+  if calendar_internal.is_of_other_code(p_worker) then
+    return;
+  end if;
   return query
   -- Materialized: inside a nested loop the limit would be counted anew for every row.
   with picked as materialized (
@@ -896,7 +908,7 @@ $$;
 -- Answers whether a notification came meanwhile: then the calendar is due at once.
 create or replace function public.commit_roll(
   p_calendar_id uuid, p_fence bigint, p_part jsonb, p_horizon_until timestamptz, p_is_last boolean,
-  p_lease_seconds integer
+  p_lease_seconds integer, p_generation bigint default null
 ) returns table (committed boolean, entered integer, notified boolean)
 language plpgsql security invoker set search_path = ''
 as $$
@@ -908,7 +920,7 @@ declare
 begin
   select * into v_calendar from public.calendar_webhooks w where w.id = p_calendar_id for update;
   v_now := clock_timestamp();
-  if v_calendar.id is null or v_calendar.fence <> p_fence then
+  if v_calendar.id is null or v_calendar.fence <> p_fence or calendar_internal.is_outdated(p_generation) then
     return query select false, 0, false;
     return;
   end if;

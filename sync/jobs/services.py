@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import random
+import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from sync.clients.store import Store
 from sync.clients.vault import Vault
 from sync.jobs.access_tokens import AccessTokens
 from sync.jobs.operator_faults import OperatorFaults
+from sync.jobs.settings_in_force import SettingsInForce
 from sync.settings import Settings
 
 # A claim that is not ended within this time is anybody's again. Longer than a page of a slow Google with all its
@@ -30,6 +32,7 @@ LEASE_SECONDS = 180
 @dataclass(frozen=True, slots=True)
 class Services:
     settings: Settings
+    in_force: SettingsInForce
     store: Store
     calendar: GoogleCalendar
     consent: GoogleConsent
@@ -64,8 +67,11 @@ def build_services(settings: Settings, clock: Callable[[], dt.datetime] = utc_no
     )
     log: structlog.stdlib.BoundLogger = structlog.get_logger("sync")
     vault = Vault(settings.token_encryption_keys)
+    # Containers repeat both their names and their process ids.
+    worker_name = f"{socket.gethostname()[:100]}:{secrets.token_hex(4)}:{os.getpid()}"
     return Services(
         settings=settings,
+        in_force=SettingsInForce(settings, store, worker_name, log),
         store=store,
         calendar=GoogleCalendar(settings.google_api_endpoint),
         consent=consent,
@@ -74,7 +80,7 @@ def build_services(settings: Settings, clock: Callable[[], dt.datetime] = utc_no
         mailer=Mailer(settings.smtp_server) if settings.smtp_server else None,
         clock=clock,
         jitter=random.random,
-        worker_name=f"{socket.gethostname()}:{os.getpid()}"[:120],
+        worker_name=worker_name,
         operator_faults=OperatorFaults(clock, log),
         log=log,
     )

@@ -34,6 +34,8 @@ RENEW_SECONDS = 60
 ROLL_SECONDS = 600
 # One calendar per worker: a steady trickle of full listings that no quota notices.
 AUDIT_SECONDS = 600
+# Often enough to be seen as alive, whatever else runs; asks only when the last word is older than its time.
+DECLARE_SECONDS = 5
 # A sweep of the worker ends only to let other jobs run.
 SWEEP_BUDGET_SECONDS = 300.0
 
@@ -57,6 +59,7 @@ def _jobs(services: Services, should_stop: Callable[[], bool]) -> list[_Job]:
         )
 
     return [
+        _Job("declare_settings", DECLARE_SECONDS, services.in_force.now, at_start=True),
         _Job("poll_due", SWEEP_SECONDS, sweep, at_start=True),
         _Job(
             "renew_watches",

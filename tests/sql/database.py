@@ -115,7 +115,7 @@ def facts(**more: Any) -> Row:
         "reason": "poll_interval",
         "is_full": False,
         "sync_token": "token",
-        "sync_format": 1,
+        "generation": None,
         "time_zone": "UTC",
         "notifications_read": 0,
         "horizon_until": "2030-03-01T00:00:00+00:00",

@@ -51,6 +51,9 @@ RELATIONS = {
     # These two belong to a calendar; the test's rows name its person in another column.
     "public.calendar_set_aside": Access(read={"service": ALL}, write={"service": ALL}, owner="error_code"),
     "public.calendar_staged_items": Access(read={"service": ALL}, write={"service": ALL}, owner="base_event_id"),
+    # Belong to nobody; the test's rows name their person.
+    "public.settings_generations": Access(read={"service": ALL}, write={"service": ALL}, owner="declared_by"),
+    "public.service_processes": Access(read={"service": ALL}, write={"service": ALL}, owner="worker_name"),
     "public.calendar_status": Access(read={"service": ALL}, write={}),
     "public.calendar_sync_logs": OWN_ROWS,
     "public.calendar_webhooks": OWN_ROWS,
@@ -70,6 +73,8 @@ FUNCTIONS = {
     "calendar_internal.doubt_calendars",
     "calendar_internal.explain_facts",
     "calendar_internal.identify_calendar",
+    "calendar_internal.is_of_other_code",
+    "calendar_internal.is_outdated",
     "calendar_internal.leave_calendars",
     "calendar_internal.lock_with_twin",
     "calendar_internal.may_enter",
@@ -90,6 +95,7 @@ FUNCTIONS = {
     "public.claim_due_calendars",
     "public.claim_expiring_watches",
     "public.claim_rolling_calendars",
+    "public.declare_settings",
     "public.commit_roll",
     "public.commit_sync",
     "public.connect_calendars",
@@ -183,6 +189,9 @@ def furnish(db: Database) -> House:
         db.insert("oauth_flows", nonce_hash=user_id, user_id=user_id, verifier="v1.v", expires_at="2040-01-01")
         db.insert("security_events", hour="2030-01-01", kind=user_id, address_prefix="*")
         db.insert("user_notifications", user_id=user_id, kind="calendar_lost", reason="gone", message="It is gone.")
+    for generation, user_id in enumerate(people.values(), 1):
+        db.insert("settings_generations", generation=generation, meaning="{}", declared_by=user_id)
+        db.insert("service_processes", worker_name=user_id, meaning="{}")
     return House(db, people)
 
 

@@ -35,8 +35,9 @@ def tokens(row: Mapping[str, Any]) -> SealedTokens:
 
 def claim(row: Mapping[str, Any]) -> Claim:
     plain = (
-        "calendar_id", "user_id", "google_calendar_id", "fence", "due_reason", "sync_token", "sync_format", "time_zone",
-        "notifications_seen", "notifications_synced", "consecutive_failures", "webhook_failures", "has_live_channel",
+        "calendar_id", "user_id", "google_calendar_id", "fence", "due_reason", "sync_token", "settings_generation",
+        "time_zone", "notifications_seen", "notifications_synced", "consecutive_failures", "webhook_failures",
+        "has_live_channel",
     )  # fmt: skip
     return Claim(
         **{name: row[name] for name in plain},

@@ -10,13 +10,11 @@ from typing import Any
 
 from sync.core.links.meeting_url import find_meeting_link
 from sync.core.meetings.meeting_rules import link_sources
-from sync.core.meetings.translate import SYNC_FORMAT, event_from_google
+from sync.core.meetings.translate import event_from_google
 
 PRIVATE_TITLE = "Private"
 # "confidential" is Google's older word for private.
 _PRIVATE = frozenset({"private", "confidential"})
-# Beyond any SYNC_FORMAT.
-_HIDING = 1000
 _CONTENT = ("summary", "description", "location", "hangoutLink", "conferenceData")
 
 
@@ -30,8 +28,3 @@ def without_private_content(item: Mapping[str, Any]) -> Mapping[str, Any]:
     if link:
         kept["conferenceData"] = {"entryPoints": [{"entryPointType": "video", "uri": link.url}]}
     return kept
-
-
-def sync_format(*, hide_private: bool) -> int:
-    """The format a sync token is stored under: changing the setting has every calendar listed anew."""
-    return SYNC_FORMAT + _HIDING * hide_private

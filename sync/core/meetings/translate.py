@@ -16,7 +16,8 @@ from sync.core.series.local_time import find_zone, instant, zone_name, zone_of_o
 from sync.model import Event, EventTime
 from sync.states import Answer, EventKind, EventStatus
 
-# Bumped whenever the list parameters or what is kept change: a token made under another format forces a full sync.
+# Bumped whenever the list parameters or what is kept change: part of the settings in force, so every calendar is listed
+# anew.
 SYNC_FORMAT = 2
 
 _TEXTS = (

@@ -9,7 +9,6 @@ import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sync.core.meetings.translate import SYNC_FORMAT
 from sync.core.polling.poll_policy import vouched_until
 from sync.model import Claim
 from sync.states import SyncType
@@ -48,14 +47,14 @@ def plan_sync(
     asked: bool,
     forced: bool,
     now: dt.datetime,
-    expected_format: int = SYNC_FORMAT,
+    generation: int,
 ) -> SyncPlan:
     """The documented rule over the facts of the claim.
 
     `asked`: an operator or the user asked for this poll. `forced`: they asked for it whatever push says.
-    `expected_format`: the format of sync tokens now; one of another format is of no use.
+    `generation`: of the settings in force; a calendar that was listed whole under another one is listed anew.
     """
-    why_full = _why_full(claim, expected_format)
+    why_full = _why_full(claim, generation)
     action = SyncAction.FULL if why_full else SyncAction.INCREMENTAL
     if claim.last_synced_at is None:
         return SyncPlan(SyncAction.FULL, SyncType.INITIAL, "first_sync")
@@ -74,19 +73,19 @@ def plan_sync(
     return SyncPlan(action, SyncType.FULL if why_full else SyncType.INCREMENTAL, reason)
 
 
-def plan_catch_up(claim: Claim, expected_format: int) -> SyncPlan:
+def plan_catch_up(claim: Claim, generation: int) -> SyncPlan:
     """The sync before an audit: after it the calendar and the meetings should be equal."""
-    why_full = _why_full(claim, expected_format)
+    why_full = _why_full(claim, generation)
     action = SyncAction.FULL if why_full else SyncAction.INCREMENTAL
     return SyncPlan(action, SyncType.INCREMENTAL, why_full or "before_audit")
 
 
-def plan_audit() -> SyncPlan:
+def plan_audit(_claim: Claim, _generation: int) -> SyncPlan:
     """The whole calendar once more."""
     return SyncPlan(SyncAction.FULL, SyncType.FULL, "audit", is_audit=True)
 
 
-def _why_full(claim: Claim, expected_format: int) -> str | None:
+def _why_full(claim: Claim, generation: int) -> str | None:
     if not claim.sync_token:
         return "no_sync_token"
-    return "sync_format_changed" if claim.sync_format != expected_format else None
+    return "settings_changed" if claim.settings_generation != generation else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sync.clients.store import UserCalendar
 from sync.jobs.services import LEASE_SECONDS, Services
-from sync.jobs.syncing.sync_calendar import SyncOutcome, sync_claim
+from sync.jobs.syncing.sync_calendar import SETTINGS_MOVED, SyncOutcome, sync_claim
 from sync.states import SyncStatus
 
 # Another worker may be syncing the calendar right now; what it listed may be older than the question, so we wait our
@@ -60,7 +60,9 @@ def _poll(
             even_if_not_due=True,
         )
         if claimed:
-            return sync_claim(services, claimed[0], asked=True, forced=forced, should_stop=should_stop)
+            outcome = sync_claim(services, claimed[0], asked=True, forced=forced, should_stop=should_stop)
+            if outcome.reason != SETTINGS_MOVED:
+                return outcome
         if time.monotonic() > deadline or should_stop():
             return None
         time.sleep(WAIT_STEP_SECONDS)

@@ -17,7 +17,6 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
-from sync.core.meetings.privacy import sync_format
 from sync.core.polling.plan import SyncPlan, plan_audit, plan_catch_up
 from sync.errors import SyncError
 from sync.jobs.services import LEASE_SECONDS, Services, build_services
@@ -63,17 +62,16 @@ def audit_drift(
 
 def _audit(services: Services, calendar_id: str, should_stop: Callable[[], bool]) -> int | None:
     """Meetings that differed; None if the calendar is busy or changing, or could not be listed."""
-    expected = sync_format(hide_private=services.settings.hide_private_events)
-    if _sync(services, calendar_id, lambda claim: plan_catch_up(claim, expected), should_stop) is None:
+    if _sync(services, calendar_id, plan_catch_up, should_stop) is None:
         return None
-    outcome = _sync(services, calendar_id, lambda _claim: plan_audit(), should_stop)
+    outcome = _sync(services, calendar_id, plan_audit, should_stop)
     if outcome is None or outcome.claim.is_notified or outcome.again_in_seconds is not None:
         return None
     return outcome.created + outcome.updated + outcome.deleted
 
 
 def _sync(
-    services: Services, calendar_id: str, plan: Callable[[Claim], SyncPlan], should_stop: Callable[[], bool]
+    services: Services, calendar_id: str, plan: Callable[[Claim, int], SyncPlan], should_stop: Callable[[], bool]
 ) -> SyncOutcome | None:
     claimed = services.store.claims.claim_due(
         services.worker_name,
@@ -83,7 +81,7 @@ def _sync(
         even_if_not_due=True,
     )
     for claim in claimed:
-        outcome = sync_claim(services, claim, plan=plan(claim), should_stop=should_stop)
+        outcome = sync_claim(services, claim, plan=plan, should_stop=should_stop)
         if outcome.status is SyncStatus.COMPLETED:
             return outcome
     return None

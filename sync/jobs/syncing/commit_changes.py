@@ -14,12 +14,11 @@ from dataclasses import asdict
 from sync.clients.store import Committed, Staged
 from sync.core.accounts.connection_loss import CALENDAR_BACK
 from sync.core.meetings.parts import FamilyChange, delta_changes, full_changes, halves, sync_parts
-from sync.core.meetings.privacy import sync_format
 from sync.core.meetings.translate import event_from_google
 from sync.core.polling.plan import COALESCE_SECONDS, SyncPlan
 from sync.core.polling.poll_policy import next_poll
 from sync.core.polling.push_health import judge_push
-from sync.errors import DataRefused, LeaseLost, StoreTooSlow
+from sync.errors import DataRefused, StoreTooSlow
 from sync.jobs.services import LEASE_SECONDS
 from sync.jobs.syncing.fetch_changes import Listing
 from sync.jobs.syncing.sync_run import SyncRun
@@ -33,7 +32,7 @@ TOKENLESS_PAUSE_SECONDS = 60.0
 
 
 def commit_changes(run: SyncRun, listing: Listing, horizon: Window) -> Committed:
-    """Makes `meetings` what the listing says. Raises LeaseLost, and the store's failures."""
+    """Makes `meetings` what the listing says. Raises LeaseLost, SettingsMoved, and the store's failures."""
     writer = _Writer(run, listing, horizon)
     if not listing.changes.is_small():
         writer.stage_all()
@@ -77,12 +76,19 @@ class _Writer:
     def stage(self, part: SyncPart) -> None:
         self._run.between_pages()
         try:
-            written = self._store.stage(self._run.claim, self._run.sync_id, part, self._listing.is_full, LEASE_SECONDS)
+            written = self._store.stage(
+                self._run.claim,
+                self._run.sync_id,
+                part,
+                self._listing.is_full,
+                LEASE_SECONDS,
+                self._run.in_force.generation,
+            )
         except (StoreTooSlow, DataRefused) as refused:
             self.stage_cut(part, refused)
             return
         if written is None:
-            raise LeaseLost("fence_moved_on")
+            raise self._run.why_refused()
         self._staged = self._staged.plus(written)
         self._compared += _meetings(part)
 
@@ -164,7 +170,7 @@ def _facts(run: SyncRun, listing: Listing, horizon: Window) -> dict[str, object]
         "is_full": listing.is_full,
         # A delta without a token: the old one brings the same changes again, and what followed them.
         "sync_token": listing.sync_token or (None if listing.is_full else claim.sync_token),
-        "sync_format": sync_format(hide_private=settings.hide_private_events),
+        "generation": run.in_force.generation,
         "time_zone": listing.time_zone,
         "notifications_read": claim.notifications_seen,
         "horizon_until": horizon.end.isoformat(),

@@ -65,8 +65,8 @@ def _item_of(event_id: str | None, members: list[Event]) -> Event | None:
 
 
 def _horizon(services: Services) -> Window:
-    settings = services.settings
-    return horizon_at(services.clock(), settings.horizon_past_days, settings.horizon_future_days)
+    meaning = services.in_force.now().meaning
+    return horizon_at(services.clock(), meaning.horizon_past_days, meaning.horizon_future_days)
 
 
 def _with_instants(row: Mapping[str, Any] | None) -> dict[str, Any] | None:

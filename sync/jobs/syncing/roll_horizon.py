@@ -49,7 +49,10 @@ def roll_horizons(
     def may_go_on() -> bool:
         return time.monotonic() < deadline and not should_stop()
 
-    until = horizon_at(services.clock(), 0, services.settings.horizon_future_days).end
+    if not services.in_force.is_workable:
+        return Roll()
+    in_force = services.in_force.now()
+    until = horizon_at(services.clock(), 0, in_force.meaning.horizon_future_days).end
     quiet = rolled = entered = 0
     moved = QUIET_AT_ONCE
     while moved == QUIET_AT_ONCE and may_go_on():
@@ -66,7 +69,7 @@ def roll_horizons(
             claimed = len(waiting)
             while waiting and may_go_on():
                 claim = waiting.pop(0)
-                came_in = _roll_guarded(services, claim, until, should_stop)
+                came_in = _roll_guarded(services, claim, until, in_force.generation, should_stop)
                 if came_in is None:
                     failed.append(claim)
                 else:
@@ -82,17 +85,18 @@ def _give_back(services: Services, claim: RollClaim) -> None:
     """Ends the lease: syncs of the calendar must not wait for a roll that does not come about."""
     nothing = SyncPart((), claim.horizon_until)
     try:
-        services.store.horizon.commit(claim, nothing, claim.horizon_until, True, LEASE_SECONDS)
+        generation = services.in_force.now().generation
+        services.store.horizon.commit(claim, nothing, claim.horizon_until, True, LEASE_SECONDS, generation)
     except StoreFailure as unreachable:
         services.log.warning("roll_not_given_back", calendar_id=claim.calendar_id, error_code=unreachable.code)
 
 
 def _roll_guarded(
-    services: Services, claim: RollClaim, until: dt.datetime, should_stop: Callable[[], bool]
+    services: Services, claim: RollClaim, until: dt.datetime, generation: int, should_stop: Callable[[], bool]
 ) -> int | None:
     """Meetings that entered; None if it failed (recorded in the log, and tried again by a later run)."""
     try:
-        entered = _roll(services, claim, until, should_stop)
+        entered = _roll(services, claim, until, generation, should_stop)
     except SyncError as failure:
         services.log.warning("roll_failed", calendar_id=claim.calendar_id, error_code=failure.code)
         return None
@@ -103,15 +107,21 @@ def _roll_guarded(
     return entered
 
 
-def _roll(services: Services, claim: RollClaim, until: dt.datetime, should_stop: Callable[[], bool]) -> int:
+def _roll(
+    services: Services, claim: RollClaim, until: dt.datetime, generation: int, should_stop: Callable[[], bool]
+) -> int:
     zone = usable_zone(claim.time_zone)
     entered, after = 0, ""
     while True:
         details, last = services.store.horizon.read_entering(claim, until, after, FAMILIES_PER_PART)
         events = [event_from_google(item) for item in details]
         part = entering_part(events, claim.horizon_until, until, zone)
-        committed, came_in, notified = services.store.horizon.commit(claim, part, until, last is None, LEASE_SECONDS)
+        committed, came_in, notified = services.store.horizon.commit(
+            claim, part, until, last is None, LEASE_SECONDS, generation
+        )
         if not committed:
+            # Or other settings took force: whatever is done next, the giving back too, is done under them.
+            services.in_force.refreshed()
             raise LeaseLost("fence_moved_on")
         entered += came_in
         if last is None:

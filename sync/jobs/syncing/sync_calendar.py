@@ -12,10 +12,19 @@ from dataclasses import dataclass, replace
 
 from sync.core.accounts.connection_loss import CALENDAR_LOST
 from sync.core.meetings.parts import history_start, horizon_at
-from sync.core.meetings.privacy import sync_format
+from sync.core.meetings.translate import SYNC_FORMAT
 from sync.core.polling.failure_policy import react_to_refused_grant, react_to_sync_failure
 from sync.core.polling.plan import SyncAction, SyncPlan, plan_sync
-from sync.errors import CalendarLost, LeaseLost, Misconfigured, ReconnectNeeded, Stopping, StoreFailure, SyncError
+from sync.errors import (
+    CalendarLost,
+    LeaseLost,
+    Misconfigured,
+    ReconnectNeeded,
+    SettingsMoved,
+    Stopping,
+    StoreFailure,
+    SyncError,
+)
 from sync.jobs.losing_access import record_refusal
 from sync.jobs.services import Services
 from sync.jobs.syncing.change_buffer import ChangeBuffer
@@ -24,6 +33,9 @@ from sync.jobs.syncing.fetch_changes import Keep, fetch_changes
 from sync.jobs.syncing.sync_run import SyncRun
 from sync.model import Claim
 from sync.states import SyncStatus, SyncType
+
+# The reason of a sync that was void because other settings took force meanwhile; claimed again, it comes through.
+SETTINGS_MOVED = "settings_moved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +63,44 @@ def sync_claim(
     *,
     asked: bool = False,
     forced: bool = False,
-    plan: SyncPlan | None = None,
+    plan: Callable[[Claim, int], SyncPlan] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> SyncOutcome:
-    """Syncs a claimed calendar and ends the claim, by `plan` if the caller has one. Never raises for what can go wrong
-    with a calendar."""
+    """Syncs a claimed calendar and ends the claim, by `plan` (of the generation of settings in force) if the caller has
+    one. Never raises for what can go wrong with a calendar."""
     now = services.clock()
-    plan = plan or plan_sync(
-        claim,
-        stale_hours=services.settings.poll_stale_hours,
-        asked=asked,
-        forced=forced,
-        now=now,
-        expected_format=sync_format(hide_private=services.settings.hide_private_events),
-    )
-    run = SyncRun(services, claim, plan, now, should_stop)
+    try:
+        in_force = services.in_force.now()
+    except StoreFailure as unreachable:
+        # Nothing was begun: the lease runs out and the next claim tries again.
+        services.log.warning("settings_unknown", calendar_id=claim.calendar_id, error_code=unreachable.code)
+        return SyncOutcome(claim, SyncStatus.LOST, SyncType.INCREMENTAL, "settings_unknown")
+    if plan:
+        planned = plan(claim, in_force.generation)
+    else:
+        planned = plan_sync(
+            claim,
+            stale_hours=services.settings.poll_stale_hours,
+            asked=asked,
+            forced=forced,
+            now=now,
+            generation=in_force.generation,
+        )
+    return _run_guarded(SyncRun(services, in_force, claim, planned, now, should_stop))
+
+
+def _run_guarded(run: SyncRun) -> SyncOutcome:
+    services, claim, plan = run.services, run.claim, run.plan
     try:
         outcome = _skip(run) if plan.action is SyncAction.SKIP else _sync(run)
     except LeaseLost:
         outcome = SyncOutcome(claim, SyncStatus.LOST, plan.sync_type, "lease_lost")
-    except Stopping:
+    except Stopping as stopping:
         _give_back(run)
-        outcome = SyncOutcome(claim, SyncStatus.RELEASED, plan.sync_type, "stopping")
+        outcome = SyncOutcome(claim, SyncStatus.RELEASED, plan.sync_type, stopping.code)
+    except SettingsMoved:
+        _give_back(run)
+        outcome = SyncOutcome(claim, SyncStatus.RELEASED, plan.sync_type, SETTINGS_MOVED, again_in_seconds=0.0)
     except SyncError as failure:
         outcome = _record_failure(run, failure)
     except Exception as bug:
@@ -96,8 +124,10 @@ def _skip(run: SyncRun) -> SyncOutcome:
 
 
 def _sync(run: SyncRun) -> SyncOutcome:
-    services, claim, settings = run.services, run.claim, run.services.settings
-    horizon = horizon_at(run.now, settings.horizon_past_days, settings.horizon_future_days)
+    services, claim, meaning = run.services, run.claim, run.in_force.meaning
+    if meaning.sync_format != SYNC_FORMAT:
+        raise Stopping("other_code_in_force")
+    horizon = horizon_at(run.now, meaning.horizon_past_days, meaning.horizon_future_days)
     if run.plan.is_audit and claim.horizon_until:
         # What the horizon has not reached yet is no drift: it enters with the next roll.
         horizon = replace(horizon, end=min(horizon.end, claim.horizon_until))
@@ -107,16 +137,14 @@ def _sync(run: SyncRun) -> SyncOutcome:
         claim.google_calendar_id,
         sync_token=claim.sync_token if run.plan.action is SyncAction.INCREMENTAL else None,
         known_zone=claim.time_zone,
-        keep=Keep(
-            horizon.start if claim.last_synced_at is None else history_start(horizon), settings.hide_private_events
-        ),
+        keep=Keep(horizon.start if claim.last_synced_at is None else history_start(horizon), meaning.hide_private),
         changes=ChangeBuffer(services, claim),
         between_pages=run.between_pages,
         known_among=run.known_among,
     )
     committed = commit_changes(run, listing, horizon)
     if not committed.committed:
-        raise LeaseLost("fence_moved_on")
+        raise run.why_refused()
     return SyncOutcome(
         claim,
         SyncStatus.COMPLETED,

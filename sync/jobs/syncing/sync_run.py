@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from sync.core.meetings.translate import event_from_google
 from sync.core.polling.plan import SyncPlan
-from sync.errors import LeaseLost, Stopping
+from sync.errors import LeaseLost, SettingsMoved, Stopping, SyncError
 from sync.jobs.access_tokens import UserAccess
 from sync.jobs.services import LEASE_SECONDS, Services
-from sync.model import Claim
+from sync.model import Claim, InForce
 from sync.states import EventKind
 
 
@@ -23,6 +23,7 @@ class SyncRun:
     """One sync's circumstances and running figures."""
 
     services: Services
+    in_force: InForce
     claim: Claim
     plan: SyncPlan
     now: dt.datetime
@@ -47,6 +48,12 @@ class SyncRun:
             if not self.services.store.claims.extend_lease(self.claim, LEASE_SECONDS):
                 raise LeaseLost("lease_lost")
             self.lease_until = time.monotonic() + LEASE_SECONDS
+
+    def why_refused(self) -> SyncError:
+        """Why the store takes nothing more of this sync. Raises StoreFailure."""
+        if self.services.in_force.refreshed().generation != self.in_force.generation:
+            return SettingsMoved("settings_moved")
+        return LeaseLost("fence_moved_on")
 
     def known_among(self, event_ids: set[str]) -> set[str]:
         """Those of the ids that the calendar's mirror tells the meaning of. Not of an instance it holds as cancelled

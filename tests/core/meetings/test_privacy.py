@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sync.core.meetings.meeting_rules import decide_meeting
-from sync.core.meetings.privacy import PRIVATE_TITLE, sync_format, without_private_content
+from sync.core.meetings.privacy import PRIVATE_TITLE, without_private_content
 from sync.core.meetings.translate import event_from_google
 
 SECRET = "merger with Acme"
@@ -49,7 +49,3 @@ def test_a_private_event_without_a_link_stays_without_one() -> None:
 def test_other_events_are_left_as_they_are(visibility: str | None) -> None:
     item = {**ITEM, "visibility": visibility}
     assert without_private_content(item) is item
-
-
-def test_changing_the_setting_changes_the_format_of_tokens() -> None:
-    assert sync_format(hide_private=True) != sync_format(hide_private=False)

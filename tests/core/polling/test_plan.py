@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from sync.core.meetings.translate import SYNC_FORMAT
 from sync.core.polling.plan import SyncPlan, plan_sync
 from sync.model import Claim, SealedTokens
 
 NOW = dt.datetime(2026, 3, 10, 12, 0, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
+GENERATION = 3
 QUIET = Claim(
     calendar_id="c",
     user_id="u",
@@ -21,7 +21,7 @@ QUIET = Claim(
     fence=7,
     due_reason="poll_interval",
     sync_token="token",
-    sync_format=SYNC_FORMAT,
+    settings_generation=GENERATION,
     time_zone="UTC",
     notifications_seen=3,
     notifications_synced=3,
@@ -37,7 +37,8 @@ NOTIFIED: dict[str, Any] = {"notifications_seen": 4, "last_webhook_received": NO
 
 
 def planned(facts: dict[str, Any], *, asked: bool = False, forced: bool = False, stale_hours: float = 6) -> SyncPlan:
-    return plan_sync(dataclasses.replace(QUIET, **facts), stale_hours=stale_hours, asked=asked, forced=forced, now=NOW)
+    claim = dataclasses.replace(QUIET, **facts)
+    return plan_sync(claim, stale_hours=stale_hours, asked=asked, forced=forced, now=NOW, generation=GENERATION)
 
 
 @pytest.mark.parametrize(
@@ -52,10 +53,10 @@ def planned(facts: dict[str, Any], *, asked: bool = False, forced: bool = False,
         ({**NOTIFIED, "sync_token": None}, "full", "webhook", "no_sync_token"),
         (VOUCHED, "skip", "incremental", "recent_notification"),
         ({**VOUCHED, "sync_token": None}, "full", "full", "no_sync_token"),
-        ({**VOUCHED, "sync_format": SYNC_FORMAT - 1}, "full", "full", "sync_format_changed"),
+        ({**VOUCHED, "settings_generation": GENERATION - 1}, "full", "full", "settings_changed"),
         ({**VOUCHED, "consecutive_failures": 1}, "incremental", "incremental", "retry"),
         ({"sync_token": ""}, "full", "full", "no_sync_token"),
-        ({"sync_format": None}, "full", "full", "sync_format_changed"),
+        ({"settings_generation": None}, "full", "full", "settings_changed"),
         ({"consecutive_failures": 2}, "incremental", "incremental", "retry"),
     ],
 )

@@ -26,7 +26,7 @@ def test_hiding_removes_content_that_was_stored_and_keeps_the_meeting(world: Wor
     hiding = build_services(load({**world.environment, "PRIVATE_EVENTS": "hide"}))
     outcome = poll_user(hiding, alice.user_id, forced=True).outcomes[0]
 
-    assert (outcome.status, outcome.reason) == ("completed", "sync_format_changed")
+    assert (outcome.status, outcome.reason) == ("completed", "settings_changed")
     text = stored_text(world)
     assert f"{SECRET} private" not in text
     assert "private agenda" not in text
@@ -40,7 +40,11 @@ def test_showing_again_brings_the_content_back(world: World) -> None:
     world.google.insert_event(alice.email, world.event(SECRET, visibility="private"), notify=False)
     world.connect(alice)
     poll_user(build_services(load({**world.environment, "PRIVATE_EVENTS": "hide"})), alice.user_id, forced=True)
+    assert world.live_titles(alice) == ["Private"]
 
+    # The process that hid them is gone.
+    world.db.execute("update service_processes set seen_at = seen_at - interval '2 minutes'")
+    world.services.in_force.refreshed()
     poll_user(world.services, alice.user_id, forced=True)
 
     world.assert_equal(alice)

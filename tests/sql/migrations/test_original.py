@@ -145,7 +145,11 @@ def test_first_sync_updates_the_original_meetings_and_inserts_none_again(upgrade
         claims = {str(claim["user_id"]): claim for claim in db.claim()}
         assert set(claims) == {ALICE, BOB}
         claim = claims[ALICE]
-        assert (claim["sync_format"], claim["last_synced_at"], claim["refresh_token"]) == (None, None, "1//alice")
+        assert (claim["settings_generation"], claim["last_synced_at"], claim["refresh_token"]) == (
+            None,
+            None,
+            "1//alice",
+        )
         answer = db.commit(claim, part(AS_IT_IS), is_full=True, sync_type="full", sync_token="ours")
         assert (answer["committed"], answer["created"], answer["deleted"]) == (True, 0, 0)
         ours = db.rows(

@@ -30,7 +30,12 @@ def test_claim_tells_all_that_a_sync_needs(db: Database) -> None:
     alice = db.user()
     db.credentials(alice, access_token="v1.access", access_token_expires_at="2040-01-01")
     calendar = db.calendar(
-        alice, sync_token="st", sync_format=3, time_zone="Europe/Zurich", last_synced_at="2020-01-02", due_reason="why"
+        alice,
+        sync_token="st",
+        settings_generation=3,
+        time_zone="Europe/Zurich",
+        last_synced_at="2020-01-02",
+        due_reason="why",
     )
     db.channel(calendar, opened_at="2020-01-01")
     (claim,) = db.claim()
@@ -41,7 +46,7 @@ def test_claim_tells_all_that_a_sync_needs(db: Database) -> None:
         "fence": 1,
         "due_reason": "why",
         "sync_token": "st",
-        "sync_format": 3,
+        "settings_generation": 3,
         "time_zone": "Europe/Zurich",
         "notifications_seen": 0,
         "notifications_synced": 0,

@@ -29,7 +29,7 @@ def test_token_health_due_time_and_log_change_together(db: Database) -> None:
         calendar,
         part([meeting()]),
         sync_token="next",
-        sync_format=4,
+        is_full=True,
         time_zone="Europe/Zurich",
         events_processed=1,
         google_calls=2,
@@ -37,8 +37,8 @@ def test_token_health_due_time_and_log_change_together(db: Database) -> None:
     )
     assert (answer["committed"], *counts(answer), answer["notified"]) == (True, 1, 0, 0, False)
     after = db.calendar_row(calendar["id"])
-    assert [after[name] for name in ("sync_token", "sync_format", "time_zone", "committed_fence", "leased")] == [
-        "next", 4, "Europe/Zurich", 1, False,
+    assert [after[name] for name in ("sync_token", "time_zone", "committed_fence", "leased")] == [
+        "next", "Europe/Zurich", 1, False,
     ]  # fmt: skip
     assert (after["consecutive_failures"], after["last_error_code"]) == (0, None)
     assert after["last_synced_at"] == after["last_poll_at"] == after["last_change_at"]

@@ -14,7 +14,8 @@ from sync.model import Claim, SyncPart
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """`committed` False: the fence moved on. `notified`: a notification came since the claim."""
+    """`committed` False: the fence moved on, or other settings are in force. `notified`: a notification came
+    since the claim."""
 
     committed: bool
     created: int
@@ -117,8 +118,11 @@ class CommitCalls:
         )
         return StagedItems(answer["items"], answer["last"])
 
-    def stage(self, claim: Claim, sync_id: str, part: SyncPart, is_full: bool, lease_seconds: int) -> Staged | None:
-        """Writes a part of a sync that is too large for one payload. None: the fence moved on."""
+    def stage(
+        self, claim: Claim, sync_id: str, part: SyncPart, is_full: bool, lease_seconds: int, generation: int
+    ) -> Staged | None:
+        """Writes a part of a sync that is too large for one payload, made under a generation of the settings. None: the
+        fence moved on, or another generation is in force."""
         row = self._rpc.rows(
             "stage_sync",
             p_calendar_id=claim.calendar_id,
@@ -127,6 +131,7 @@ class CommitCalls:
             p_part=rows.part_json(part),
             p_is_full=is_full,
             p_lease_seconds=lease_seconds,
+            p_generation=generation,
         )[0]
         if not row["accepted"]:
             return None

@@ -49,7 +49,7 @@ class HorizonCalls:
         return answer["events"], answer["last"] if answer["families"] == limit else None
 
     def commit(
-        self, claim: RollClaim, part: SyncPart, until: dt.datetime, is_last: bool, lease_seconds: int
+        self, claim: RollClaim, part: SyncPart, until: dt.datetime, is_last: bool, lease_seconds: int, generation: int
     ) -> tuple[bool, int, bool]:
         """(committed, meetings written, a notification came meanwhile)."""
         row = self._rpc.rows(
@@ -60,5 +60,6 @@ class HorizonCalls:
             p_horizon_until=until.isoformat(),
             p_is_last=is_last,
             p_lease_seconds=lease_seconds,
+            p_generation=generation,
         )[0]
         return row["committed"], row["entered"], row["notified"]

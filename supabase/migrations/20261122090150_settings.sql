@@ -1,0 +1,102 @@
+-- Settings in force: what changes the meaning of rows is a fact of the database, not of each process.
+--
+-- Every process is configured by its own environment; while a setting is changed, or by mistake, two may differ. They all
+-- work under the meaning in force, so that no row flips between two of them. It only moves forward, a generation at a time,
+-- and each generation has every calendar listed whole once.
+
+create table if not exists public.settings_generations (
+  generation bigint primary key,
+  meaning jsonb not null,
+  declared_by text not null,
+  declared_at timestamptz not null default now()
+);
+comment on table public.settings_generations is
+  'The settings that change what a row of meetings means, each change a generation. The highest is in force.';
+comment on column public.settings_generations.meaning is
+  'hide_private, horizon_past_days, horizon_future_days, and sync_format: what the code keeps of an event.';
+
+create table if not exists public.service_processes (
+  worker_name text primary key,
+  meaning jsonb not null,
+  seen_at timestamptz not null default now()
+);
+comment on table public.service_processes is
+  'The processes of the service, what each is configured to mean, and when it last said so.';
+
+alter table public.settings_generations enable row level security;
+alter table public.service_processes enable row level security;
+revoke all on table public.settings_generations, public.service_processes
+  from public, anon, authenticated, service_role;
+grant select, insert, update, delete on table public.settings_generations, public.service_processes to service_role;
+
+-- What a process is configured to mean, said at its start and every half a minute; answers what is in force.
+-- A meaning never seen before takes force at once. A former one (a replica left over from before, or an operator who
+-- changes their mind) does so once no live process is configured with the one in force.
+-- Guarantee: generations only grow; a repeated call changes nothing.
+create or replace function public.declare_settings(p_worker text, p_meaning jsonb)
+returns table (generation bigint, meaning jsonb)
+language plpgsql security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_current public.settings_generations;
+begin
+  insert into public.service_processes as p (worker_name, meaning, seen_at)
+  values (p_worker, p_meaning, clock_timestamp())
+  on conflict (worker_name) do update set meaning = excluded.meaning, seen_at = excluded.seen_at;
+
+  select * into v_current from public.settings_generations g order by g.generation desc limit 1;
+  if v_current.meaning is distinct from p_meaning then
+    -- One at a time: two processes that start together make two generations, not one twice.
+    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('settings_generations'));
+    select * into v_current from public.settings_generations g order by g.generation desc limit 1;
+    if v_current.meaning is distinct from p_meaning and (
+      not exists (select 1 from public.settings_generations g where g.meaning = p_meaning)
+      or not exists (
+        select 1 from public.service_processes p
+        where p.meaning = v_current.meaning and p.seen_at > clock_timestamp() - interval '90 seconds'))
+    then
+      insert into public.settings_generations (generation, meaning, declared_by)
+      values (coalesce(v_current.generation, 0) + 1, p_meaning, p_worker)
+      returning * into v_current;
+      delete from public.service_processes p where p.seen_at < clock_timestamp() - interval '1 day';
+    end if;
+  end if;
+  return query select v_current.generation, v_current.meaning;
+end
+$$;
+comment on function public.declare_settings is
+  'A process says what it is configured to mean, and learns what is in force.';
+
+-- Whether work done under a generation came too late: another one is in force.
+create or replace function calendar_internal.is_outdated(p_generation bigint) returns boolean
+language sql stable security invoker set search_path = ''
+as $$
+  select coalesce(p_generation, 0) <> coalesce((select max(g.generation) from public.settings_generations g), 0)
+$$;
+comment on function calendar_internal.is_outdated is 'Whether another generation of the settings is in force.';
+
+-- Whether a process runs code that keeps other things of an event than the one in force: it cannot work as is meant now, so
+-- it is given no work.
+create or replace function calendar_internal.is_of_other_code(p_worker text) returns boolean
+language sql stable security invoker set search_path = ''
+as $$
+  select exists (
+    select 1 from public.service_processes p
+    where p.worker_name = p_worker and p.meaning -> 'sync_format' is distinct from (
+      select g.meaning -> 'sync_format' from public.settings_generations g order by g.generation desc limit 1))
+$$;
+comment on function calendar_internal.is_of_other_code is
+  'Whether a process runs code of another sync format than the one in force.';
+
+-- For the service alone.
+revoke all on function
+  public.declare_settings,
+  calendar_internal.is_outdated,
+  calendar_internal.is_of_other_code
+from public, anon, authenticated;
+grant execute on function
+  public.declare_settings,
+  calendar_internal.is_outdated,
+  calendar_internal.is_of_other_code
+to service_role;
