@@ -143,7 +143,7 @@ def test_a_dead_grant_found_while_renewing_pauses_too(world: World, alice: Perso
 def test_a_reconnection_wins_over_a_failure_of_the_old_grant(world: World, alice: Person) -> None:
     """The old grant is refused while the user reconnects: the calendar neither pauses nor waits for a day."""
     world.google.revoke(alice.email)
-    world.db.execute("update calendar_webhooks set paused_reason = 'test' where google_calendar_id <> 'primary'")
+    world.db.execute("update calendar_webhooks set paused_reason = 'user_gone' where google_calendar_id <> 'primary'")
     late = world.services_with()
     claim = late.store.claims.claim_due("late", limit=1, lease_seconds=60)[0]
     hold = world.google.add_fault("hold", method="token", times=1)

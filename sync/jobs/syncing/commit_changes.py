@@ -25,8 +25,6 @@ from sync.jobs.syncing.sync_run import SyncRun
 from sync.model import Claim, Event, SetAside, SyncPart, Window
 from sync.states import SetAsideReason, SyncType
 
-# Families whose mirror rows are read at once.
-FAMILIES_AT_ONCE = 100
 # Where Google gives no sync token, each notification costs a whole listing: not more than one a minute.
 TOKENLESS_PAUSE_SECONDS = 60.0
 
@@ -117,14 +115,8 @@ class _Writer:
             facts["audited"] = self._compared + _meetings(part)
         return self._store.commit(self._run.claim, part, facts)
 
-    def _changes(self, lot: Sequence[Event]) -> Iterator[FamilyChange]:
-        by_base: dict[str, list[Event]] = {}
-        for event in lot:
-            by_base.setdefault(event.base_id, []).append(event)
-        bases = sorted(by_base)
-        for first in range(0, len(bases), FAMILIES_AT_ONCE):
-            events = [event for base_id in bases[first : first + FAMILIES_AT_ONCE] for event in by_base[base_id]]
-            yield from self._full(events) if self._listing.is_full else self._delta(events)
+    def _changes(self, lot: Sequence[Event]) -> list[FamilyChange]:
+        return self._full(lot) if self._listing.is_full else self._delta(lot)
 
     def _full(self, events: Sequence[Event]) -> list[FamilyChange]:
         claim = self._run.claim
