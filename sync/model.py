@@ -77,7 +77,6 @@ class MirrorRow:
     starts_at: dt.datetime | None
     ends_at: dt.datetime | None
     original_start_at: dt.datetime | None
-    recurs_until: dt.datetime | None
     google_updated_at: dt.datetime | None
     details: Mapping[str, Any]
 
@@ -123,7 +122,7 @@ class FamilyPart:
     `known_from`: its rows that start then or later and are not named here are gone from the calendar, however long they
     are over; None: of what is over only `ended` and `withheld` are known to be no meetings. `ended`: occurrences that
     the calendar calls cancelled. `closes` False: a chunk, rows it does not name stay; `present`: what such chunks
-    wrote.
+    wrote. `entering`: members that put something behind the horizon's end, and when the first of it starts.
     """
 
     base_id: str
@@ -134,6 +133,7 @@ class FamilyPart:
     ended: tuple[str, ...] = ()
     known_from: dt.datetime | None = None
     present: tuple[str, ...] = ()
+    entering: Mapping[str, dt.datetime] = field(default_factory=dict)
     closes: bool = True
 
     @property
@@ -221,11 +221,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class RollClaim:
-    """A calendar whose horizon this worker is to move, under the lease of a sync."""
+    """A calendar whose mirror has something that is to enter the horizon, under the lease of a sync."""
 
     calendar_id: str
     fence: int
-    horizon_until: dt.datetime
     time_zone: str
 
 

@@ -105,6 +105,7 @@ alter table public.calendar_webhooks
   add column if not exists settings_generation bigint,
   add column if not exists time_zone text,
   add column if not exists horizon_until timestamptz,
+  add column if not exists next_entry_at timestamptz,
   add column if not exists audited_at timestamptz,
   -- Evidence for the plan.
   add column if not exists poll_interval_seconds integer,
@@ -132,6 +133,11 @@ alter table public.calendar_webhooks
   add column if not exists duplicate_of uuid references public.calendar_webhooks (id) on delete set null;
 comment on column public.calendar_webhooks.retired_at is
   'When it was given up, lost for days: nothing of it lies ahead and nothing watches it, until it can be read again.';
+
+comment on column public.calendar_webhooks.horizon_until is
+  'The furthest end of the horizon that any meeting was derived under. What starts later has no row.';
+comment on column public.calendar_webhooks.next_entry_at is
+  'The first start in the mirror that may have no meeting yet, because it lay behind the horizon; null: there is none.';
 
 alter table public.meetings
   add column if not exists calendar_id uuid references public.calendar_webhooks (id) on delete set null,
@@ -196,7 +202,7 @@ create table if not exists public.calendar_events (
   starts_at timestamptz,
   ends_at timestamptz,
   original_start_at timestamptz,
-  recurs_until timestamptz,
+  enters_at timestamptz,
   google_updated_at timestamptz,
   details jsonb not null,
   generation bigint not null default 0,
@@ -207,6 +213,9 @@ create table if not exists public.calendar_events (
   constraint calendar_events_kind check (kind in ('single', 'series', 'exception')),
   constraint calendar_events_status check (status in ('confirmed', 'tentative', 'cancelled'))
 );
+
+comment on column public.calendar_events.enters_at is
+  'The first start of this item at or after the horizon''s end that its family was last derived under; null: there is none.';
 
 -- 3. Original constraints that no longer fit --------------------------------------------------------------------
 
@@ -453,9 +462,9 @@ create index if not exists calendar_webhooks_due on public.calendar_webhooks (du
 -- claim_expiring_watches
 create index if not exists calendar_webhooks_watch_due on public.calendar_webhooks (expiration_time nulls first)
   where is_active and paused_reason is null and duplicate_of is null;
--- claim_rolling_calendars, advance_quiet_horizons
-create index if not exists calendar_webhooks_horizon on public.calendar_webhooks (horizon_until)
-  where is_active and paused_reason is null and duplicate_of is null;
+-- claim_rolling_calendars
+create index if not exists calendar_webhooks_next_entry on public.calendar_webhooks (next_entry_at)
+  where is_active and paused_reason is null and duplicate_of is null and access_lost_at is null;
 -- sample_for_audit
 create index if not exists calendar_webhooks_audit on public.calendar_webhooks (audited_at nulls first)
   where is_active and paused_reason is null and duplicate_of is null and sync_token is not null;
@@ -483,6 +492,9 @@ create index if not exists calendar_channels_opening on public.calendar_channels
 
 -- read_families
 create index if not exists calendar_events_family on public.calendar_events (calendar_id, base_event_id);
+-- read_entering, and a calendar's next_entry_at
+create index if not exists calendar_events_entering on public.calendar_events (calendar_id, enters_at)
+  where enters_at is not null;
 -- explain_event without a user
 create index if not exists calendar_events_by_base on public.calendar_events (base_event_id);
 create index if not exists calendar_events_of_user on public.calendar_events (user_id);

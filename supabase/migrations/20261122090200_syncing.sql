@@ -231,8 +231,8 @@ begin
 end
 $$;
 
--- What a sweep leaves behind: calendars still due (counted to 1000), and calendars a notification within
--- p_stale_hours vouches for, so that they need no poll.
+-- What a sweep leaves behind: calendars still due, and calendars a notification within p_stale_hours vouches for, so that they
+-- need no poll. Both are counted to 1000: the answer costs the same however many there are.
 create or replace function public.sweep_state(p_stale_hours double precision)
 returns table (remaining bigint, vouched_for bigint)
 language sql security invoker set search_path = ''
@@ -248,7 +248,7 @@ as $$
       where w.is_active and w.paused_reason is null and w.duplicate_of is null
         and w.last_webhook_received > clock_timestamp() - make_interval(secs => p_stale_hours * 3600)
         and w.due_at > clock_timestamp()
-      limit 100000) vouched)
+      limit 1000) vouched)
 $$;
 
 -- The calendars of one user that a poll is about.
@@ -332,31 +332,31 @@ begin
     select e.*, coalesce(p_generation, 0) as generation,
       mine.google_event_id is null or (
         mine.base_event_id, mine.recurring_event_id, mine.kind, mine.status, mine.starts_at, mine.ends_at,
-        mine.original_start_at, mine.recurs_until, mine.google_updated_at, mine.details
+        mine.original_start_at, mine.google_updated_at, mine.details
       ) is distinct from (
         e.base_event_id, e.recurring_event_id, e.kind, e.status, e.starts_at, e.ends_at,
-        e.original_start_at, e.recurs_until, e.google_updated_at, e.details
+        e.original_start_at, e.google_updated_at, e.details
       ) as differs,
       mine.generation as seen
     from jsonb_to_recordset(p_events) as e (
       google_event_id text, base_event_id text, recurring_event_id text, kind text, status text,
-      starts_at timestamptz, ends_at timestamptz, original_start_at timestamptz, recurs_until timestamptz,
+      starts_at timestamptz, ends_at timestamptz, original_start_at timestamptz,
       google_updated_at timestamptz, details jsonb)
     left join public.calendar_events mine
       on mine.calendar_id = p_calendar.id and mine.google_event_id = e.google_event_id
   ), written as (
     insert into public.calendar_events as mine (
       calendar_id, google_event_id, user_id, base_event_id, recurring_event_id, kind, status,
-      starts_at, ends_at, original_start_at, recurs_until, google_updated_at, details, generation, sync_id)
+      starts_at, ends_at, original_start_at, google_updated_at, details, generation, sync_id)
     select p_calendar.id, i.google_event_id, p_calendar.user_id, i.base_event_id, i.recurring_event_id, i.kind, i.status,
-      i.starts_at, i.ends_at, i.original_start_at, i.recurs_until, i.google_updated_at, i.details, i.generation,
+      i.starts_at, i.ends_at, i.original_start_at, i.google_updated_at, i.details, i.generation,
       p_sync_id
     from incoming i
     where i.differs or i.seen < i.generation
     on conflict (calendar_id, google_event_id) do update set
       base_event_id = excluded.base_event_id, recurring_event_id = excluded.recurring_event_id,
       kind = excluded.kind, status = excluded.status, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
-      original_start_at = excluded.original_start_at, recurs_until = excluded.recurs_until,
+      original_start_at = excluded.original_start_at,
       google_updated_at = excluded.google_updated_at, details = excluded.details,
       generation = greatest(mine.generation, excluded.generation),
       sync_id = case when mine.details is distinct from excluded.details then excluded.sync_id else mine.sync_id end,
@@ -462,6 +462,31 @@ begin
   delete from public.calendar_set_aside s
   where s.calendar_id = p_calendar.id and s.base_event_id in (
     select f ->> 'base_event_id' from jsonb_array_elements(p_part -> 'families') f);
+end
+$$;
+
+-- When what lies behind the horizon is to enter it: on every mirror row of the families that a part closes (p_part: families,
+-- entering {event id: first start at or after the horizon's end}). Answers the first of all the calendar's.
+create or replace function calendar_internal.apply_entries(p_calendar_id uuid, p_part jsonb, out next_entry_at timestamptz)
+language plpgsql security invoker set search_path = ''
+as $$
+begin
+  with given as materialized (
+    select g.key as google_event_id, g.value::timestamptz as enters_at
+    from jsonb_each_text(p_part -> 'entering') g
+  )
+  update public.calendar_events e set enters_at = due.enters_at
+  from (
+    select m.google_event_id, g.enters_at
+    from jsonb_to_recordset(p_part -> 'families') as f (base_event_id text)
+    join public.calendar_events m on m.calendar_id = p_calendar_id and m.base_event_id = f.base_event_id
+    left join given g on g.google_event_id = m.google_event_id
+    where m.enters_at is distinct from g.enters_at
+  ) due
+  where e.calendar_id = p_calendar_id and e.google_event_id = due.google_event_id;
+  select min(e.enters_at) from public.calendar_events e
+  where e.calendar_id = p_calendar_id and e.enters_at is not null
+  into next_entry_at;
 end
 $$;
 
@@ -620,6 +645,7 @@ begin
     v_calendar, p_sync_id, case when p_is_full then p_fence end, p_part -> 'events', p_part -> 'forgotten');
   select * into v_applied from calendar_internal.apply_meetings(v_calendar, p_sync_id, p_part);
   update public.calendar_webhooks w set
+    next_entry_at = calendar_internal.apply_entries(p_calendar_id, p_part),
     lease_expires_at = clock_timestamp() + make_interval(secs => p_lease_seconds),
     due_at = clock_timestamp() + make_interval(secs => p_lease_seconds),
     initial_events = case when w.initial_sync = 'done' or v_is_repeated then w.initial_events
@@ -655,6 +681,7 @@ declare
   v_events integer;
   v_differing integer;
   v_swept integer := 0;
+  v_next_entry_at timestamptz;
   v_created integer;
   v_updated integer;
   v_deleted integer;
@@ -695,6 +722,7 @@ begin
     v_swept := calendar_internal.sweep_unseen(
       v_calendar, v_sync_id, p_fence, (p_sync ->> 'absent_from')::timestamptz);
   end if;
+  v_next_entry_at := calendar_internal.apply_entries(p_calendar_id, p_sync);
   delete from public.calendar_staged_items s where s.calendar_id = p_calendar_id;
   v_created := v_applied.created + coalesce((p_sync #>> '{staged,created}')::integer, 0);
   v_updated := v_applied.updated + coalesce((p_sync #>> '{staged,updated}')::integer, 0);
@@ -734,11 +762,10 @@ begin
     settings_generation = case when (p_sync ->> 'is_full')::boolean
       then (p_sync ->> 'generation')::bigint else w.settings_generation end,
     time_zone = p_sync ->> 'time_zone',
-    -- A delta by a process whose horizon ends earlier (its clock is behind) leaves out what lies after it: then the
-    -- horizon falls back, and its next roll enters that.
     horizon_until = case when (p_sync ->> 'is_full')::boolean
       then (p_sync ->> 'horizon_until')::timestamptz
-      else least(w.horizon_until, (p_sync ->> 'horizon_until')::timestamptz) end,
+      else greatest(w.horizon_until, (p_sync ->> 'horizon_until')::timestamptz) end,
+    next_entry_at = v_next_entry_at,
     notifications_synced = greatest(w.notifications_synced, (p_sync ->> 'notifications_read')::bigint),
     notified_since = case when v_notified then case when v_served > 0 then v_now else w.notified_since end end,
     last_synced_at = v_now,
@@ -778,6 +805,7 @@ $$;
 revoke all on function
   calendar_internal.apply_events,
   calendar_internal.apply_meetings,
+  calendar_internal.apply_entries,
   calendar_internal.sweep_unseen,
   public.read_families,
   public.first_starts,
@@ -789,6 +817,7 @@ from public, anon, authenticated;
 grant execute on function
   calendar_internal.apply_events,
   calendar_internal.apply_meetings,
+  calendar_internal.apply_entries,
   calendar_internal.sweep_unseen,
   public.read_families,
   public.first_starts,
@@ -801,56 +830,16 @@ to service_role;
 
 -- The rolling horizon ------------------------------------------------------------------------------------------------
 
--- The horizon moves forward every day; what enters it comes from the mirror, without a call to Google. It stands while access is
--- lost: nobody knows whether what would enter still holds.
+-- The horizon moves forward all the time; what enters it comes from the mirror, without a call to Google. Each mirror row says
+-- when its family has something to enter: until then nothing is written, however far the horizon moves. It stands while access
+-- is lost: nobody knows whether what would enter still holds.
 
--- Whether any item of a calendar's mirror may come to stand between two instants, the first included: a series that has not
--- ended, or a single or an exception in between. Something without length may begin and end exactly at the first.
-create or replace function calendar_internal.may_enter(p_calendar_id uuid, p_from timestamptz, p_until timestamptz)
-returns boolean
-language sql stable security invoker set search_path = ''
-as $$
-  select exists (
-    select 1 from public.calendar_events e
-    where e.calendar_id = p_calendar_id and e.status <> 'cancelled'
-      and case when e.kind = 'series'
-        then e.recurs_until is null or e.recurs_until >= p_from
-        else e.ends_at >= p_from and e.starts_at < p_until end)
-$$;
-
--- Moves the horizon of up to p_limit calendars that nothing enters, without a lease: there is nothing to write but the horizon
--- itself. Answers how many.
--- Guarantee: what a sync commits meanwhile is seen: the mirror is read again once the rows are locked.
-create or replace function public.advance_quiet_horizons(p_until timestamptz, p_lag_seconds double precision, p_limit integer)
-returns integer
-language plpgsql security invoker set search_path = ''
-as $$
-declare
-  v_quiet uuid[];
-  v_moved integer;
-begin
-  select array_agg(behind.id) into v_quiet from (
-    select w.id from public.calendar_webhooks w
-    where w.is_active and w.paused_reason is null and w.duplicate_of is null and w.access_lost_at is null
-      and w.horizon_until < p_until - make_interval(secs => p_lag_seconds)
-      and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
-      and not calendar_internal.may_enter(w.id, w.horizon_until, p_until)
-    order by w.horizon_until
-    limit least(greatest(p_limit, 0), 1000)
-    for update skip locked
-  ) behind;
-  update public.calendar_webhooks w set horizon_until = p_until
-  where w.id = any (v_quiet) and not calendar_internal.may_enter(w.id, w.horizon_until, p_until);
-  get diagnostics v_moved = row_count;
-  return v_moved;
-end
-$$;
-
--- Leases up to p_limit calendars whose horizon lags, the furthest behind first. The lease is the one of a sync, so no sync
--- of the calendar runs meanwhile; due_at stays, so a roller that dies delays nothing but itself.
+-- Leases up to p_limit calendars that something enters, what waits the longest first: p_until is the horizon's end, of which
+-- the last p_lag_seconds may wait, so that what enters together is written together. The lease is the one of a sync, so no
+-- sync of the calendar runs meanwhile; due_at stays, so a roller that dies delays nothing but itself.
 create or replace function public.claim_rolling_calendars(
   p_worker text, p_until timestamptz, p_lag_seconds double precision, p_limit integer, p_lease_seconds integer
-) returns table (calendar_id uuid, fence bigint, horizon_until timestamptz, time_zone text)
+) returns table (calendar_id uuid, fence bigint, time_zone text)
 language plpgsql security invoker set search_path = ''
 as $$
 #variable_conflict use_column
@@ -865,9 +854,9 @@ begin
   with picked as materialized (
     select c.id from public.calendar_webhooks c
     where c.is_active and c.paused_reason is null and c.duplicate_of is null and c.access_lost_at is null
-      and c.horizon_until < p_until - make_interval(secs => p_lag_seconds)
+      and c.next_entry_at < p_until - make_interval(secs => p_lag_seconds)
       and (c.lease_expires_at is null or c.lease_expires_at <= v_now)
-    order by c.horizon_until
+    order by c.next_entry_at
     limit least(greatest(p_limit, 0), 200)
     for update skip locked
   )
@@ -875,36 +864,36 @@ begin
     fence = w.fence + 1, claimed_at = v_now, claimed_by = p_worker,
     lease_expires_at = v_now + make_interval(secs => p_lease_seconds)
   from picked where w.id = picked.id
-  returning w.id, w.fence, w.horizon_until, coalesce(w.time_zone, 'UTC');
+  returning w.id, w.fence, coalesce(w.time_zone, 'UTC');
 end
 $$;
 
--- The families that may have an occurrence between two instants, as Google's trimmed JSON. At most p_limit families, in order;
--- the caller asks again after the last base id it got.
+-- The families that have something to enter before an instant, as Google's trimmed JSON, and `since`: they have meetings for
+-- all that starts before it. At most p_limit families, in order; the caller asks again after the last base id it got.
 create or replace function public.read_entering(
-  p_calendar_id uuid, p_from timestamptz, p_until timestamptz, p_after text, p_limit integer
+  p_calendar_id uuid, p_until timestamptz, p_after text, p_limit integer
 ) returns jsonb
 language sql stable security invoker set search_path = ''
 as $$
-  with families as (
-    select distinct e.base_event_id from public.calendar_events e
-    where e.calendar_id = p_calendar_id and e.status <> 'cancelled' and e.base_event_id > p_after
-      and case when e.kind = 'series'
-        then e.recurs_until is null or e.recurs_until >= p_from
-        else e.ends_at >= p_from and e.starts_at < p_until end
-    order by e.base_event_id
+  with waiting as (
+    select e.base_event_id, e.enters_at from public.calendar_events e
+    where e.calendar_id = p_calendar_id and e.enters_at < p_until and e.base_event_id > p_after
+  ), families as (
+    select distinct w.base_event_id from waiting w
+    order by w.base_event_id
     limit p_limit
   )
   select jsonb_build_object(
     'families', (select count(*) from families),
-    'last', (select max(base_event_id) from families),
+    'last', (select max(f.base_event_id) from families f),
+    'since', (select min(w.enters_at) from waiting w),
     'events', coalesce(jsonb_agg(e.details), '[]'))
   from public.calendar_events e
-  where e.calendar_id = p_calendar_id and e.base_event_id in (select base_event_id from families)
+  where e.calendar_id = p_calendar_id and e.base_event_id in (select f.base_event_id from families f)
 $$;
 
--- Writes what entered, part by part; the last part moves the horizon and ends the claim. A repeated call changes nothing. An
--- empty last part with the horizon as it is gives the claim back.
+-- Writes what entered, part by part; the last part ends the claim. A repeated call changes nothing. An empty last part gives the
+-- claim back; without p_horizon_until nothing was derived up to there.
 -- Answers whether a notification came meanwhile: then the calendar is due at once.
 create or replace function public.commit_roll(
   p_calendar_id uuid, p_fence bigint, p_part jsonb, p_horizon_until timestamptz, p_is_last boolean,
@@ -932,11 +921,13 @@ begin
   -- What this transaction wrote: an inserted row carries its beginning, an updated one a later time.
   update public.meetings m set entered_horizon_at = v_now
   where m.calendar_id = p_calendar_id and m.updated_at >= now() and m.sync_id is null and m.status <> 'cancelled'
-    and m.base_event_id in (select f ->> 'base_event_id' from jsonb_array_elements(p_part -> 'families') f);
+    and m.google_calendar_event_id in (
+      select d ->> 'google_calendar_event_id' from jsonb_array_elements(p_part -> 'meetings') d);
   update public.calendar_webhooks w set
     committed_fence = case when p_is_last then p_fence else w.committed_fence end,
     lease_expires_at = case when not p_is_last then v_now + make_interval(secs => p_lease_seconds) end,
-    horizon_until = case when p_is_last then greatest(w.horizon_until, p_horizon_until) else w.horizon_until end,
+    horizon_until = greatest(w.horizon_until, p_horizon_until),
+    next_entry_at = calendar_internal.apply_entries(p_calendar_id, p_part),
     due_at = case when p_is_last and w.notifications_seen > w.notifications_synced
       then greatest(v_now, w.not_before) else w.due_at end
   where w.id = p_calendar_id;
@@ -947,15 +938,11 @@ $$;
 
 -- For the service alone.
 revoke all on function
-  calendar_internal.may_enter,
-  public.advance_quiet_horizons,
   public.claim_rolling_calendars,
   public.read_entering,
   public.commit_roll
 from public, anon, authenticated;
 grant execute on function
-  calendar_internal.may_enter,
-  public.advance_quiet_horizons,
   public.claim_rolling_calendars,
   public.read_entering,
   public.commit_roll

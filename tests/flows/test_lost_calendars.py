@@ -51,7 +51,8 @@ def ahead(world: World, alice: Person) -> set[tuple[str, str | None]]:
 @pytest.mark.parametrize("how", LOSSES)
 def test_nothing_rolls_while_access_is_lost(world: World, alice: Person, how: str) -> None:
     lose(world, alice, how)
-    world.db.execute("update calendar_webhooks set horizon_until = horizon_until - interval '10 days'")
+    world.db.execute("update calendar_events set enters_at = now() + interval '50 days' where kind = 'series'")
+    world.db.execute("update calendar_webhooks set next_entry_at = now() + interval '50 days'")
     world.db.execute("delete from meetings where start_time > now() + interval '50 days'")
     before = world.meetings(alice)
 

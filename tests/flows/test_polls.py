@@ -214,7 +214,7 @@ def test_a_horizon_that_cannot_be_moved_does_not_hide_what_the_sweep_did(world: 
     world.google.configure(push="drop")
     world.google.insert_event(alice.email, world.event("New"))
     world.make_due(alice)
-    world.supabase.fault("advance_quiet_horizons", "http_500", times=100)
+    world.supabase.fault("claim_rolling_calendars", "http_500", times=100)
 
     answer = world.post("/functions/v1/calendar-polling-cron")
 

@@ -68,6 +68,7 @@ RELATIONS = {
 
 # Functions are for the service, one and all.
 FUNCTIONS = {
+    "calendar_internal.apply_entries",
     "calendar_internal.apply_events",
     "calendar_internal.apply_meetings",
     "calendar_internal.doubt_calendars",
@@ -77,7 +78,6 @@ FUNCTIONS = {
     "calendar_internal.is_outdated",
     "calendar_internal.leave_calendars",
     "calendar_internal.lock_with_twin",
-    "calendar_internal.may_enter",
     "calendar_internal.resolve_told",
     "calendar_internal.resume_connection",
     "calendar_internal.sweep_unseen",
@@ -85,7 +85,6 @@ FUNCTIONS = {
     "calendar_internal.tell_user",
     "public.activate_channel",
     "public.add_calendars",
-    "public.advance_quiet_horizons",
     "public.begin_channel",
     "public.begin_disconnect",
     "public.begin_oauth_flow",

@@ -49,8 +49,7 @@ def claim(row: Mapping[str, Any]) -> Claim:
 
 
 def roll_claim(row: Mapping[str, Any]) -> RollClaim:
-    until = dt.datetime.fromisoformat(row["horizon_until"]).astimezone(dt.UTC)
-    return RollClaim(row["calendar_id"], row["fence"], until, row["time_zone"])
+    return RollClaim(row["calendar_id"], row["fence"], row["time_zone"])
 
 
 def watch_claim(row: Mapping[str, Any]) -> WatchClaim:
@@ -71,6 +70,7 @@ def part_json(part: SyncPart) -> dict[str, Any]:
         "events": [_record(event) for family in families for event in family.events],
         "forgotten": [event_id for family in families for event_id in family.forgotten],
         "meetings": [_record(meeting) for family in families for meeting in family.meetings],
+        "entering": {event_id: at.isoformat() for family in families for event_id, at in family.entering.items()},
         "withheld": {event_id: reason for family in families for event_id, reason in family.withheld.items()},
         "absent_from": part.absent_from.isoformat(),
     }

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sync.core.meetings.derive import is_series
-from sync.core.series.event_spans import duration_of, end_of, start_of
+from sync.core.series.event_spans import end_of, start_of
 from sync.core.series.instance_ids import instance_id
-from sync.core.series.recurrence import BadRecurrence, last_possible_end, occurrence_starts, unread_lines
+from sync.core.series.recurrence import BadRecurrence, occurrence_starts, unread_lines
 from sync.model import Event, MirrorRow, Window
 from sync.states import EventKind
 
@@ -141,13 +141,7 @@ def can_still_matter(event: Event, horizon_start: dt.datetime, calendar_zone: st
 
 
 def mirror_row(event: Event, calendar_zone: str) -> MirrorRow:
-    """The event as the mirror stores it. `recurs_until` is set for series that end, and for nothing else."""
-    until = None
-    if event.kind is EventKind.SERIES and event.start:
-        try:
-            until = last_possible_end(event.start, event.recurrence, duration_of(event), calendar_zone)
-        except BadRecurrence:
-            until = None
+    """The event as the mirror stores it."""
     return MirrorRow(
         google_event_id=event.id,
         base_event_id=event.base_id,
@@ -157,7 +151,6 @@ def mirror_row(event: Event, calendar_zone: str) -> MirrorRow:
         starts_at=start_of(event.start, calendar_zone) if event.start else None,
         ends_at=end_of(event.end, calendar_zone) if event.end else None,
         original_start_at=start_of(event.original_start, calendar_zone) if event.original_start else None,
-        recurs_until=until,
         google_updated_at=event.updated_at,
         details=event.details,
     )

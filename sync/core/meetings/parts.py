@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from sync.core.meetings.derive import derive
 from sync.core.meetings.evidence import ended_occurrences, known_from
 from sync.core.meetings.families import by_family, can_still_matter, merge, mirror_row
+from sync.core.series.event_spans import start_of
+from sync.core.series.recurrence import BadRecurrence, next_start
 from sync.model import Event, FamilyPart, SetAside, SyncPart, Window
-from sync.states import SetAsideReason
+from sync.states import EventKind, SetAsideReason
 
 # Rows per part, and reasons why an occurrence has none. A thousand are a fraction of a second in Postgres; the platform
 # ends a statement after 8 s.
@@ -79,22 +81,30 @@ def sync_parts(
 ) -> Iterator[SyncPart]:
     """What the families come to, in parts of at most ROWS_PER_PART rows. A family that nothing can be made of goes to
     `set_aside`, and stops no other."""
+
+    def families() -> Iterator[FamilyPart]:
+        for change in changes:
+            try:
+                yield _family_part(change, horizon, calendar_zone)
+            except Exception as unreadable:  # noqa: BLE001 - whatever is odd about one family must not stop the others
+                set_aside.append(SetAside(change.base_id, SetAsideReason.UNREADABLE, type(unreadable).__name__))
+
+    return _packed(families(), horizon.start)
+
+
+def _packed(families: Iterable[FamilyPart], absent_from: dt.datetime) -> Iterator[SyncPart]:
+    """Families in parts of at most ROWS_PER_PART rows; those larger than that in chunks."""
     waiting: list[FamilyPart] = []
     size = 0
-    for change in changes:
-        try:
-            family = _family_part(change, horizon, calendar_zone)
-        except Exception as unreadable:  # noqa: BLE001 - whatever is odd about one family must not stop the others
-            set_aside.append(SetAside(change.base_id, SetAsideReason.UNREADABLE, type(unreadable).__name__))
-            continue
+    for family in families:
         for chunk in chunks(family, ROWS_PER_PART):
             if waiting and size + chunk.size > ROWS_PER_PART:
-                yield SyncPart(tuple(waiting), horizon.start)
+                yield SyncPart(tuple(waiting), absent_from)
                 waiting, size = [], 0
             waiting.append(chunk)
             size += chunk.size
     if waiting:
-        yield SyncPart(tuple(waiting), horizon.start)
+        yield SyncPart(tuple(waiting), absent_from)
 
 
 def _family_part(change: FamilyChange, horizon: Window, calendar_zone: str) -> FamilyPart:
@@ -115,6 +125,7 @@ def _family_part(change: FamilyChange, horizon: Window, calendar_zone: str) -> F
         forgotten=change.forgotten,
         ended=ended_occurrences(change.members),
         known_from=known,
+        entering=entering(change.members, horizon.end, calendar_zone),
     )
 
 
@@ -144,6 +155,7 @@ def _cut(family: FamilyPart, rows: int) -> tuple[FamilyPart, FamilyPart]:
         forgotten=family.forgotten[:forgotten],
         ended=family.ended[:ended],
         present=(),
+        entering={},
         closes=False,
     )
     rest = replace(
@@ -169,12 +181,41 @@ def halves(part: SyncPart) -> tuple[SyncPart, SyncPart] | None:
     return replace(part, families=(first,)), replace(part, families=(replace(rest, present=written),))
 
 
-def entering_part(events: Iterable[Event], since: dt.datetime, until: dt.datetime, calendar_zone: str) -> SyncPart:
-    """What comes to stand between two ends of the horizon, of whole families of the mirror. Rows that end before
-    `since` are not its matter."""
+def entering_parts(
+    events: Iterable[Event], since: dt.datetime, until: dt.datetime, calendar_zone: str
+) -> Iterator[SyncPart]:
+    """What comes to stand between two ends of the horizon, of whole families of the mirror, in parts of at most
+    ROWS_PER_PART rows. Rows that end before `since` are not their matter."""
     span = Window(since, until)
-    families = []
-    for base_id, members in sorted(by_family(events).items()):
-        derived = derive(members, span, since, calendar_zone)
-        families.append(FamilyPart(base_id, (), derived.meetings, derived.withheld))
-    return SyncPart(tuple(families), since)
+    return _packed(
+        (
+            _entering_family(base_id, members, span, calendar_zone)
+            for base_id, members in sorted(by_family(events).items())
+        ),
+        since,
+    )
+
+
+def _entering_family(base_id: str, members: Sequence[Event], span: Window, calendar_zone: str) -> FamilyPart:
+    derived = derive(members, span, span.start, calendar_zone)
+    behind = entering(members, span.end, calendar_zone)
+    return FamilyPart(base_id, (), derived.meetings, derived.withheld, entering=behind)
+
+
+def entering(members: Iterable[Event], until: dt.datetime, calendar_zone: str) -> dict[str, dt.datetime]:
+    """By id, the first start at or behind the horizon's end of each member that has any: when its family is to be
+    derived again."""
+    starts = ((event.id, _next_start(event, until, calendar_zone)) for event in members if event.is_live)
+    return {event_id: start for event_id, start in starts if start is not None}
+
+
+def _next_start(event: Event, until: dt.datetime, calendar_zone: str) -> dt.datetime | None:
+    if event.start is None:
+        return None
+    if event.kind is EventKind.SERIES:
+        try:
+            return next_start(event.start, event.recurrence, until, calendar_zone)
+        except BadRecurrence:
+            return None
+    start = start_of(event.start, calendar_zone)
+    return start if start >= until else None

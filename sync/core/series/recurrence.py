@@ -21,7 +21,7 @@ Decisions, with sources:
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -39,7 +39,7 @@ __all__ = [
     "base_event_id",
     "expand",
     "instance_id",
-    "last_possible_end",
+    "next_start",
     "occurrence_starts",
     "parse_instance_id",
     "unread_lines",
@@ -47,6 +47,9 @@ __all__ = [
 
 # Occurrences a series may put into one window; the earliest win. Every 10 minutes for the 60-day horizon is 8,640.
 MAX_OCCURRENCES = 10_000
+
+# How far ahead the next occurrence is looked for at once. Rarer ones (the 29th of February) are looked for again then.
+LOOK_AHEAD = dt.timedelta(days=400)
 
 # About a thousand years: longer than any window reaches, short enough that no sum overflows.
 _LONGEST = dt.timedelta(days=365_000)
@@ -106,25 +109,24 @@ def expand(
     return Expansion(starts[:MAX_OCCURRENCES], is_cut or len(starts) > MAX_OCCURRENCES)
 
 
-def last_possible_end(
-    start: EventTime, recurrence: Sequence[str], duration: dt.timedelta, calendar_zone: str
+def next_start(
+    start: EventTime, recurrence: Sequence[str], after: dt.datetime, calendar_zone: str
 ) -> dt.datetime | None:
-    """No occurrence ends after this; None if the series has no end (or none that can be computed cheaply).
+    """No occurrence that starts at or after an instant starts before this; None: there is none.
 
-    Exact for COUNT, RDATE and no rule at all; for UNTIL it assumes an occurrence at the last permitted moment.
-    Exclusions are not looked at. None too if a line was set aside that may be read one day. Raises `BadRecurrence`.
+    Exact but where clocks change, for a rule that is rarer than LOOK_AHEAD, and for one too dear to be walked: then it
+    is earlier, at worst `after` itself. EXRULE is not looked at. Raises `BadRecurrence`.
     """
-    series = _Series.of(start, duration, calendar_zone)
+    series = _Series.of(start, dt.timedelta(0), calendar_zone)
     parsed = parse_recurrence(recurrence)
-    if parsed.may_hold_more:
-        return None
-    ends = [series.end(slot) for slot in (series.first, *map(series.slot_of, parsed.dates))]
+    excluded = {series.slot_of(moment).key for moment in parsed.exclusion_dates if series.all_day or not moment.is_date}
+    single = [slot for slot in (series.first, *map(series.slot_of, parsed.dates)) if slot.key not in excluded]
+    found = [slot.at for slot in single if slot.at >= after]
     for rule in parsed.rules:
-        last = _last_wall(series, rule)
-        if last is None:
-            return None
-        ends.append(series.latest_end(last))
-    return max(ends)
+        at = _next_of_rule(series, rule, after, excluded)
+        if at is not None:
+            found.append(max(at, after))
+    return min(found, default=None)
 
 
 def unread_lines(recurrence: Sequence[str]) -> tuple[UnreadLine, ...]:
@@ -199,11 +201,10 @@ class _Series:
         # All-day lengths are days of the calendar, 23 to 25 hours long; timed ones are exact (RFC 5545 3.8.5.3).
         return instant(slot.wall + self.duration, self.zone) if self.all_day else slot.at + self.duration
 
-    def latest_end(self, last_wall: dt.datetime) -> dt.datetime:
-        """An end no occurrence up to `last_wall` exceeds: near a gap, instants run out of order with local times."""
-        wall = self.slot(last_wall).wall + self.duration if self.all_day else last_wall
-        at = wall.replace(tzinfo=dt.UTC) - offsets_around(instant(wall, self.zone), self.zone)[0]
-        return at if self.all_day else at + self.duration
+    def earliest_start(self, wall: dt.datetime) -> dt.datetime:
+        """No occurrence from `wall` on starts before: near a gap, instants run out of order with local times."""
+        at = self.slot(wall).at
+        return min(at, wall.replace(tzinfo=dt.UTC) - offsets_around(at, self.zone)[1])
 
     def overlaps(self, slot: _Slot, window: Window) -> bool:
         if not self.duration:
@@ -232,6 +233,24 @@ def _rule_slots(series: _Series, rule: Rule, low: dt.datetime, high: dt.datetime
     except WalkCut:
         return slots, True
     return slots, False
+
+
+def _next_of_rule(series: _Series, rule: Rule, after: dt.datetime, excluded: Set[dt.datetime]) -> dt.datetime | None:
+    """As `next_start`, for one rule; it may lie before `after`."""
+    low, _ = walls_around(after, series.zone)
+    last = _last_wall(series, rule)
+    if last is not None and last < low:
+        return None
+    far = max(low, series.first.wall) + LOOK_AHEAD
+    rule = _without_times(rule) if series.all_day else rule
+    try:
+        for wall in walk(rule, series.first.wall, low, far if last is None else min(far, last)):
+            slot = series.slot(wall)
+            if slot.at >= after and _within_until(series, rule, slot) and slot.key not in excluded:
+                return series.earliest_start(wall)
+    except WalkCut:
+        return after
+    return series.earliest_start(far) if last is None or last > far else None
 
 
 def _last_wall(series: _Series, rule: Rule) -> dt.datetime | None:

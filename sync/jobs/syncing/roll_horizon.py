@@ -1,40 +1,38 @@
-"""Moves horizons forward: what enters comes from the mirror, without a call to Google. Called by the cron and the
-worker.
+"""Moves horizons forward: claims the calendars that something enters and enters it, in parallel threads within a time
+budget. Called by the cron and the worker.
 
-Calendars that nothing enters are moved in bulk by one statement; the others are leased like a sync, so that no sync
-of the same calendar runs meanwhile. Past occurrences stay as history.
+A calendar that nothing enters costs nothing. The others are leased like a sync, so that no sync of the same calendar
+runs meanwhile. Past occurrences stay as history.
 """
 
 from __future__ import annotations
 
-import datetime as dt
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from sync.core.meetings.parts import entering_part, horizon_at
-from sync.core.meetings.translate import event_from_google
-from sync.errors import LeaseLost, StoreFailure, SyncError
+from sync.core.meetings.parts import horizon_at
+from sync.errors import Stopping, StoreFailure, SyncError
 from sync.jobs.services import LEASE_SECONDS, Services
-from sync.jobs.syncing.fetch_changes import usable_zone
+from sync.jobs.syncing.enter_horizon import enter_horizon
 from sync.jobs.syncing.sync_calendar import sync_claim
 from sync.model import RollClaim, SyncPart
 
-# A horizon lags by this much before it is moved: the far end of two months is nobody's hurry, and each calendar
-# costs two or three calls to the store per move.
+# What enters may wait this long, so that it is written together: the far end of two months is nobody's hurry, and each
+# roll of a calendar costs three calls to the store.
 LAG_SECONDS = 6 * 3600.0
-CLAIMED_AT_ONCE = 50
-QUIET_AT_ONCE = 1000
-# Families read and written at a time; with all their occurrences far below a payload's and a statement's limits.
-FAMILIES_PER_PART = 200
+# Claimed at a time, per thread: claimed calendars wait seconds, far less than their lease.
+CLAIMS_PER_THREAD = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Roll:
-    """`quiet`: moved in bulk; `rolled`: had something that might enter; `entered`: meetings written; `failed`: tried
-    again by a later run."""
+    """`rolled`: calendars that something was to enter; `entered`: meetings written; `failed`: tried again by a later
+    run."""
 
-    quiet: int = 0
     rolled: int = 0
     entered: int = 0
     failed: int = 0
@@ -43,98 +41,117 @@ class Roll:
 def roll_horizons(
     services: Services, *, budget_seconds: float, should_stop: Callable[[], bool] = lambda: False
 ) -> Roll:
-    """Moves every horizon that lags, within the budget. Gives back whatever it claimed and did not finish."""
+    """Enters what is to enter, within the budget. Gives back whatever it claimed and did not finish.
+
+    Raises StoreUnavailable if the store cannot be asked.
+    """
     deadline = time.monotonic() + budget_seconds
-
-    def may_go_on() -> bool:
-        return time.monotonic() < deadline and not should_stop()
-
     if not services.in_force.is_workable:
         return Roll()
-    in_force = services.in_force.now()
-    until = horizon_at(services.clock(), 0, in_force.meaning.horizon_future_days).end
-    quiet = rolled = entered = 0
-    moved = QUIET_AT_ONCE
-    while moved == QUIET_AT_ONCE and may_go_on():
-        moved = services.store.horizon.advance_quiet(until, LAG_SECONDS, QUIET_AT_ONCE)
-        quiet += moved
-    failed: list[RollClaim] = []
-    waiting: list[RollClaim] = []
-    claimed = CLAIMED_AT_ONCE
+    rolling = _Rolling(services, lambda: should_stop() or time.monotonic() >= deadline)
     try:
-        while claimed == CLAIMED_AT_ONCE and may_go_on():
-            waiting = services.store.horizon.claim_rolling(
-                services.worker_name, until, LAG_SECONDS, CLAIMED_AT_ONCE, LEASE_SECONDS
-            )
-            claimed = len(waiting)
-            while waiting and may_go_on():
-                claim = waiting.pop(0)
-                came_in = _roll_guarded(services, claim, until, in_force.generation, should_stop)
-                if came_in is None:
-                    failed.append(claim)
-                else:
-                    rolled, entered = rolled + 1, entered + came_in
+        first = rolling.next()
+        if first is not None:
+            threads = services.settings.sync_threads
+            with ThreadPoolExecutor(threads, thread_name_prefix="roll") as pool:
+                others = [pool.submit(rolling.drain) for _ in range(threads - 1)]
+                rolling.drain(first)
+                for other in others:
+                    other.result()
     finally:
-        # Only now those that failed: given back earlier, the same ones would be claimed again and again in this run.
-        for claim in (*failed, *waiting):
-            _give_back(services, claim)
-    return Roll(quiet, rolled, entered, len(failed))
+        rolling.give_back()
+    return rolling.result
 
 
-def _give_back(services: Services, claim: RollClaim) -> None:
-    """Ends the lease: syncs of the calendar must not wait for a roll that does not come about."""
-    nothing = SyncPart((), claim.horizon_until)
-    try:
-        generation = services.in_force.now().generation
-        services.store.horizon.commit(claim, nothing, claim.horizon_until, True, LEASE_SECONDS, generation)
-    except StoreFailure as unreachable:
-        services.log.warning("roll_not_given_back", calendar_id=claim.calendar_id, error_code=unreachable.code)
+class _Rolling:
+    """Hands claimed calendars to threads, claims more when they run out, and counts."""
 
+    def __init__(self, services: Services, should_stop: Callable[[], bool]) -> None:
+        self._services = services
+        self._should_stop = should_stop
+        self._in_force = services.in_force.now()
+        self._until = horizon_at(services.clock(), 0, self._in_force.meaning.horizon_future_days).end
+        self._limit = services.settings.sync_threads * CLAIMS_PER_THREAD
+        self._lock = threading.Lock()
+        self._waiting: deque[RollClaim] = deque()
+        self._unfinished: list[RollClaim] = []
+        self._is_dry = False
+        self.result = Roll()
 
-def _roll_guarded(
-    services: Services, claim: RollClaim, until: dt.datetime, generation: int, should_stop: Callable[[], bool]
-) -> int | None:
-    """Meetings that entered; None if it failed (recorded in the log, and tried again by a later run)."""
-    try:
-        entered = _roll(services, claim, until, generation, should_stop)
-    except SyncError as failure:
-        services.log.warning("roll_failed", calendar_id=claim.calendar_id, error_code=failure.code)
-        return None
-    except Exception as bug:
-        services.log.exception("roll_bug", calendar_id=claim.calendar_id, error=type(bug).__name__)
-        return None
-    services.log.info("roll", calendar_id=claim.calendar_id, entered=entered, until=until.isoformat())
-    return entered
+    def next(self) -> RollClaim | None:
+        with self._lock:
+            if not self._waiting and not self._is_dry and not self._should_stop():
+                self._waiting.extend(
+                    self._services.store.horizon.claim_rolling(
+                        self._services.worker_name, self._until, LAG_SECONDS, self._limit, LEASE_SECONDS
+                    )
+                )
+                self._is_dry = len(self._waiting) < self._limit
+            return self._waiting.popleft() if self._waiting and not self._should_stop() else None
 
+    def drain(self, claim: RollClaim | None = None) -> None:
+        """One thread's share: `claim` if it has one already, and whatever is claimed until there is no more."""
+        while claim := claim or self.next():
+            self._roll(claim)
+            claim = None
 
-def _roll(
-    services: Services, claim: RollClaim, until: dt.datetime, generation: int, should_stop: Callable[[], bool]
-) -> int:
-    zone = usable_zone(claim.time_zone)
-    entered, after = 0, ""
-    while True:
-        details, last = services.store.horizon.read_entering(claim, until, after, FAMILIES_PER_PART)
-        events = [event_from_google(item) for item in details]
-        part = entering_part(events, claim.horizon_until, until, zone)
-        committed, came_in, notified = services.store.horizon.commit(
-            claim, part, until, last is None, LEASE_SECONDS, generation
-        )
-        if not committed:
-            # Or other settings took force: whatever is done next, the giving back too, is done under them.
-            services.in_force.refreshed()
-            raise LeaseLost("fence_moved_on")
-        entered += came_in
-        if last is None:
-            break
-        after = last
-    if notified:
-        _sync_now(services, claim, should_stop)
-    return entered
+    def _roll(self, claim: RollClaim) -> None:
+        services = self._services
+        try:
+            entered, notified = enter_horizon(
+                services,
+                claim,
+                self._until,
+                self._in_force.generation,
+                ends_claim=True,
+                should_stop=self._should_stop,
+            )
+        except Stopping:
+            self._count(claim)
+            return
+        except SyncError as failure:
+            services.log.warning("roll_failed", calendar_id=claim.calendar_id, error_code=failure.code)
+            self._count(claim, failed=1)
+            return
+        except Exception as bug:
+            services.log.exception("roll_bug", calendar_id=claim.calendar_id, error=type(bug).__name__)
+            self._count(claim, failed=1)
+            return
+        services.log.info("roll", calendar_id=claim.calendar_id, entered=entered, until=self._until.isoformat())
+        self._count(None, rolled=1, entered=entered)
+        if notified:
+            self._sync_now(claim)
 
+    def _count(self, unfinished: RollClaim | None, *, rolled: int = 0, entered: int = 0, failed: int = 0) -> None:
+        with self._lock:
+            so_far = self.result
+            self.result = Roll(so_far.rolled + rolled, so_far.entered + entered, so_far.failed + failed)
+            if unfinished:
+                self._unfinished.append(unfinished)
 
-def _sync_now(services: Services, claim: RollClaim, should_stop: Callable[[], bool]) -> None:
-    """A notification that came while we held the lease was told to wait for its end; we ended it early."""
-    for owed in services.store.claims.claim_due(
-        services.worker_name, limit=1, lease_seconds=LEASE_SECONDS, calendar_ids=[claim.calendar_id]
-    ):
-        sync_claim(services, owed, should_stop=should_stop)
+    def _sync_now(self, claim: RollClaim) -> None:
+        """A notification that came while we held the lease was told to wait for its end; we ended it early."""
+        services = self._services
+        for owed in services.store.claims.claim_due(
+            services.worker_name, limit=1, lease_seconds=LEASE_SECONDS, calendar_ids=[claim.calendar_id]
+        ):
+            sync_claim(services, owed, should_stop=self._should_stop)
+
+    def give_back(self) -> None:
+        """Ends the leases: syncs of a calendar must not wait for a roll that does not come about. Only now those that
+        failed: given back earlier, the same ones would be claimed again and again in this run."""
+        for claim in (*self._unfinished, *self._waiting):
+            nothing = SyncPart((), self._until)
+            try:
+                self._services.store.horizon.commit(
+                    claim,
+                    nothing,
+                    None,
+                    ends_claim=True,
+                    lease_seconds=LEASE_SECONDS,
+                    generation=self._services.in_force.now().generation,
+                )
+            except StoreFailure as unreachable:
+                self._services.log.warning(
+                    "roll_not_given_back", calendar_id=claim.calendar_id, error_code=unreachable.code
+                )

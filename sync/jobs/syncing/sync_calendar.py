@@ -29,9 +29,10 @@ from sync.jobs.losing_access import record_refusal
 from sync.jobs.services import Services
 from sync.jobs.syncing.change_buffer import ChangeBuffer
 from sync.jobs.syncing.commit_changes import commit_changes, logged_type
+from sync.jobs.syncing.enter_horizon import enter_horizon
 from sync.jobs.syncing.fetch_changes import Keep, fetch_changes
 from sync.jobs.syncing.sync_run import SyncRun
-from sync.model import Claim
+from sync.model import Claim, RollClaim
 from sync.states import SyncStatus, SyncType
 
 # The reason of a sync that was void because other settings took force meanwhile; claimed again, it comes through.
@@ -128,9 +129,12 @@ def _sync(run: SyncRun) -> SyncOutcome:
     if meaning.sync_format != SYNC_FORMAT:
         raise Stopping("other_code_in_force")
     horizon = horizon_at(run.now, meaning.horizon_past_days, meaning.horizon_future_days)
-    if run.plan.is_audit and claim.horizon_until:
-        # What the horizon has not reached yet is no drift: it enters with the next roll.
-        horizon = replace(horizon, end=min(horizon.end, claim.horizon_until))
+    if run.plan.is_audit:
+        # What merely enters the horizon is no drift, nor what a process whose clock is ahead has entered.
+        horizon = replace(horizon, end=max(horizon.end, claim.horizon_until or horizon.end))
+        rolled = RollClaim(claim.calendar_id, claim.fence, claim.time_zone or "UTC")
+        generation = run.in_force.generation
+        enter_horizon(services, rolled, horizon.end, generation, ends_claim=False, should_stop=run.should_stop)
     listing = fetch_changes(
         services.calendar,
         run.access,

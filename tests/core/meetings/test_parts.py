@@ -18,7 +18,7 @@ from sync.core.meetings.parts import (
     FamilyChange,
     chunks,
     delta_changes,
-    entering_part,
+    entering_parts,
     full_changes,
     halves,
     horizon_at,
@@ -269,12 +269,42 @@ def test_an_instance_that_was_cancelled_by_itself_is_known_to_be_over() -> None:
 
 
 def test_what_enters_the_horizon_says_nothing_of_what_lies_before() -> None:
-    part = entering_part(events(daily("b", rule="FREQ=DAILY")), at("2026-04-01 00:00"), at("2026-04-03 00:00"), ZONE)
+    daily_series = events(daily("b", rule="FREQ=DAILY"))
+    (part,) = entering_parts(daily_series, at("2026-04-01 00:00"), at("2026-04-03 00:00"), ZONE)
 
     assert part.absent_from == at("2026-04-01 00:00")
     (family,) = part.families
     assert [meeting.start_time for meeting in family.meetings] == [at("2026-04-01 09:00"), at("2026-04-02 09:00")]
     assert (family.known_from, family.events) == (None, ())
+    assert family.entering == {"b": at("2026-04-03 09:00")}
+
+
+def test_what_enters_after_a_long_time_comes_in_parts() -> None:
+    many = [daily(f"b{number}", rule="FREQ=DAILY") for number in range(4)]
+    parts = list(entering_parts(events(*many), at("2026-04-01 00:00"), at("2027-04-01 00:00"), ZONE))
+
+    assert [part.size for part in parts] == [730, 730]
+
+
+@pytest.mark.parametrize(
+    ("items", "entering"),
+    [
+        ([daily("a", rule="FREQ=DAILY")], {"a": at("2026-05-10 09:00")}),
+        ([daily("a", rule="FREQ=DAILY;COUNT=3")], {}),
+        ([daily("a", rule="nonsense")], {}),
+        ([single("a", "2026-12-01 09:00")], {"a": at("2026-12-01 09:00")}),
+        ([single("a", "2026-03-12 09:00")], {}),
+        (
+            [daily("a"), exception("a", "2026-03-11 09:00", "2026-12-01 09:00")],
+            {"a_20260311T090000Z": at("2026-12-01 09:00")},
+        ),
+        ([tombstone("a")], {}),
+    ],
+)
+def test_what_lies_behind_the_horizon_is_known_with_its_first_start(
+    items: list[Item], entering: dict[str, dt.datetime]
+) -> None:
+    assert delta([], *items).entering == entering
 
 
 BACKWARDS = single("one", "2026-03-09 11:30") | {"end": {"dateTime": "2026-03-09T09:00:00Z"}}

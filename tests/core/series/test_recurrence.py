@@ -11,7 +11,7 @@ import pytest
 from sync.core.series.recurrence import (
     MAX_OCCURRENCES,
     BadRecurrence,
-    last_possible_end,
+    next_start,
     occurrence_starts,
 )
 from sync.model import EventTime, Window
@@ -453,48 +453,61 @@ def test_absurd_duration_overflows_nothing() -> None:
     assert expand(day("1990-06-01"), duration=dt.timedelta.max)
 
 
-# --- The end of a series --------------------------------------------------------------------------------------------
+# --- What comes next -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("lines", "end"),
+    ("lines", "after", "next_at"),
     [
-        ([], "2026-06-01 08:00"),
-        (["RRULE:FREQ=DAILY"], None),
-        (["RRULE:FREQ=DAILY;UNTIL=99991231T235959Z"], None),
-        (["RRULE:FREQ=DAILY;COUNT=3"], "2026-06-03 08:00"),
-        (["RRULE:FREQ=MONTHLY;BYMONTHDAY=31;COUNT=3"], "2026-10-31 09:00"),
-        (["RRULE:FREQ=DAILY;UNTIL=20260603T070000Z"], "2026-06-03 08:00"),
-        (["RRULE:FREQ=DAILY;COUNT=3;UNTIL=20260602T070000Z"], "2026-06-02 08:00"),
-        (["RRULE:FREQ=DAILY;COUNT=3", "RRULE:FREQ=DAILY"], None),
-        (["RRULE:FREQ=DAILY;COUNT=3", "RDATE:20270101T090000Z"], "2027-01-01 10:00"),
-        (["RRULE:FREQ=DAILY;UNTIL=20200101T000000Z"], "2026-06-01 08:00"),
+        ([], "2026-06-01 07:00", "2026-06-01 07:00"),
+        ([], "2026-06-01 07:01", None),
+        (["RRULE:FREQ=DAILY"], "2020-01-01 00:00", "2026-06-01 07:00"),
+        (["RRULE:FREQ=DAILY"], "2126-07-01 07:00", "2126-07-01 07:00"),
+        (["RRULE:FREQ=DAILY"], "2126-07-01 07:01", "2126-07-02 07:00"),
+        (["RRULE:FREQ=DAILY", "EXDATE:20260603T070000Z"], "2026-06-02 07:01", "2026-06-04 07:00"),
+        (["RRULE:FREQ=DAILY;COUNT=3"], "2026-06-03 07:00", "2026-06-03 07:00"),
+        (["RRULE:FREQ=DAILY;COUNT=3"], "2026-06-03 07:01", None),
+        (["RRULE:FREQ=DAILY;UNTIL=20260603T070000Z"], "2026-06-03 07:01", None),
+        (["RRULE:FREQ=DAILY;COUNT=3", "RRULE:FREQ=WEEKLY"], "2026-06-03 07:01", "2026-06-08 07:00"),
+        (["RRULE:FREQ=DAILY;COUNT=3", "RDATE:20270101T090000Z"], "2026-06-03 07:01", "2027-01-01 09:00"),
+        (["RRULE:FREQ=SOMETIMES"], "2026-06-01 07:01", None),
+        # Rarer than the search reaches: looked for again then.
+        (["RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29"], "2026-07-01 07:00", "2027-08-05 07:00"),
+        (["RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29"], "2027-08-05 07:00", "2028-02-29 08:00"),
     ],
 )
-def test_last_possible_end_of_a_timed_series(lines: list[str], end: str | None) -> None:
-    found = last_possible_end(local("2026-06-01 09:00"), lines, HOUR, ZURICH)
+def test_the_next_start_of_a_timed_series(lines: list[str], after: str, next_at: str | None) -> None:
+    found = next_start(local("2026-06-01 09:00"), lines, utc(after), ZURICH)
 
-    assert found == (utc(end) if end else None)
+    assert found == (utc(next_at) if next_at else None)
 
 
 @pytest.mark.parametrize(
-    ("lines", "end"),
+    ("lines", "after", "next_at"),
     [
-        ([], "2026-06-01 22:00"),
-        (["RRULE:FREQ=DAILY;COUNT=3"], "2026-06-03 22:00"),
-        (["RRULE:FREQ=DAILY;UNTIL=20260603"], "2026-06-03 22:00"),
-        (["RRULE:FREQ=WEEKLY"], None),
+        ([], "2026-05-31 22:00", "2026-05-31 22:00"),
+        ([], "2026-05-31 22:01", None),
+        (["RRULE:FREQ=DAILY;COUNT=3"], "2026-05-31 22:01", "2026-06-01 22:00"),
+        (["RRULE:FREQ=DAILY;UNTIL=20260603"], "2026-06-02 22:01", None),
+        (["RRULE:FREQ=WEEKLY", "EXDATE;VALUE=DATE:20260608"], "2026-06-01 00:00", "2026-06-14 22:00"),
     ],
 )
-def test_last_possible_end_of_an_all_day_series(lines: list[str], end: str | None) -> None:
-    assert last_possible_end(day("2026-06-01"), lines, DAY, ZURICH) == (utc(end) if end else None)
+def test_the_next_start_of_an_all_day_series(lines: list[str], after: str, next_at: str | None) -> None:
+    assert next_start(day("2026-06-01"), lines, utc(after), ZURICH) == (utc(next_at) if next_at else None)
 
 
-def test_last_possible_end_is_not_too_early_when_the_last_but_one_is_moved_past_the_last() -> None:
-    start = local("2026-03-28 02:30")
-    lines = ["RRULE:FREQ=DAILY;BYHOUR=2,3;BYMINUTE=0,30;COUNT=5"]  # on the 29th 02:30 becomes 03:30, after 03:00
-    found = expand(start, *lines)
-    end = last_possible_end(start, lines, HOUR, ZURICH)
+def test_the_next_start_is_not_too_late_where_an_earlier_local_time_is_moved_past_a_later_one() -> None:
+    lines = ["RRULE:FREQ=DAILY;BYHOUR=2,3;BYMINUTE=0,30"]  # on the 29th 02:30 becomes 03:30, after 03:00
+    start, after = local("2026-03-28 02:30"), utc("2026-03-29 01:00")
+    at_three = [time.at for time in expand(start, *lines, since="2026-03-29", until="2026-03-30") if time.at]
 
-    assert end is not None
-    assert all(time.at + HOUR <= end for time in found if time.at)
+    found = next_start(start, lines, after, ZURICH)
+
+    assert utc("2026-03-29 01:00") in at_three
+    assert found == after
+
+
+def test_a_rule_too_dear_to_be_walked_is_looked_at_again_each_time() -> None:
+    after = utc("2026-07-01 07:00")
+
+    assert next_start(local("2026-06-01 09:00"), ["RRULE:FREQ=SECONDLY;BYSECOND=0;BYSETPOS=2"], after, ZURICH) == after

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from sync.core.series.local_time import instant, wall_at
-from sync.core.series.recurrence import last_possible_end, occurrence_starts
+from sync.core.series.recurrence import next_start, occurrence_starts
 from sync.core.series.rrule_text import parse_recurrence
 from sync.core.series.rrule_walk import last_of_count, walk
 from sync.model import EventTime, Window
@@ -194,8 +194,9 @@ def test_timed_occurrences_equal_those_of_recurring_ical_events(
 
     assert [time.at for time in found if time.at and fair(time.at)] == [at for at in expected if fair(at)]
     assert {time.time_zone for time in found} <= {zone.key}
-    end = last_possible_end(EventTime(at=instant(wall, zone), time_zone=zone.key), lines, lasting, "UTC")
-    assert end is None or all(time.at + lasting <= end for time in found if time.at)
+    coming = next_start(EventTime(at=instant(wall, zone), time_zone=zone.key), lines, window.start, "UTC")
+    first = min((time.at for time in found if time.at and time.at >= window.start), default=None)
+    assert first is None or (coming is not None and window.start <= coming <= first)
 
 
 @settings(PROPERTY, max_examples=150)
@@ -233,9 +234,7 @@ def test_all_day_occurrences_equal_those_of_recurring_ical_events(
     found = occurrence_starts(EventTime(date=start), lines, window, lasting, zone)
 
     assert [time.date for time in found] == expected
-    end = last_possible_end(EventTime(date=start), lines, lasting, zone)
-    assert end is None or all(
-        instant(dt.datetime.combine(time.date + lasting, MIDNIGHT), ZoneInfo(zone)) <= end
-        for time in found
-        if time.date
-    )
+    coming = next_start(EventTime(date=start), lines, window.start, zone)
+    begins = [instant(dt.datetime.combine(time.date, MIDNIGHT), ZoneInfo(zone)) for time in found if time.date]
+    first = min((at for at in begins if at >= window.start), default=None)
+    assert first is None or (coming is not None and window.start <= coming <= first)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sync.core.series.recurrence import last_possible_end
 from sync.core.series.rrule_text import MAX_RULES, MAX_VALUES, parse_recurrence
-from tests.core.series.test_recurrence import HOUR, ZURICH, dates, day, expand, local, walls
+from tests.core.series.test_recurrence import dates, day, expand, local, walls
 
 
 def days(start: str, rule: str, most: int = 6) -> list[str]:
@@ -250,15 +249,6 @@ def test_the_start_stays_where_a_rule_ended_before_it_and_another_cannot_be_read
 
     assert expand(local("2026-06-01 09:00"), ended) == []
     assert walls(expand(local("2026-06-01 09:00"), ended, "RRULE:FREQ=SOMETIMES")) == ["2026-06-01 09:00"]
-
-
-@pytest.mark.parametrize(
-    ("line", "is_known"), [("RRULE:FREQ=SOMETIMES", False), ("RDATE:never", False), ("EXDATE:never", True)]
-)
-def test_the_end_of_a_series_is_open_while_a_line_that_adds_to_it_is_not_understood(line: str, is_known: bool) -> None:
-    last = last_possible_end(local("2026-06-01 09:00"), ["RRULE:FREQ=DAILY;COUNT=3", line], HOUR, ZURICH)
-
-    assert (last is not None) is is_known
 
 
 def test_rules_and_dates_beyond_the_limits_are_set_aside() -> None:

@@ -325,3 +325,25 @@ def test_nothing_is_staged_past_its_fence_and_nothing_outlives_the_commit(db: Da
     assert read_all(db, calendar, again, 10) == []
     db.commit(again, part())
     assert db.rows("select 1 from public.calendar_staged_items") == []
+
+
+def test_what_enters_next_stands_on_the_rows_and_the_first_of_it_on_the_calendar(db: Database) -> None:
+    calendar = db.calendar()
+
+    def entries() -> tuple[dict[str, str | None], str | None]:
+        rows = db.rows("select google_event_id, enters_at from public.calendar_events order by 1")
+        first = db.calendar_row(calendar["id"])["next_entry_at"]
+        return {row["google_event_id"]: row["enters_at"] and f"{row['enters_at']:%m-%d}" for row in rows}, (
+            first and f"{first:%m-%d}"
+        )
+
+    family = [event("a"), event("a_1")]
+    db.sync(calendar, part(events=[*family, event("b")], entering={"a": "2030-03-05Z", "b": "2030-03-09Z"}))
+    assert entries() == ({"a": "03-05", "a_1": None, "b": "03-09"}, "03-05")
+    # A delta names one member; the whole family is derived.
+    db.sync(calendar, part(events=[event("a_1")], entering={"a_1": "2030-03-07Z"}))
+    assert entries() == ({"a": None, "a_1": "03-07", "b": "03-09"}, "03-07")
+    db.sync(calendar, part(events=[event("a")], forgotten=["a_1"]))
+    assert entries() == ({"a": None, "b": "03-09"}, "03-09")
+    db.sync(calendar, part(events=[event("a")]), is_full=True)
+    assert entries() == ({"a": None}, None)
