@@ -120,8 +120,10 @@ alter table public.calendar_webhooks
   -- Since when Google refuses this calendar alone. It is still asked for, rarely, and nothing of it is wiped.
   add column if not exists access_lost_at timestamptz,
   add column if not exists retired_at timestamptz,
-  -- The watch: expiration_time says when it must be renewed; watch_retry_at is its lease and its backoff.
+  -- The watch: expiration_time says when its channel lapses; watch_retry_at is its lease and its backoff.
   add column if not exists watch_retry_at timestamptz,
+  add column if not exists watch_lead_seconds double precision not null default 129600,
+  add column if not exists watch_due_at timestamptz not null default now(),
   add column if not exists watch_failures integer not null default 0,
   add column if not exists watch_error_code text,
   -- How far the first listing is, for the front end to show: mirrored events and live meetings, as they stood at its end.
@@ -131,6 +133,10 @@ alter table public.calendar_webhooks
   add column if not exists initial_meetings integer not null default 0,
   -- Original rows for a calendar that has a newer row. They stay as they are and are never synced.
   add column if not exists duplicate_of uuid references public.calendar_webhooks (id) on delete set null;
+comment on column public.calendar_webhooks.watch_lead_seconds is
+  'How long before it lapses its channel is renewed: the setting, or a share of the lifetime that Google gave it.';
+comment on column public.calendar_webhooks.watch_due_at is
+  'When its watch next needs work: kept by a trigger from expiration_time, watch_lead_seconds and watch_retry_at.';
 comment on column public.calendar_webhooks.retired_at is
   'When it was given up, lost for days: nothing of it lies ahead and nothing watches it, until it can be read again.';
 
@@ -185,11 +191,15 @@ create table if not exists public.calendar_channels (
   stop_after timestamptz,
   stop_attempts integer not null default 0,
   error_code text,
+  moved_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint calendar_channels_id_length check (char_length(id) between 1 and 64),
   constraint calendar_channels_state check (state in ('opening', 'live', 'superseded', 'stopped', 'failed', 'expired'))
 );
+
+comment on column public.calendar_channels.moved_at is
+  'When it was seen to point to an address that is ours no more; its calendar is then watched anew.';
 
 create table if not exists public.calendar_events (
   calendar_id uuid not null references public.calendar_webhooks (id) on delete cascade,
@@ -459,9 +469,9 @@ create index if not exists calendar_webhooks_due_notified on public.calendar_web
   where is_active and paused_reason is null and duplicate_of is null and notifications_seen > notifications_synced;
 create index if not exists calendar_webhooks_due on public.calendar_webhooks (due_at)
   where is_active and paused_reason is null and duplicate_of is null;
--- claim_expiring_watches
-create index if not exists calendar_webhooks_watch_due on public.calendar_webhooks (expiration_time nulls first)
-  where is_active and paused_reason is null and duplicate_of is null;
+-- claim_expiring_watches, watches_due
+create index if not exists calendar_webhooks_watch_due on public.calendar_webhooks (watch_due_at)
+  where is_active and paused_reason is null and duplicate_of is null and retired_at is null;
 -- claim_rolling_calendars
 create index if not exists calendar_webhooks_next_entry on public.calendar_webhooks (next_entry_at)
   where is_active and paused_reason is null and duplicate_of is null and access_lost_at is null;
@@ -483,6 +493,9 @@ create index if not exists calendar_webhooks_of_user on public.calendar_webhooks
 
 -- which calendars have a live channel: claims, renewals, and what may be stopped
 create index if not exists calendar_channels_live on public.calendar_channels (calendar_id) where state = 'live';
+-- renew_moved_watches: the addresses that live channels point to, and who points to one
+create index if not exists calendar_channels_pointing on public.calendar_channels (address)
+  where state = 'live' and moved_at is null;
 create index if not exists calendar_channels_of_calendar on public.calendar_channels (calendar_id);
 create index if not exists calendar_channels_of_user on public.calendar_channels (user_id);
 -- claim_dead_channels: what is to be stopped, and openings that were never finished

@@ -10,10 +10,29 @@
 --   live -> expired                               nobody renewed it in time; polling goes on
 -- A calendar's watch never touches its polling.
 
--- Leases up to p_limit calendars whose channel lapses within p_lead_seconds, or that have none. watch_retry_at is the
--- lease and, after a failure, the backoff.
+-- When a watch next needs work: its lead before its channel lapses, at once without a channel, and never within its lease or its
+-- backoff. A trigger, so that it holds whoever writes: an operator too, who sets expiration_time to now.
+create or replace function calendar_internal.keep_watch_due() returns trigger
+language plpgsql security invoker set search_path = ''
+as $$
+begin
+  new.watch_due_at := coalesce(
+    greatest(new.expiration_time - make_interval(secs => new.watch_lead_seconds), new.watch_retry_at), 'epoch');
+  return new;
+end
+$$;
+comment on function calendar_internal.keep_watch_due is 'Keeps calendar_webhooks.watch_due_at true to what it is made of.';
+
+drop trigger if exists keep_watch_due on public.calendar_webhooks;
+create trigger keep_watch_due
+  before insert or update of expiration_time, watch_lead_seconds, watch_retry_at on public.calendar_webhooks
+  for each row execute function calendar_internal.keep_watch_due();
+comment on trigger keep_watch_due on public.calendar_webhooks is 'Keeps watch_due_at true to what it is made of.';
+
+-- Leases up to p_limit calendars whose watch is due: its channel lapses soon, or it has none. watch_retry_at is the lease and,
+-- after a failure, the backoff.
 create or replace function public.claim_expiring_watches(
-  p_limit integer, p_lead_seconds double precision, p_lease_seconds integer, p_calendar_ids uuid[] default null
+  p_limit integer, p_lease_seconds integer, p_calendar_ids uuid[] default null
 ) returns table (
   calendar_id uuid, user_id uuid, google_calendar_id text, watch_failures integer,
   access_token text, access_token_expires_at timestamptz, refresh_token text,
@@ -30,11 +49,9 @@ begin
   with picked as materialized (
     select c.id from public.calendar_webhooks c
     where c.is_active and c.paused_reason is null and c.duplicate_of is null and c.retired_at is null
+      and c.watch_due_at <= v_now
       and (p_calendar_ids is null or c.id = any (p_calendar_ids))
-      and (c.expiration_time is null or c.expiration_time < v_now + make_interval(secs => p_lead_seconds)
-        or not exists (select 1 from public.calendar_channels ch where ch.calendar_id = c.id and ch.state = 'live'))
-      and (c.watch_retry_at is null or c.watch_retry_at <= v_now)
-    order by c.expiration_time nulls first
+    order by c.watch_due_at
     limit least(greatest(p_limit, 0), 200)
     for update skip locked
   ), claimed as (
@@ -49,18 +66,71 @@ begin
 end
 $$;
 
+-- Gives claimed watches back that nobody got to: they are due at once.
+create or replace function public.release_watches(p_calendar_ids uuid[]) returns void
+language sql security invoker set search_path = ''
+as $$
+  update public.calendar_webhooks w set watch_retry_at = null
+  from (
+    select c.id from public.calendar_webhooks c where c.id = any (p_calendar_ids) order by c.id for update
+  ) claimed
+  where w.id = claimed.id
+$$;
+comment on function public.release_watches is 'Gives claims of watches back that their process did not get to.';
+
 -- How many watches claim_expiring_watches would find (counted to 1000): what a renewal leaves behind.
-create or replace function public.watches_due(p_lead_seconds double precision) returns bigint
+create or replace function public.watches_due() returns bigint
 language sql security invoker set search_path = ''
 as $$
   select count(*) from (
     select 1 from public.calendar_webhooks c
     where c.is_active and c.paused_reason is null and c.duplicate_of is null and c.retired_at is null
-      and (c.expiration_time is null or c.expiration_time < clock_timestamp() + make_interval(secs => p_lead_seconds)
-        or not exists (select 1 from public.calendar_channels ch where ch.calendar_id = c.id and ch.state = 'live'))
-      and (c.watch_retry_at is null or c.watch_retry_at <= clock_timestamp())
+      -- A scalar: only then it is a bound of the index.
+      and c.watch_due_at <= (select clock_timestamp())
     limit 1000) due
 $$;
+
+-- The service has another address: up to p_limit calendars whose channel points to none of p_addresses have their watch due in
+-- p_delay_seconds, each channel once. Answers how many.
+create or replace function public.renew_moved_watches(
+  p_addresses text[], p_delay_seconds double precision, p_limit integer
+) returns integer
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_ids uuid[];
+begin
+  -- From address to address by the index: there are few, and hundreds of thousands of channels.
+  with recursive pointed as (
+    (select c.address from public.calendar_channels c
+    where c.state = 'live' and c.moved_at is null and c.address is not null order by c.address limit 1)
+    union all
+    select (
+      select c.address from public.calendar_channels c
+      where c.state = 'live' and c.moved_at is null and c.address > p.address order by c.address limit 1)
+    from pointed p where p.address is not null
+  )
+  select array_agg(moved.calendar_id) into v_ids from (
+    select c.calendar_id
+    from pointed p
+    join public.calendar_channels c on c.address = p.address and c.state = 'live' and c.moved_at is null
+    where p.address <> all (p_addresses)
+    limit least(greatest(p_limit, 0), 1000)
+  ) moved;
+  -- Calendars before channels, as every function does that locks both.
+  update public.calendar_webhooks w set
+    watch_lead_seconds = extract(epoch from w.expiration_time - v_now) - p_delay_seconds, updated_at = v_now
+  from (
+    select l.id from public.calendar_webhooks l where l.id = any (v_ids) order by l.id for update
+  ) locked
+  where w.id = locked.id and w.expiration_time is not null;
+  update public.calendar_channels c set moved_at = v_now where c.calendar_id = any (v_ids) and c.state = 'live';
+  return coalesce(cardinality(v_ids), 0);
+end
+$$;
+comment on function public.renew_moved_watches is
+  'Has calendars watched anew whose channel points to an address that is not the service''s any more.';
 
 -- Stores a channel before Google is asked for it, so that no notification can come from one we do not know.
 create or replace function public.begin_channel(p_channel_id text, p_calendar_id uuid, p_address text)
@@ -128,8 +198,9 @@ comment on function calendar_internal.lock_with_twin is
 -- there was no other live channel, changes may have gone unannounced: the calendar becomes due. A channel of a calendar that is
 -- watched no more never becomes live. Of two names of one calendar `primary` stays, and the other one is let go.
 -- Answers the channels to stop. A repeated call changes nothing.
-create or replace function public.activate_channel(p_channel_id text, p_resource_id text, p_expires_at timestamptz)
-returns table (channel_id text, resource_id text)
+create or replace function public.activate_channel(
+  p_channel_id text, p_resource_id text, p_expires_at timestamptz, p_lead_seconds double precision default 129600
+) returns table (channel_id text, resource_id text)
 language plpgsql security invoker set search_path = ''
 as $$
 #variable_conflict use_column
@@ -179,7 +250,7 @@ begin
   where c.calendar_id = v_calendar_id and c.id <> p_channel_id and c.state = 'live';
   update public.calendar_webhooks w set
     webhook_id = p_channel_id, resource_id = p_resource_id, expiration_time = p_expires_at,
-    watch_retry_at = null, watch_failures = 0, watch_error_code = null,
+    watch_lead_seconds = p_lead_seconds, watch_retry_at = null, watch_failures = 0, watch_error_code = null,
     -- A sync that runs now may have listed before the channel was open: one more is owed after it.
     notifications_seen = case when v_gap and w.lease_expires_at > v_now then w.notifications_seen + 1
       else w.notifications_seen end,
@@ -345,8 +416,11 @@ $$;
 revoke all on function
   calendar_internal.identify_calendar,
   calendar_internal.lock_with_twin,
+  calendar_internal.keep_watch_due,
   public.claim_expiring_watches,
   public.watches_due,
+  public.release_watches,
+  public.renew_moved_watches,
   public.begin_channel,
   public.activate_channel,
   public.fail_channel,
@@ -357,8 +431,11 @@ from public, anon, authenticated;
 grant execute on function
   calendar_internal.identify_calendar,
   calendar_internal.lock_with_twin,
+  calendar_internal.keep_watch_due,
   public.claim_expiring_watches,
   public.watches_due,
+  public.release_watches,
+  public.renew_moved_watches,
   public.begin_channel,
   public.activate_channel,
   public.fail_channel,

@@ -62,8 +62,11 @@ def test_renewal_is_in_time_however_the_expiration_comes_and_with_a_clock_that_i
     expires_at: dt.datetime = world.calendar(alice)["expiration_time"]
     assert abs((expires_at - world.now).total_seconds() - 35 * 3600) < 30
 
-    # Shorter than the lead of 36 hours: renewed at the next look.
-    outcomes = world.renew(world.services_with(clock_off_seconds=clock_off)).outcomes
+    services = world.services_with(clock_off_seconds=clock_off)
+    assert world.renew(services).outcomes == ()
+    # The last third of its lifetime has begun.
+    world.db.execute("update calendar_webhooks set expiration_time = now() + interval '11 hours'")
+    outcomes = world.renew(services).outcomes
 
     assert [outcome.error_code for outcome in outcomes] == [None]
     assert states(world) == ["stopped", "live"]

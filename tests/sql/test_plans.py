@@ -83,7 +83,7 @@ def calls(db: Database) -> dict[str, dict[str, Any]]:
         "read_families": {**calendar, "p_base_event_ids": ["event"]},
         "stage_sync": {**claim, "p_sync_id": None, "p_part": rows, "p_lease_seconds": 60},
         "commit_sync": {**claim, "p_sync": sync},
-        "claim_expiring_watches": {"p_limit": 50, "p_lead_seconds": 3600.0, "p_lease_seconds": 60},
+        "claim_expiring_watches": {"p_limit": 50, "p_lease_seconds": 60},
         "begin_channel": {"p_channel_id": "new", **calendar, "p_address": "https://h"},
         "activate_channel": {**channel, "p_resource_id": "resource", "p_expires_at": "2040-01-01"},
         "fail_channel": {**channel, "p_error_code": "x", "p_retry_seconds": 5.0},

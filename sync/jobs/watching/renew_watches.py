@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from sync.core.accounts.channel_token import channel_token
 from sync.core.polling.failure_policy import react_to_refused_grant, react_to_watch_failure
+from sync.core.polling.renewal import SHORTEST_LIFE_SECONDS, renew_lead_seconds
 from sync.errors import ChannelIdTaken, ChannelUnknown, Misconfigured, ReconnectNeeded, StoreFailure, SyncError
 from sync.jobs.losing_access import record_refusal
 from sync.jobs.services import Services
@@ -26,6 +27,9 @@ CLAIMED_AT_ONCE = 50
 WATCH_LEASE_SECONDS = 120
 # Each may have thousands of meetings ahead that are written in one statement.
 RETIRED_AT_ONCE = 20
+# The service's address changed: all watches are renewed, at half of the calls a minute that Google grants a project.
+MOVED_AT_ONCE = 500
+MOVED_PER_SECOND = 80.0
 # An opening whose process died: longer than a watch call with its time-out, shorter than anybody misses the channel.
 ABANDONED_SECONDS = 300
 # Stopping is tidiness (Google lets a channel lapse by itself within a week), so a failed stop is in no hurry.
@@ -65,22 +69,27 @@ def renew_watches(
     outcomes: list[WatchOutcome] = []
     stopped = 0
     _retire_lost(services, may_go_on)
+    _renew_moved(services, may_go_on)
     with ThreadPoolExecutor(services.settings.sync_threads, thread_name_prefix="watch") as pool:
         while may_go_on():
-            claims = services.store.watches.claim_expiring(
-                limit=CLAIMED_AT_ONCE,
-                lead_seconds=services.settings.renew_lead_hours * 3600,
-                lease_seconds=WATCH_LEASE_SECONDS,
-            )
-            outcomes.extend(pool.map(lambda claim: open_watch(services, claim), claims))
+            claims = services.store.watches.claim_expiring(limit=CLAIMED_AT_ONCE, lease_seconds=WATCH_LEASE_SECONDS)
+            opened = [
+                outcome
+                for outcome in pool.map(lambda claim: open_watch(services, claim) if may_go_on() else None, claims)
+                if outcome
+            ]
+            outcomes.extend(opened)
+            if len(opened) < len(claims):
+                done = {outcome.claim.calendar_id for outcome in opened}
+                services.store.watches.release([claim for claim in claims if claim.calendar_id not in done])
             if len(claims) < CLAIMED_AT_ONCE:
                 break
         while may_go_on():
             dead = _claim_dead(services, None)
-            stopped += sum(pool.map(lambda channel: stop_channel(services, channel), dead))
+            stopped += sum(pool.map(lambda channel: stop_channel(services, channel) if may_go_on() else False, dead))
             if len(dead) < CLAIMED_AT_ONCE:
                 break
-    remaining = services.store.watches.due(services.settings.renew_lead_hours * 3600)
+    remaining = services.store.watches.due()
     return Renewal(tuple(outcomes), stopped + sum(outcome.stopped for outcome in outcomes), remaining)
 
 
@@ -95,11 +104,23 @@ def _retire_lost(services: Services, may_go_on: Callable[[], bool]) -> None:
             services.log.warning("calendars_given_up", calendars=retired)
 
 
+def _renew_moved(services: Services, may_go_on: Callable[[], bool]) -> None:
+    """Channels that point to an address of ours of former times are replaced, some per second."""
+    addresses = [url + WEBHOOK_PATH for url in services.settings.webhook_base_urls.values()]
+    batch, moved = 0, MOVED_AT_ONCE
+    while moved == MOVED_AT_ONCE and may_go_on():
+        moved = services.store.watches.renew_moved(
+            addresses, delay_seconds=batch * MOVED_AT_ONCE / MOVED_PER_SECOND, limit=MOVED_AT_ONCE
+        )
+        batch += 1
+        if moved:
+            services.log.warning("watches_moved", calendars=moved)
+
+
 def open_watches(services: Services, calendar_ids: Sequence[str]) -> list[WatchOutcome]:
     """Opens the watches of calendars that were just connected, in this order."""
     claims = services.store.watches.claim_expiring(
         limit=len(calendar_ids),
-        lead_seconds=services.settings.renew_lead_hours * 3600,
         lease_seconds=WATCH_LEASE_SECONDS,
         calendar_ids=calendar_ids,
     )
@@ -121,7 +142,13 @@ def open_watch(services: Services, claim: WatchClaim) -> WatchOutcome:
             address=address,
             now=services.clock(),
         )
-        superseded = services.store.watches.activate_channel(channel_id, channel.resource_id, channel.expires_at)
+        lifetime = (channel.expires_at - services.clock()).total_seconds()
+        superseded = services.store.watches.activate_channel(
+            channel_id,
+            channel.resource_id,
+            channel.expires_at,
+            lead_seconds=renew_lead_seconds(services.settings.renew_lead_hours * 3600.0, lifetime),
+        )
     except StoreFailure as unreachable:
         services.log.warning("watch_not_recorded", calendar_id=claim.calendar_id, error_code=unreachable.code)
         return WatchOutcome(claim, None, unreachable.code)
@@ -196,7 +223,9 @@ def _record_failure(services: Services, claim: WatchClaim, channel_id: str, fail
         if isinstance(failure, ReconnectNeeded):
             standing = record_refusal(services, claim.user_id, claim.tokens, failure)
             reaction = react_to_refused_grant(standing, services.jitter())
-        services.store.watches.fail_channel(channel_id, failure.code, reaction.retry_seconds)
+        # However soon the user is expected to be back: a calendar's watch is tried once a minute at most.
+        retry_seconds = max(reaction.retry_seconds, SHORTEST_LIFE_SECONDS)
+        services.store.watches.fail_channel(channel_id, failure.code, retry_seconds)
     except StoreFailure as unreachable:
         services.log.warning("failure_not_recorded", calendar_id=claim.calendar_id, error_code=unreachable.code)
     return WatchOutcome(claim, None, failure.code)

@@ -111,7 +111,7 @@ def test_sync_with_the_grant_of_who_knows_whose_account_commits_nothing(db: Data
     connect(db, alice, account=None)
     assert [db.commit(claim)["committed"] for claim in claims] == [False, True]
     # Each of them is watched anew, whether it was named or not.
-    watches = db.call("claim_expiring_watches", p_limit=9, p_lead_seconds=0, p_lease_seconds=60)
+    watches = db.call("claim_expiring_watches", p_limit=9, p_lease_seconds=60)
     assert {row["calendar_id"] for row in watches} == {primary["id"], team["id"]}
 
 

@@ -168,7 +168,7 @@ def test_deaf_channel_is_taken_for_lapsed(db: Database) -> None:
     calendar = db.calendar(expiration_time="2040-01-01", watch_retry_at="2040-01-01")
     db.channel(calendar)
     db.sync(calendar, missed_push=True, reopen_watch=True)
-    opened = db.call("claim_expiring_watches", p_limit=5, p_lead_seconds=0, p_lease_seconds=60)
+    opened = db.call("claim_expiring_watches", p_limit=5, p_lease_seconds=60)
     assert [row["calendar_id"] for row in opened] == [calendar["id"]]
 
 

@@ -65,7 +65,7 @@ def stop(connection: Connection, calendar: Row, channel: Row) -> None:
 
 
 def watch(connection: Connection, calendar: Row, channel: Row) -> None:
-    call(connection, "claim_expiring_watches", p_limit=9, p_lead_seconds=1e9, p_lease_seconds=0)
+    call(connection, "claim_expiring_watches", p_limit=9, p_lease_seconds=0)
 
 
 def lose(connection: Connection, calendar: Row, channel: Row) -> None:

@@ -12,8 +12,8 @@ from tests.sql.database import Connection, Database, Row, call
 LAPSES = "2040-01-01T00:00:00+00:00"
 
 
-def claim_watches(db: Database, *, limit: int = 50, lead: float = 3600, by: Connection | None = None) -> list[Any]:
-    claimed = call(by or db.service, "claim_expiring_watches", p_limit=limit, p_lead_seconds=lead, p_lease_seconds=120)
+def claim_watches(db: Database, *, limit: int = 50, by: Connection | None = None) -> list[Any]:
+    claimed = call(by or db.service, "claim_expiring_watches", p_limit=limit, p_lease_seconds=120)
     return [row["calendar_id"] for row in claimed]
 
 
@@ -47,14 +47,13 @@ def begin(db: Database, calendar: Row, channel_id: str = "new") -> Row:
         (None, False, True),
         ("now() + interval '30 minutes'", True, True),
         ("now() + interval '2 hours'", True, False),
-        ("now() + interval '2 hours'", False, True),
         ("now() - interval '2 hours'", True, True),
     ],
 )
 def test_watch_is_claimed_when_it_lapses_soon_or_has_no_channel(
     db: Database, expiration: str | None, has_channel: bool, is_claimed: bool
 ) -> None:
-    calendar = db.calendar()
+    calendar = db.calendar(watch_lead_seconds=3600)
     db.set(calendar, expiration_time=expiration or "null")
     db.channel(calendar, "live" if has_channel else "superseded")
     assert claim_watches(db) == ([calendar["id"]] if is_claimed else [])
@@ -71,7 +70,7 @@ def test_watch_claim_is_a_lease_and_carries_the_tokens(db: Database) -> None:
     alice = db.user()
     db.credentials(alice)
     calendar = db.calendar(alice, watch_failures=2)
-    arguments = {"p_limit": 5, "p_lead_seconds": 0, "p_lease_seconds": 120}
+    arguments = {"p_limit": 5, "p_lease_seconds": 120}
     (claimed,) = db.call("claim_expiring_watches", **arguments)
     assert (claimed["calendar_id"], claimed["refresh_token"], claimed["watch_failures"]) == (
         calendar["id"], "v1.refresh", 2,
@@ -415,3 +414,34 @@ def test_calendars_are_given_up_in_batches(db: Database) -> None:
     for number in range(3):
         db.calendar(alice, google_calendar_id=f"{number}", access_lost_at="2020-01-01")
     assert [retire(db, limit=2) for _ in range(3)] == [2, 1, 0]
+
+
+def moved(db: Database, *addresses: str, delay: float = 0, limit: int = 500) -> int:
+    return int(db.value("renew_moved_watches", p_addresses=list(addresses), p_delay_seconds=delay, p_limit=limit))
+
+
+def test_channels_that_point_elsewhere_are_renewed_each_once(db: Database) -> None:
+    calendars = {}
+    for address in ("a", "b", "c", "d"):
+        calendars[address] = db.calendar(expiration_time=LAPSES)
+        db.channel(calendars[address], address=address)
+    assert moved(db, "b", "d", limit=1) == 1
+    assert moved(db, "b", "d") == 1
+    assert moved(db, "b", "d") == 0
+    assert sorted(claim_watches(db)) == sorted(calendars[each]["id"] for each in ("a", "c"))
+
+
+def test_moved_watches_are_due_after_their_delay(db: Database) -> None:
+    calendar = db.calendar(expiration_time=LAPSES)
+    db.channel(calendar, address="before")
+    assert moved(db, "now", delay=600) == 1
+    assert claim_watches(db) == []
+    due = "select extract(epoch from watch_due_at - now())::float as due_in from public.calendar_webhooks"
+    assert 590 < db.row(due)["due_in"] <= 600
+
+
+def test_released_watches_are_due_at_once(db: Database) -> None:
+    calendar = db.calendar()
+    assert claim_watches(db) == [calendar["id"]]
+    db.call("release_watches", p_calendar_ids=[str(calendar["id"])])
+    assert claim_watches(db) == [calendar["id"]]

@@ -15,20 +15,31 @@ class WatchCalls:
         self._rpc = rpc
 
     def claim_expiring(
-        self, *, limit: int, lead_seconds: float, lease_seconds: int, calendar_ids: Sequence[str] | None = None
+        self, *, limit: int, lease_seconds: int, calendar_ids: Sequence[str] | None = None
     ) -> list[WatchClaim]:
         claimed = self._rpc.rows(
             "claim_expiring_watches",
             p_limit=limit,
-            p_lead_seconds=lead_seconds,
             p_lease_seconds=lease_seconds,
             p_calendar_ids=list(calendar_ids) if calendar_ids is not None else None,
         )
         return [rows.watch_claim(row) for row in claimed]
 
-    def due(self, lead_seconds: float) -> int:
+    def release(self, claims: Sequence[WatchClaim]) -> None:
+        """Gives claims back that nobody got to."""
+        self._rpc.call("release_watches", p_calendar_ids=[claim.calendar_id for claim in claims])
+
+    def due(self) -> int:
         """Watches that still wait to be opened or renewed, counted to 1000."""
-        return int(self._rpc.call("watches_due", p_lead_seconds=lead_seconds))
+        return int(self._rpc.call("watches_due"))
+
+    def renew_moved(self, addresses: Sequence[str], *, delay_seconds: float, limit: int) -> int:
+        """How many calendars' channels were found to point to none of these addresses; fewer than `limit`: all."""
+        return int(
+            self._rpc.call(
+                "renew_moved_watches", p_addresses=list(addresses), p_delay_seconds=delay_seconds, p_limit=limit
+            )
+        )
 
     def retire_lost(self, *, after_seconds: float, limit: int) -> int:
         """How many calendars were given up that could not be read for so long; fewer than `limit`: all of them."""
@@ -37,13 +48,16 @@ class WatchCalls:
     def begin_channel(self, channel_id: str, calendar_id: str, address: str) -> None:
         self._rpc.call("begin_channel", p_channel_id=channel_id, p_calendar_id=calendar_id, p_address=address)
 
-    def activate_channel(self, channel_id: str, resource_id: str, expires_at: dt.datetime) -> list[str]:
+    def activate_channel(
+        self, channel_id: str, resource_id: str, expires_at: dt.datetime, *, lead_seconds: float
+    ) -> list[str]:
         """Ids of the earlier channels that are now to be stopped."""
         found = self._rpc.rows(
             "activate_channel",
             p_channel_id=channel_id,
             p_resource_id=resource_id,
             p_expires_at=expires_at.isoformat(),
+            p_lead_seconds=lead_seconds,
         )
         return [row["channel_id"] for row in found]
 
