@@ -49,6 +49,7 @@ class Settings:
     horizon_past_days: int
     horizon_future_days: int
     calendar_lost_days: int
+    log_retention_days: int
     hide_private_events: bool
     sync_threads: int
     cron_budget_seconds: float
@@ -170,6 +171,13 @@ KEYS: tuple[Key, ...] = (
         env_checks.number(1, 365, int),
         "after so long without access to a calendar what lies ahead of it is cancelled, until it can be read again",
         default="7",
+    ),
+    Key(
+        "LOG_RETENTION_DAYS",
+        "log_retention_days",
+        env_checks.number(1, 3650, int),
+        "sync logs and former channels are dropped after this; of each calendar the newest log stays",
+        default="90",
     ),
     Key(
         "PRIVATE_EVENTS",

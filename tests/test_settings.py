@@ -61,7 +61,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert (settings.poll_stale_hours, settings.renew_lead_hours) == (6, 36)
     assert (settings.horizon_past_days, settings.horizon_future_days) == (1, 60)
     assert (settings.calendar_lost_days, settings.cron_budget_seconds) == (7, 50)
-    assert settings.log_level == "info"
+    assert (settings.log_retention_days, settings.log_level) == (90, "info")
     assert (settings.supabase_jwt_secret, settings.cron_secret) == (None, None)
 
 
@@ -130,6 +130,7 @@ BAD = [
     ("HORIZON_PAST_DAYS", "-1"),
     ("HORIZON_FUTURE_DAYS", "1.5"),
     ("HORIZON_FUTURE_DAYS", "9" * 5000),
+    ("LOG_RETENTION_DAYS", "0"),
     ("SYNC_THREADS", "0"),
     ("CRON_BUDGET_SECONDS", "one"),
     ("LOG_LEVEL", "hidden-value"),

@@ -1,4 +1,4 @@
--- Operations: what operators look at, and what the doors refused.
+-- Operations: what operators look at, what the doors refused, and how long things are kept.
 
 -- Views --------------------------------------------------------------------------------------------------------------
 
@@ -141,3 +141,101 @@ $$;
 -- For the service alone.
 revoke all on function public.record_security_events from public, anon, authenticated;
 grant execute on function public.record_security_events to service_role;
+
+
+-- Retention ----------------------------------------------------------------------------------------------------------
+
+-- What grows with time has an end: in steps of bounded cost, from the oldest on.
+
+-- One step through the sync logs older than p_keep_days, in order from after the row (p_after_at, p_after_id): looks at p_limit
+-- rows and drops them, but for the newest of each calendar. `seen` below p_limit: there is no more.
+-- Guarantee: the newest log of a calendar stays, however old; who goes on from `last_at` and `last_id` sees each row once.
+create or replace function public.drop_old_logs(
+  p_keep_days integer, p_limit integer, p_after_at timestamptz default '-infinity', p_after_id text default ''
+) returns table (seen integer, dropped integer, last_at timestamptz, last_id text)
+language plpgsql security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+  return query
+  with looked_at as materialized (
+    select l.id, l.id::text as key, l.calendar_id, l.created_at from public.calendar_sync_logs l
+    where l.created_at >= p_after_at and (l.created_at > p_after_at or l.id::text > p_after_id)
+      and l.created_at < clock_timestamp() - make_interval(days => greatest(p_keep_days, 1))
+    order by l.created_at, l.id::text
+    limit least(greatest(p_limit, 0), 5000)
+  ), gone as (
+    delete from public.calendar_sync_logs l using looked_at o
+    where l.id = o.id and (
+      not exists (select 1 from public.calendar_webhooks w where w.id = o.calendar_id)
+      or exists (
+        select 1 from public.calendar_sync_logs newer
+        where newer.calendar_id = o.calendar_id and (newer.created_at, newer.id::text) > (o.created_at, o.key)))
+    returning 1
+  )
+  select (select count(*) from looked_at)::integer, (select count(*) from gone)::integer, final.created_at, final.key
+  from (select 1) one
+  left join lateral (
+    select o.created_at, o.key from looked_at o order by o.created_at desc, o.key desc limit 1) final on true;
+end
+$$;
+comment on function public.drop_old_logs is 'One step of the retention of sync logs; the newest of each calendar stays.';
+
+-- Drops up to p_limit channels that are over and were touched last p_keep_days ago. Answers how many.
+-- Guarantee: none that is opening or live, and none that Google may still speak through: where nobody knows when it lapses, a
+-- month more than the longest life of a channel has passed.
+create or replace function public.drop_old_channels(p_keep_days integer, p_limit integer) returns integer
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_old timestamptz := clock_timestamp() - make_interval(days => greatest(p_keep_days, 1));
+  v_dropped integer;
+begin
+  delete from public.calendar_channels c where c.id in (
+    select o.id from public.calendar_channels o
+    where o.state in ('superseded', 'stopped', 'failed', 'expired') and o.updated_at < v_old
+      and coalesce(o.expires_at, o.created_at + interval '60 days') < v_old
+    order by o.updated_at
+    limit least(greatest(p_limit, 0), 5000));
+  get diagnostics v_dropped = row_count;
+  return v_dropped;
+end
+$$;
+comment on function public.drop_old_channels is 'One step of the retention of channels: those that are over, and nothing comes from.';
+
+-- Drops up to p_limit items that a listing kept and nobody will read: its claim is over, or was left a day ago. Answers how many.
+create or replace function public.drop_left_items(p_limit integer) returns integer
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_dropped integer;
+begin
+  -- From one calendar to the next by the primary key: a listing of a hundred thousand items is looked at once.
+  with recursive listing (calendar_id) as (
+    (select s.calendar_id from public.calendar_staged_items s order by s.calendar_id limit 1)
+    union all
+    select (
+      select s.calendar_id from public.calendar_staged_items s
+      where s.calendar_id > listing.calendar_id order by s.calendar_id limit 1)
+    from listing where listing.calendar_id is not null
+  ), left_behind as (
+    select l.calendar_id from listing l join public.calendar_webhooks w on w.id = l.calendar_id
+    where w.committed_fence >= w.fence or w.lease_expires_at is null
+      or w.lease_expires_at < clock_timestamp() - interval '1 day'
+  ), items as materialized (
+    select s.calendar_id, s.google_event_id
+    from left_behind b join public.calendar_staged_items s on s.calendar_id = b.calendar_id
+    limit least(greatest(p_limit, 0), 5000)
+  )
+  delete from public.calendar_staged_items s using items i
+  where s.calendar_id = i.calendar_id and s.google_event_id = i.google_event_id;
+  get diagnostics v_dropped = row_count;
+  return v_dropped;
+end
+$$;
+comment on function public.drop_left_items is 'Drops what a listing kept that nobody goes on with.';
+
+-- For the service alone.
+revoke all on function public.drop_old_logs, public.drop_old_channels, public.drop_left_items
+from public, anon, authenticated;
+grant execute on function public.drop_old_logs, public.drop_old_channels, public.drop_left_items to service_role;

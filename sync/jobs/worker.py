@@ -19,6 +19,7 @@ from sync.errors import SyncError
 from sync.jobs.accounts.disconnect import finish_disconnects
 from sync.jobs.accounts.mail_users import mail_users
 from sync.jobs.driving.poll_due import poll_due
+from sync.jobs.operations.retention import drop_old
 from sync.jobs.services import Services, build_services
 from sync.jobs.syncing.audit_drift import audit_drift
 from sync.jobs.syncing.roll_horizon import roll_horizons
@@ -36,6 +37,8 @@ ROLL_SECONDS = 600
 AUDIT_SECONDS = 600
 # Often enough to be seen as alive, whatever else runs; asks only when the last word is older than its time.
 DECLARE_SECONDS = 5
+# What is kept for months is nobody's hurry to drop; hourly, there is never much of it.
+DROP_SECONDS = 3600
 # A sweep of the worker ends only to let other jobs run.
 SWEEP_BUDGET_SECONDS = 300.0
 
@@ -74,6 +77,11 @@ def _jobs(services: Services, should_stop: Callable[[], bool]) -> list[_Job]:
             ROLL_SECONDS,
             lambda: roll_horizons(services, budget_seconds=budget, should_stop=should_stop),
             at_start=True,
+        ),
+        _Job(
+            "drop_old",
+            DROP_SECONDS,
+            lambda: drop_old(services, budget_seconds=budget, should_stop=should_stop),
         ),
         _Job("audit_drift", AUDIT_SECONDS, lambda: audit_drift(services, limit=1, should_stop=should_stop)),
     ]

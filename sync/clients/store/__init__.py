@@ -10,6 +10,7 @@ from sync.clients.store.accounts.connections import ConnectionCalls
 from sync.clients.store.accounts.flows import FlowCalls
 from sync.clients.store.accounts.leaving import AccountCalls, Connection, Leaving, OwnCalendar
 from sync.clients.store.accounts.mails import MailCalls
+from sync.clients.store.operations.retention import RetentionCalls
 from sync.clients.store.operations.security import SecurityAlert, SecurityCalls
 from sync.clients.store.rpc import Rpc
 from sync.clients.store.syncing.audits import AuditCalls
@@ -52,6 +53,7 @@ class Store:
         self.accounts = AccountCalls(rpc)
         self.mails = MailCalls(rpc)
         self.security = SecurityCalls(rpc)
+        self.retention = RetentionCalls(rpc)
 
     def is_reachable(self) -> bool:
         """One cheap call, not repeated: for the readiness probe."""

@@ -1,4 +1,5 @@
-"""What one call of the polling cron does: sync what is due, then move horizons, within one time budget.
+"""What one call of a cron endpoint does within its time budget: sync what is due, then move horizons; or renew watches,
+then drop what is old.
 
 Called by the web.
 """
@@ -9,10 +10,13 @@ import time
 from collections.abc import Callable
 
 from sync.errors import SyncError
+from sync.jobs.accounts.disconnect import finish_disconnects
 from sync.jobs.accounts.mail_users import mail_users
 from sync.jobs.driving.poll_due import Sweep, poll_due
+from sync.jobs.operations.retention import drop_old
 from sync.jobs.services import Services
 from sync.jobs.syncing.roll_horizon import roll_horizons
+from sync.jobs.watching.renew_watches import Renewal, renew_watches
 
 
 def polling_cron(services: Services, should_stop: Callable[[], bool] = lambda: False) -> Sweep:
@@ -26,3 +30,15 @@ def polling_cron(services: Services, should_stop: Callable[[], bool] = lambda: F
         # The sweep is done and its outcomes are to be answered and followed up; these wait for the next call.
         services.log.warning("cron_cut_short", error_code=failure.code)
     return sweep
+
+
+def renewal_cron(services: Services, should_stop: Callable[[], bool] = lambda: False) -> Renewal:
+    """What is old gets what the renewals leave of the budget."""
+    deadline = time.monotonic() + services.settings.cron_budget_seconds
+    finish_disconnects(services)
+    renewal = renew_watches(services, budget_seconds=services.settings.cron_budget_seconds, should_stop=should_stop)
+    try:
+        drop_old(services, budget_seconds=max(0.0, deadline - time.monotonic()), should_stop=should_stop)
+    except SyncError as failure:
+        services.log.warning("cron_cut_short", error_code=failure.code)
+    return renewal

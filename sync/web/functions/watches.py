@@ -5,10 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 
-from sync.jobs.accounts.disconnect import finish_disconnects
+from sync.jobs.driving.cron import renewal_cron
 from sync.jobs.driving.executor import SyncExecutor
 from sync.jobs.services import Services
-from sync.jobs.watching.renew_watches import renew_watches
 from sync.web.doors.auth import require_service
 
 blueprint = Blueprint("watches", __name__)
@@ -20,13 +19,8 @@ MAX_RESULTS = 200
 def renew() -> ResponseReturnValue:
     require_service()
     services: Services = current_app.extensions["services"]
-    finish_disconnects(services)
     executor: SyncExecutor = current_app.extensions["executor"]
-    renewal = renew_watches(
-        services,
-        budget_seconds=services.settings.cron_budget_seconds,
-        should_stop=lambda: executor.is_stopping,
-    )
+    renewal = renewal_cron(services, lambda: executor.is_stopping)
     failed = [outcome for outcome in renewal.outcomes if outcome.channel is None]
     renewed = [outcome for outcome in renewal.outcomes if outcome.channel]
     return jsonify(

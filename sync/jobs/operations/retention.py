@@ -1,0 +1,60 @@
+"""Drops what nobody looks at any more: old sync logs, channels that are over, and what unfinished listings left.
+
+Called by the worker and by the renewal cron. In steps of bounded cost; what a run does not reach the next one does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sync.jobs.services import Services
+
+# Rows a step looks at: a fraction of a second in Postgres, and no lock that anybody waits for.
+ROWS_PER_STEP = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Rows dropped."""
+
+    logs: int
+    channels: int
+    items: int
+
+
+def drop_old(services: Services, *, budget_seconds: float, should_stop: Callable[[], bool] = lambda: False) -> Dropped:
+    """Drops all that is older than LOG_RETENTION_DAYS, within the budget. Raises the store's failures."""
+    deadline = time.monotonic() + budget_seconds
+    store, keep_days = services.store.retention, services.settings.log_retention_days
+
+    def is_over() -> bool:
+        return should_stop() or time.monotonic() >= deadline
+
+    def steps(step: Callable[[], int]) -> int:
+        dropped, last = 0, ROWS_PER_STEP
+        while last == ROWS_PER_STEP and not is_over():
+            last = step()
+            dropped += last
+        return dropped
+
+    dropped = Dropped(
+        logs=_drop_logs(services, keep_days, is_over),
+        channels=steps(lambda: store.drop_channels(keep_days, ROWS_PER_STEP)),
+        items=steps(lambda: store.drop_left_items(ROWS_PER_STEP)),
+    )
+    if dropped != Dropped(0, 0, 0):
+        services.log.info("old_rows_dropped", logs=dropped.logs, channels=dropped.channels, items=dropped.items)
+    return dropped
+
+
+def _drop_logs(services: Services, keep_days: int, is_over: Callable[[], bool]) -> int:
+    """Goes on behind the logs that stay: each calendar's newest."""
+    dropped, after = 0, None
+    while not is_over():
+        step = services.store.retention.drop_logs(keep_days, ROWS_PER_STEP, after)
+        dropped, after = dropped + step.dropped, step.after
+        if step.seen < ROWS_PER_STEP:
+            break
+    return dropped
