@@ -99,6 +99,7 @@ class Meeting:
     provider: str
     room_key: str
     placement: Placement
+    is_private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

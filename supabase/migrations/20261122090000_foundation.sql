@@ -155,7 +155,9 @@ alter table public.meetings
   add column if not exists provider text,
   add column if not exists room_key text,
   add column if not exists sync_id uuid,
-  add column if not exists entered_horizon_at timestamptz;
+  add column if not exists entered_horizon_at timestamptz,
+  add column if not exists is_private boolean not null default false;
+comment on column public.meetings.is_private is 'Whether Google called the event private or confidential when the row was last derived.';
 comment on column public.meetings.entered_horizon_at is 'When the rolling horizon, not a change in the calendar, brought this row in.';
 comment on column public.meetings.description is 'As Google has it, which may be HTML written by anybody: show it as text.';
 

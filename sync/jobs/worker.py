@@ -22,6 +22,7 @@ from sync.jobs.driving.poll_due import poll_due
 from sync.jobs.operations.retention import drop_old
 from sync.jobs.services import Services, build_services
 from sync.jobs.syncing.audit_drift import audit_drift
+from sync.jobs.syncing.hide_private import hide_private
 from sync.jobs.syncing.roll_horizon import roll_horizons
 from sync.jobs.watching.renew_watches import renew_watches
 from sync.logs import configure_logs
@@ -70,6 +71,7 @@ def _jobs(services: Services, should_stop: Callable[[], bool]) -> list[_Job]:
             lambda: renew_watches(services, budget_seconds=budget, should_stop=should_stop),
             at_start=True,
         ),
+        _Job("hide_private", RENEW_SECONDS, lambda: hide_private(services, should_stop), at_start=True),
         _Job("mail_users", RENEW_SECONDS, lambda: mail_users(services, should_stop)),
         _Job("finish_disconnects", RENEW_SECONDS, lambda: finish_disconnects(services)),
         _Job(

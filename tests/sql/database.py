@@ -60,6 +60,7 @@ def meeting(event_id: str = "event", **columns: Any) -> Row:
         "provider": "zoom",
         "room_key": "zoom:1",
         "placement": "inside",
+        "is_private": False,
         **columns,
     }
 

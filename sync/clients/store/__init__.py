@@ -18,6 +18,7 @@ from sync.clients.store.syncing.claims import ClaimCalls, Notified, UserCalendar
 from sync.clients.store.syncing.commits import CommitCalls, Committed, Staged, StagedItems, StoredFamilies
 from sync.clients.store.syncing.explain import ExplainCalls
 from sync.clients.store.syncing.horizon import HorizonCalls
+from sync.clients.store.syncing.privacy import PrivacyCalls
 from sync.clients.store.syncing.settings import SettingsCalls
 from sync.clients.store.watching.watches import WatchCalls
 
@@ -42,6 +43,7 @@ class Store:
     def __init__(self, url: str, service_key: str) -> None:
         self._rpc = rpc = Rpc(url, service_key)
         self.settings = SettingsCalls(rpc)
+        self.privacy = PrivacyCalls(rpc)
         self.claims = ClaimCalls(rpc)
         self.commits = CommitCalls(rpc)
         self.horizon = HorizonCalls(rpc)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sync.core.meetings.meeting_rules import decide_meeting, own_answer, title_of
+from sync.core.meetings.privacy import is_private
 from sync.core.series.event_spans import duration_of, end_of, start_of
 from sync.core.series.instance_ids import instance_id
 from sync.core.series.recurrence import BadRecurrence, expand
@@ -62,6 +63,7 @@ def derive(members: Sequence[Event], horizon: Window, expand_from: dt.datetime, 
                 provider=verdict.link.provider,
                 room_key=verdict.link.room_key,
                 placement=_placement(start, end, horizon),
+                is_private=is_private(slot.event.details),
             )
         )
     covered_from = max(found.covered_from, default=None)

@@ -18,13 +18,22 @@ _PRIVATE = frozenset({"private", "confidential"})
 _CONTENT = ("summary", "description", "location", "hangoutLink", "conferenceData")
 
 
+def is_private(item: Mapping[str, Any]) -> bool:
+    """Whether Google's item, whole or trimmed, is marked so."""
+    return item.get("visibility") in _PRIVATE
+
+
+def without_content(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Google's item without anything that somebody wrote into it, and without its link."""
+    return {name: value for name, value in item.items() if name not in _CONTENT} | {"summary": PRIVATE_TITLE}
+
+
 def without_private_content(item: Mapping[str, Any]) -> Mapping[str, Any]:
     """Google's item; of a private one only its time, state, own answer and join link."""
-    if item.get("visibility") not in _PRIVATE:
+    if not is_private(item):
         return item
     link = find_meeting_link(link_sources(event_from_google(item)))
-    kept = {name: value for name, value in item.items() if name not in _CONTENT}
-    kept["summary"] = PRIVATE_TITLE
+    kept = without_content(item)
     if link:
         kept["conferenceData"] = {"entryPoints": [{"entryPointType": "video", "uri": link.url}]}
     return kept

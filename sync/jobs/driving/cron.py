@@ -15,6 +15,7 @@ from sync.jobs.accounts.mail_users import mail_users
 from sync.jobs.driving.poll_due import Sweep, poll_due
 from sync.jobs.operations.retention import drop_old
 from sync.jobs.services import Services
+from sync.jobs.syncing.hide_private import hide_private
 from sync.jobs.syncing.roll_horizon import roll_horizons
 from sync.jobs.watching.renew_watches import Renewal, renew_watches
 
@@ -24,6 +25,7 @@ def polling_cron(services: Services, should_stop: Callable[[], bool] = lambda: F
     deadline = time.monotonic() + services.settings.cron_budget_seconds
     sweep = poll_due(services, budget_seconds=services.settings.cron_budget_seconds, should_stop=should_stop)
     try:
+        hide_private(services, lambda: should_stop() or time.monotonic() > deadline)
         roll_horizons(services, budget_seconds=max(0.0, deadline - time.monotonic()), should_stop=should_stop)
         mail_users(services, lambda: should_stop() or time.monotonic() > deadline)
     except SyncError as failure:
