@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from scripts.stack import migrate
 from tests.sql.conftest import Scratch
@@ -40,6 +41,7 @@ insert into meetings (calendar_id, user_id, google_calendar_event_id, base_event
 select id, id, 'event', 'event', now(), now() from auth.users;
 insert into calendar_sync_logs (calendar_id, user_id, sync_type, status)
 select id, id, 'full', 'completed' from auth.users;
+insert into settings_generations (generation, meaning, declared_by) values (1, '{{"hide_private": true}}', 'w');
 """
 ONE = "select id, user_id, 'live-' || id as channel, fence from public.calendar_webhooks where id = md5('77')::uuid"
 
@@ -61,11 +63,12 @@ def calls(db: Database) -> dict[str, dict[str, Any]]:
     """Every call that a notification, a sweep, a sync or a renewal makes."""
     (one,) = db.rows(ONE)
     calendar = {"p_calendar_id": one["id"]}
+    calendar_json = {"calendar_id": str(one["id"])}
     claim = {**calendar, "p_fence": 0}
     channel = {"p_channel_id": one["channel"]}
     user = {"p_user_id": one["user_id"]}
     rows = part([meeting()])
-    sync = {**facts(is_full=True), **rows}
+    sync = {**facts(is_full=True, generation=1), **rows}
     notification = {"p_resource_id": "resource", "p_resource_state": "exists", "p_message_number": 2}
     return {
         "record_notification": {**channel, **notification},
@@ -81,7 +84,15 @@ def calls(db: Database) -> dict[str, dict[str, Any]]:
         },
         "calendars_of_user": user,
         "read_families": {**calendar, "p_base_event_ids": ["event"]},
-        "stage_sync": {**claim, "p_sync_id": None, "p_part": rows, "p_lease_seconds": 60},
+        "stage_sync": {**claim, "p_sync_id": None, "p_part": rows, "p_lease_seconds": 60, "p_generation": 1},
+        "hide_private_meetings": {"p_limit": 1000},
+        "read_private_items": {"p_limit": 200},
+        "hide_private_items": {
+            "p_items": Jsonb(
+                [{**calendar_json, "google_event_id": "event", "before": {}, "after": {"summary": "Private"}}]
+            )
+        },
+        "declare_settings": {"p_worker": "w", "p_meaning": {"hide_private": False}},
         "commit_sync": {**claim, "p_sync": sync},
         "claim_expiring_watches": {"p_limit": 50, "p_lease_seconds": 60},
         "begin_channel": {"p_channel_id": "new", **calendar, "p_address": "https://h"},
