@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -73,7 +74,8 @@ def test_import_against_the_floors_is_red(house: Path, module: str, statement: s
         file.write(f"\n\n{statement}\n")
     checked = _lint(house)
     assert checked.returncode != 0
-    assert "1 broken" in checked.stdout or "2 broken" in checked.stdout
+    # One import may offend several.
+    assert re.search(r"kept, [1-9]\d* broken", checked.stdout), checked.stdout
 
 
 @pytest.mark.parametrize(
