@@ -7,7 +7,7 @@ import atexit
 from flask import Flask
 
 from sync.clients.user_tokens import UserTokens
-from sync.jobs.driving.executor import SyncExecutor
+from sync.jobs.driving.driver import Driver
 from sync.jobs.operations.security_events import SecurityEvents
 from sync.jobs.services import Services, build_services
 from sync.logs import configure_logs
@@ -30,18 +30,18 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     settings = settings or load()
     configure_logs(settings.log_level)
     services = services or build_services(settings)
-    executor = SyncExecutor(services)
+    driver = Driver(services)
     doors = Doors(settings, UserTokens(settings.supabase_url, settings.supabase_jwt_secret))
-    guard = Guard(settings, doors.proves, SecurityEvents(services, executor))
+    guard = Guard(settings, doors.proves, SecurityEvents(services, driver))
     # The last registered is the first to run.
     atexit.register(guard.close)
-    atexit.register(executor.shut_down)
+    atexit.register(driver.shut_down)
 
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["services"] = services
-    app.extensions["executor"] = executor
+    app.extensions["driver"] = driver
     app.extensions["doors"] = doors
     guard.register(app)
     register_cors(app, settings)

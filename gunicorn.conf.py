@@ -27,11 +27,16 @@ control_socket_disable = True
 
 
 def post_worker_init(worker: Any) -> None:
-    """On SIGTERM a sweep under way gives its claims back at once, instead of holding them until it is killed."""
+    """Each process drives syncing itself, from its start on. On SIGTERM a sync under way gives its claim back at once,
+    instead of holding it until it is killed."""
+    from sync.jobs.driving.duties import duties
+
+    services, driver = worker.wsgi.extensions["services"], worker.wsgi.extensions["driver"]
+    driver.start(duties(services, lambda: driver.is_stopping, at_start=False))
     stop = signal.getsignal(signal.SIGTERM)
 
     def stop_soon(number: int, frame: Any) -> None:
-        worker.wsgi.extensions["executor"].stop_soon()
+        driver.stop_soon()
         if callable(stop):
             stop(number, frame)
 

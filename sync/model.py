@@ -214,6 +214,7 @@ class Claim:
     has_live_channel: bool
     tokens: SealedTokens
     horizon_until: dt.datetime | None = None
+    lane: str = "poll"
 
     @property
     def is_notified(self) -> bool:

@@ -52,6 +52,7 @@ class Settings:
     log_retention_days: int
     hide_private_events: bool
     sync_threads: int
+    sweep_seconds: float
     cron_budget_seconds: float
     trusted_proxies: int
     smtp_server: SmtpServer | None
@@ -192,6 +193,13 @@ KEYS: tuple[Key, ...] = (
         env_checks.number(1, 64, int),
         "calendars synced side by side per process",
         default="4",
+    ),
+    Key(
+        "SWEEP_SECONDS",
+        "sweep_seconds",
+        env_checks.number(0.5, 3600, float),
+        "each process looks this often for calendars that are due",
+        default="5",
     ),
     Key(
         "CRON_BUDGET_SECONDS",

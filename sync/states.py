@@ -86,12 +86,14 @@ class CalendarState(StrEnum):
     """A calendar's health as `calendar_status` shows it: computed from its row at each look, the first that holds.
 
     inactive: its user watches it no more. paused: it has a `PausedReason`, or Google refuses this calendar alone.
+    poisoned: its last claims were never ended, each may have killed its process; it waits, alone, longer each time.
     connecting: never synced, never failed. retrying: the last syncs failed. polled_only: no live channel.
     push_doubtful: push missed changes. healthy: none of these.
     """
 
     INACTIVE = "inactive"
     PAUSED = "paused"
+    POISONED = "poisoned"
     CONNECTING = "connecting"
     RETRYING = "retrying"
     POLLED_ONLY = "polled_only"

@@ -36,7 +36,7 @@ def google(emulator: EmulatorServer) -> GoogleControl:
 def world(supabase: LocalSupabase, google: GoogleControl) -> Iterator[World]:
     environment = {**supabase.environment(google_addresses(google.base_url)), "LOG_LEVEL": "error"}
     world = World(supabase, google, environment)
-    world.db.execute("delete from auth.users")
+    world.db.execute("delete from auth.users; delete from calendar_notifications; delete from service_jobs")
     world.db.execute("truncate settings_generations, service_processes")
     supabase.clear_faults()
     supabase.reset_counters()

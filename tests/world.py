@@ -136,6 +136,7 @@ class World:
 
     def let_suspicions_age(self) -> None:
         """A grant that was refused once: the pause after which a second refusal counts is over."""
+        self.db.execute("update calendar_webhooks set not_before = null")
         self.db.execute("update google_credentials set suspected_at = suspected_at - interval '2 minutes'")
 
     def forget_notifications(self, person: Person) -> None:
@@ -174,6 +175,8 @@ class World:
         return connected
 
     def poll(self, person: Person, *, force: bool = True) -> JsonObject:
+        """One forced poll, after any backoff has passed."""
+        self.db.execute("update calendar_webhooks set not_before = null where user_id = %s", (person.user_id,))
         answer = self.post("/functions/v1/calendar-polling-service", {"userId": person.user_id, "force": force})
         assert answer.status_code == 200, answer.text
         body: JsonObject = answer.json()
@@ -284,7 +287,7 @@ class InProcessService:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-        self.app.extensions["executor"].shut_down(10)
+        self.app.extensions["driver"].shut_down(10)
 
 
 class _Handler(WSGIRequestHandler):

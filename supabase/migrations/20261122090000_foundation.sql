@@ -98,6 +98,10 @@ alter table public.calendar_webhooks
   add column if not exists committed_fence bigint not null default 0,
   add column if not exists claimed_at timestamptz,
   add column if not exists claimed_by text,
+  -- The call that claimed it, so that one whose answer was lost can be asked again.
+  add column if not exists claim_id uuid,
+  -- Claims in a row that were neither committed, ended nor given back: each may have killed its process.
+  add column if not exists claims_unended integer not null default 0,
   add column if not exists notifications_seen bigint not null default 0,
   add column if not exists notifications_synced bigint not null default 0,
   add column if not exists notified_since timestamptz,
@@ -471,6 +475,13 @@ create index if not exists calendar_webhooks_due_notified on public.calendar_web
   where is_active and paused_reason is null and duplicate_of is null and notifications_seen > notifications_synced;
 create index if not exists calendar_webhooks_due on public.calendar_webhooks (due_at)
   where is_active and paused_reason is null and duplicate_of is null;
+create index if not exists calendar_webhooks_due_first on public.calendar_webhooks (due_at)
+  where is_active and paused_reason is null and duplicate_of is null and sync_token is null;
+create index if not exists calendar_webhooks_due_poll on public.calendar_webhooks (due_at)
+  where is_active and paused_reason is null and duplicate_of is null and notifications_seen <= notifications_synced
+    and sync_token is not null;
+create index if not exists calendar_webhooks_due_suspect on public.calendar_webhooks (due_at) where claims_unended >= 2;
+create index if not exists calendar_webhooks_claimed on public.calendar_webhooks (claim_id) where claim_id is not null;
 -- claim_expiring_watches, watches_due
 create index if not exists calendar_webhooks_watch_due on public.calendar_webhooks (watch_due_at)
   where is_active and paused_reason is null and duplicate_of is null and retired_at is null;

@@ -6,9 +6,126 @@
 --
 -- Leases use clock_timestamp(): now() is the transaction's start, and a claim may have waited for a lock since.
 
+-- Notifications that could not be counted at once, for somebody held their calendar or channel. No foreign key: an insert
+-- must wait for no lock.
+create table if not exists public.calendar_notifications (
+  id uuid primary key default gen_random_uuid(),
+  calendar_id uuid not null,
+  channel_id text not null,
+  outcome text not null,
+  resource_id text,
+  message_number bigint,
+  received_at timestamptz not null,
+  constraint calendar_notifications_outcome check (outcome in ('due', 'handshake', 'dead_channel', 'refused'))
+);
+create index if not exists calendar_notifications_of_calendar on public.calendar_notifications (calendar_id);
+
+-- Whose turn it is to have a user's calendars polled, connected or listed.
+create table if not exists public.user_turns (
+  for_user uuid primary key references auth.users (id) on delete cascade,
+  holder uuid not null,
+  expires_at timestamptz not null
+);
+
+-- Jobs that one process does for all: when each was last taken up, and by whom.
+create table if not exists public.service_jobs (
+  name text primary key,
+  taken_at timestamptz not null,
+  taken_by text not null
+);
+
+alter table public.calendar_notifications enable row level security;
+alter table public.user_turns enable row level security;
+alter table public.service_jobs enable row level security;
+revoke all on table public.calendar_notifications, public.user_turns, public.service_jobs
+  from public, anon, authenticated, service_role;
+grant select, insert, update, delete on table public.calendar_notifications, public.user_turns, public.service_jobs
+  to service_role;
+
+-- Counts notifications that wait in calendar_notifications, of up to p_limit calendars (of these, if named): the calendar
+-- becomes due, its channel's figures grow. Answers how many notifications were counted.
+-- Guarantee: waits for nobody; what is locked stays for the next call. Each notification is counted once.
+create or replace function calendar_internal.drain_notifications(p_limit integer, p_calendar_ids uuid[] default null)
+returns bigint
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_counted bigint;
+begin
+  if p_calendar_ids is null then
+    if not exists (select 1 from public.calendar_notifications) then
+      return 0;
+    end if;
+    -- Of calendars that are gone nobody asks any more.
+    delete from public.calendar_notifications n
+    where not exists (select 1 from public.calendar_webhooks w where w.id = n.calendar_id);
+  end if;
+  -- The calendar before the channel: every function that writes both keeps this order, so that none waits in a circle.
+  with waiting as materialized (
+    select n.calendar_id, bool_or(n.outcome = 'due') as is_due from public.calendar_notifications n
+    where p_calendar_ids is null or n.calendar_id = any (p_calendar_ids)
+    group by n.calendar_id order by min(n.received_at) limit p_limit
+  ), free_calendars as materialized (
+    select w.id from public.calendar_webhooks w
+    where w.id in (select g.calendar_id from waiting g where g.is_due)
+    order by w.id
+    for update skip locked
+  ), open as materialized (
+    -- What only its channel is told of needs no lock of the calendar, which a claim would pass over.
+    select f.id from free_calendars f union all select g.calendar_id from waiting g where not g.is_due
+  ), free_channels as materialized (
+    select c.id from public.calendar_channels c
+    where c.id in (
+      select n.channel_id from public.calendar_notifications n
+      join open o on o.id = n.calendar_id)
+    order by c.id
+    for update skip locked
+  ), taken as (
+    delete from public.calendar_notifications n using free_channels c, open o, waiting g
+    where n.channel_id = c.id and n.calendar_id = o.id and g.calendar_id = o.id
+      and (g.is_due or n.outcome <> 'due')
+    returning n.*
+  ), due as (
+    select t.calendar_id, count(*) as notifications, min(t.received_at) as first, max(t.received_at) as last
+    from taken t where t.outcome = 'due' group by t.calendar_id
+  ), told as (
+    update public.calendar_webhooks w set
+      notifications_seen = w.notifications_seen + d.notifications,
+      notified_since = coalesce(w.notified_since, d.first),
+      last_webhook_received = greatest(w.last_webhook_received, d.last),
+      webhook_failures = 0,
+      due_at = least(w.due_at, greatest(v_now, w.lease_expires_at, w.not_before)),
+      due_reason = 'notified'
+    from due d where w.id = d.calendar_id and w.is_active
+  ), spoken as (
+    select t.channel_id, count(*) filter (where t.outcome <> 'refused') as notifications,
+      count(*) filter (where t.outcome = 'refused') as refused,
+      max(t.received_at) filter (where t.outcome <> 'refused') as last, max(t.message_number) as number,
+      min(t.resource_id) filter (where t.outcome <> 'refused') as resource_id,
+      bool_or(t.outcome = 'dead_channel') as is_dead
+    from taken t group by t.channel_id
+  ), noted as (
+    -- The handshake may come before Google's answer to watch: then it is the first to tell the resource id. It tells it
+    -- of a channel whose answer was lost too, and only with it can that channel be stopped.
+    update public.calendar_channels c set
+      resource_id = coalesce(s.resource_id, c.resource_id),
+      notifications = c.notifications + s.notifications,
+      refused = c.refused + s.refused,
+      last_notification_at = greatest(c.last_notification_at, s.last),
+      last_message_number = greatest(c.last_message_number, s.number),
+      stop_after = case when s.is_dead and c.state <> 'stopped' then coalesce(c.stop_after, v_now) else c.stop_after end
+    from spoken s where c.id = s.channel_id
+  )
+  select count(*) into v_counted from taken;
+  return v_counted;
+end
+$$;
+
 -- A notification is a hint without data: it raises a counter and makes the calendar due. One call, whatever happens.
 -- Guarantee: an accepted notification is never lost, also while a sync of the calendar runs; none shortens a lease, the
--- pause between two syncs of a burst, or the backoff of a failing calendar.
+-- pause between two syncs of a burst, or the backoff of a failing calendar; none waits for a lock: what cannot be counted
+-- at once is left in calendar_notifications, which every claim drains.
 -- Answers outcome: due | handshake | dead_channel | unknown_channel | refused.
 create or replace function public.record_notification(
   p_channel_id text, p_resource_id text, p_resource_state text, p_message_number bigint
@@ -27,53 +144,135 @@ begin
     return query select 'unknown_channel'::text, null::uuid, null::double precision;
     return;
   end if;
-  if v_channel.resource_id is distinct from p_resource_id and v_channel.resource_id is not null then
-    update public.calendar_channels c set refused = c.refused + 1 where c.id = p_channel_id;
-    return query select 'refused'::text, null::uuid, null::double precision;
-    return;
-  end if;
-
-  -- The calendar before the channel: every function that writes both keeps this order, so that none waits in a circle.
+  select * into v_calendar from public.calendar_webhooks w where w.id = v_channel.calendar_id;
   v_outcome := case
+    when v_channel.resource_id is distinct from p_resource_id and v_channel.resource_id is not null then 'refused'
     when v_channel.state in ('stopped', 'failed', 'expired') then 'dead_channel'
     when p_resource_state = 'sync' then 'handshake'
+    when v_calendar.is_active is not true then 'dead_channel'
     else 'due' end;
-  if v_outcome = 'due' then
-    update public.calendar_webhooks w set
-      notifications_seen = w.notifications_seen + 1,
-      notified_since = coalesce(w.notified_since, v_now),
-      last_webhook_received = v_now,
-      webhook_failures = 0,
-      due_at = least(w.due_at, greatest(v_now, w.lease_expires_at, w.not_before)),
-      due_reason = 'notified'
-    where w.id = v_channel.calendar_id and w.is_active
-    returning w.* into v_calendar;
-    if not found then
-      v_outcome := 'dead_channel';
-    end if;
+  insert into public.calendar_notifications (calendar_id, channel_id, outcome, resource_id, message_number, received_at)
+  values (v_channel.calendar_id, p_channel_id, v_outcome, p_resource_id, p_message_number, v_now);
+  perform calendar_internal.drain_notifications(1, array[v_channel.calendar_id]);
+  if v_outcome = 'refused' then
+    return query select v_outcome, null::uuid, null::double precision;
+    return;
   end if;
-
-  -- The handshake may come before Google's answer to watch: then it is the first to tell the resource id. It tells it
-  -- of a channel whose answer was lost too, and only with it can that channel be stopped.
-  update public.calendar_channels c set
-    resource_id = p_resource_id,
-    notifications = c.notifications + 1,
-    last_notification_at = v_now,
-    last_message_number = greatest(c.last_message_number, p_message_number),
-    stop_after = case when v_outcome = 'dead_channel' and c.state <> 'stopped'
-      then coalesce(c.stop_after, v_now) else c.stop_after end
-  where c.id = p_channel_id;
-  return query select v_outcome, v_channel.calendar_id,
-    greatest(0, extract(epoch from v_calendar.due_at - v_now))::double precision;
+  -- As it stands now, or as it stood while somebody holds it: then it is asked for at once.
+  select * into v_calendar from public.calendar_webhooks w where w.id = v_channel.calendar_id;
+  return query select v_outcome, v_channel.calendar_id, case when v_outcome = 'due'
+    then greatest(0, extract(epoch from least(v_calendar.due_at, greatest(v_now, v_calendar.lease_expires_at,
+      v_calendar.not_before)) - v_now))::double precision else 0 end;
 end
 $$;
 
--- Leases up to p_limit calendars, notified ones first, the longest due first. With p_calendar_ids only among these; with
--- p_even_if_not_due also those that are not due (an operator asked), but never one that is leased.
--- Guarantee: no two callers hold a lease on one calendar; a claim that is never finished lapses with its lease.
+-- What a claim gives of these calendars, in this order.
+create or replace function calendar_internal.claimed(p_ids uuid[]) returns table (
+  calendar_id uuid, user_id uuid, google_calendar_id text, fence bigint, due_reason text,
+  sync_token text, settings_generation bigint, time_zone text,
+  notifications_seen bigint, notifications_synced bigint,
+  last_webhook_received timestamptz, last_synced_at timestamptz,
+  consecutive_failures integer, webhook_failures integer, has_live_channel boolean,
+  access_token text, access_token_expires_at timestamptz, refresh_token text,
+  connected_at timestamptz, refresh_token_expires_at timestamptz, horizon_until timestamptz, lane text
+)
+language sql security invoker set search_path = ''
+as $$
+  select w.id, w.user_id, w.google_calendar_id, w.fence, w.due_reason,
+    w.sync_token, w.settings_generation, w.time_zone, w.notifications_seen, w.notifications_synced,
+    w.last_webhook_received, w.last_synced_at, w.consecutive_failures, coalesce(w.webhook_failures, 0),
+    exists (
+      select 1 from public.calendar_channels c
+      where c.calendar_id = w.id and c.state = 'live' and c.expires_at > clock_timestamp()
+        and c.opened_at < w.last_synced_at
+    ),
+    g.access_token, g.access_token_expires_at, g.refresh_token, g.status_at, g.refresh_token_expires_at,
+    w.horizon_until,
+    case when w.claims_unended > 2 then 'suspect' when w.sync_token is null then 'first'
+      when w.notifications_seen > w.notifications_synced then 'notified' else 'poll' end
+  from public.calendar_webhooks w
+  left join public.google_credentials g on g.user_id = w.user_id and g.status = 'connected'
+  where w.id = any (p_ids)
+  order by array_position(p_ids, w.id)
+$$;
+
+-- Due calendars of one lane, locked, the longest due first. Spread over users: at most p_per_user of each.
+create or replace function calendar_internal.pick_due(
+  p_lane text, p_limit integer, p_due_by timestamptz, p_per_user integer, p_but uuid[]
+) returns uuid[]
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_candidates uuid[];
+  v_picked uuid[];
+  -- More than are wanted: some are another caller's by now, some one user's too many.
+  v_look integer := p_limit * 4 + 20;
+begin
+  if p_lane = 'notified' then
+    select array_agg(c.id order by c.due_at) into v_candidates from (
+      select w.id, w.due_at from public.calendar_webhooks w
+      where w.is_active and w.paused_reason is null and w.duplicate_of is null
+        and w.notifications_seen > w.notifications_synced and w.sync_token is not null and w.claims_unended < 2
+        and w.due_at <= p_due_by and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
+      order by w.due_at limit v_look) c;
+  elsif p_lane = 'first' then
+    select array_agg(c.id order by c.due_at) into v_candidates from (
+      select w.id, w.due_at from public.calendar_webhooks w
+      where w.is_active and w.paused_reason is null and w.duplicate_of is null
+        and w.sync_token is null and w.claims_unended < 2
+        and w.due_at <= p_due_by and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
+      order by w.due_at limit v_look) c;
+  elsif p_lane = 'poll' then
+    select array_agg(c.id order by c.due_at) into v_candidates from (
+      select w.id, w.due_at from public.calendar_webhooks w
+      where w.is_active and w.paused_reason is null and w.duplicate_of is null
+        and w.notifications_seen <= w.notifications_synced and w.sync_token is not null and w.claims_unended < 2
+        and w.due_at <= p_due_by and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
+      order by w.due_at limit v_look) c;
+  elsif p_lane = 'suspect' then
+    select array_agg(c.id order by c.due_at) into v_candidates from (
+      select w.id, w.due_at from public.calendar_webhooks w
+      where w.is_active and w.paused_reason is null and w.duplicate_of is null and w.claims_unended >= 2
+        and w.due_at <= p_due_by and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
+      order by w.due_at limit v_look) c;
+  else
+    select array_agg(c.id order by c.due_at) into v_candidates from (
+      select w.id, w.due_at from public.calendar_webhooks w
+      where w.is_active and w.paused_reason is null and w.duplicate_of is null and w.claims_unended < 2
+        and w.due_at <= p_due_by and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
+      order by w.due_at limit v_look) c;
+  end if;
+  select array_agg(picked.id) into v_picked from (
+    select w.id from public.calendar_webhooks w
+    where w.id in (
+        select ranked.id from (
+          select c.id, row_number() over (partition by c.user_id order by c.due_at) as number
+          from public.calendar_webhooks c where c.id = any (v_candidates) and c.id <> all (p_but)
+        ) ranked
+        where ranked.number <= p_per_user)
+      -- Once it is locked: still due, still nobody's.
+      and w.due_at <= p_due_by and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
+    order by w.due_at limit p_limit
+    for update skip locked
+  ) picked;
+  return v_picked;
+end
+$$;
+
+-- Leases up to p_limit calendars, the longest due of each lane first:
+--   notified   a notification waits            first      never synced, or to be listed whole
+--   poll       the plan's own date has come    suspect    its last claims were never ended: they may have killed who held them
+-- p_room: how many of each lane at most ({"notified": 3, …}; a lane that is not named gets none); without it polls and first
+-- syncs keep a third of p_limit, however many notifications wait, and suspects are left. A suspect is never claimed together
+-- with another calendar. With p_calendar_ids only among these, of every lane; with p_even_if_not_due also those that are not
+-- due (an operator asked), but never one that is leased or in its backoff. At most p_per_user calendars of one user.
+-- p_claim_id names the call: asked again, it gives the same leases and takes no more.
+-- Guarantee: no two callers hold a lease on one calendar; a claim that is never finished lapses with its lease, and is
+-- counted (claims_unended): from the fourth on the calendar waits longer and longer before it is claimed again.
 create or replace function public.claim_due_calendars(
   p_worker text, p_limit integer, p_lease_seconds integer,
-  p_calendar_ids uuid[] default null, p_even_if_not_due boolean default false
+  p_calendar_ids uuid[] default null, p_even_if_not_due boolean default false,
+  p_claim_id uuid default null, p_room jsonb default null, p_per_user integer default 20
 ) returns table (
   calendar_id uuid, user_id uuid, google_calendar_id text, fence bigint, due_reason text,
   sync_token text, settings_generation bigint, time_zone text,
@@ -81,89 +280,113 @@ create or replace function public.claim_due_calendars(
   last_webhook_received timestamptz, last_synced_at timestamptz,
   consecutive_failures integer, webhook_failures integer, has_live_channel boolean,
   access_token text, access_token_expires_at timestamptz, refresh_token text,
-  connected_at timestamptz, refresh_token_expires_at timestamptz, horizon_until timestamptz
+  connected_at timestamptz, refresh_token_expires_at timestamptz, horizon_until timestamptz, lane text
 )
 language plpgsql security invoker set search_path = ''
 as $$
 #variable_conflict use_column
 declare
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz;
   v_limit integer := least(greatest(p_limit, 0), 200);
   v_ids uuid[];
+  v_more uuid[];
+  v_lane text;
+  v_room integer;
 begin
   if calendar_internal.is_of_other_code(p_worker) then
     return;
   end if;
+  if p_claim_id is not null then
+    select array_agg(w.id) into v_ids from public.calendar_webhooks w
+    where w.claim_id = p_claim_id and w.lease_expires_at > clock_timestamp();
+    if v_ids is not null then
+      return query select * from calendar_internal.claimed(v_ids);
+      return;
+    end if;
+  end if;
+  perform calendar_internal.drain_notifications(200, p_calendar_ids);
+  v_now := clock_timestamp();
   if p_calendar_ids is not null then
     select array_agg(picked.id) into v_ids from (
       select w.id from public.calendar_webhooks w
       where w.id = any (p_calendar_ids) and w.is_active and w.paused_reason is null and w.duplicate_of is null
-        and (w.due_at <= v_now or p_even_if_not_due)
+        and (w.due_at <= v_now or (p_even_if_not_due and coalesce(w.not_before, v_now) <= v_now
+          and w.claims_unended < 4))
         and (w.lease_expires_at is null or w.lease_expires_at <= v_now)
+        and (w.claims_unended < 2 or cardinality(p_calendar_ids) = 1)
       order by w.due_at limit v_limit
       for update skip locked
     ) picked;
   else
-    select array_agg(picked.id) into v_ids from (
-      select w.id from public.calendar_webhooks w
-      where w.is_active and w.paused_reason is null and w.duplicate_of is null
-        and w.notifications_seen > w.notifications_synced
-        and w.due_at <= v_now and (w.lease_expires_at is null or w.lease_expires_at <= v_now)
-      order by w.due_at limit v_limit
-      for update skip locked
-    ) picked;
-    select coalesce(v_ids, '{}') || coalesce(array_agg(picked.id), '{}') into v_ids from (
-      select w.id from public.calendar_webhooks w
-      where w.is_active and w.paused_reason is null and w.duplicate_of is null
-        and w.due_at <= v_now and (w.lease_expires_at is null or w.lease_expires_at <= v_now)
-        and w.id <> all (coalesce(v_ids, '{}'))
-      order by w.due_at limit v_limit - coalesce(cardinality(v_ids), 0)
-      for update skip locked
-    ) picked;
+    v_ids := '{}';
+    if p_room is null then
+      -- Of one or two there is no third to keep: then what waits for long goes first, notified or not.
+      p_room := jsonb_build_object(
+        'old', case when v_limit < 3 then v_limit else 0 end, 'notified', v_limit - v_limit / 3,
+        'first', v_limit / 6 + 1, 'poll', v_limit, 'more', v_limit);
+    end if;
+    foreach v_lane in array array['old', 'notified', 'first', 'poll', 'more'] loop
+      v_room := least(coalesce((p_room ->> v_lane)::integer, 0), v_limit - cardinality(v_ids));
+      continue when v_room <= 0;
+      v_more := calendar_internal.pick_due(
+        case v_lane when 'old' then 'more' else v_lane end, v_room,
+        case v_lane when 'old' then v_now - interval '10 minutes' else v_now end,
+        case v_lane when 'more' then v_limit else p_per_user end, v_ids);
+      v_ids := v_ids || coalesce(v_more, '{}');
+    end loop;
+    if cardinality(v_ids) = 0 and (p_room ->> 'suspect')::integer > 0 then
+      v_ids := calendar_internal.pick_due('suspect', 1, v_now, 1, '{}');
+    end if;
   end if;
 
-  return query
-  with claimed as (
-    update public.calendar_webhooks w set
-      fence = w.fence + 1,
-      claimed_at = v_now,
-      claimed_by = p_worker,
-      lease_expires_at = v_now + make_interval(secs => p_lease_seconds),
-      due_at = v_now + make_interval(secs => p_lease_seconds),
-      -- A first sync that begins anew counts anew.
-      initial_sync = case when w.initial_sync = 'done' then 'done' else 'running' end,
-      initial_events = case when w.initial_sync = 'done' then w.initial_events else 0 end,
-      initial_meetings = case when w.initial_sync = 'done' then w.initial_meetings else 0 end
-    where w.id = any (v_ids)
-    returning w.*
-  )
-  select w.id, w.user_id, w.google_calendar_id, w.fence, w.due_reason,
-    w.sync_token, w.settings_generation, w.time_zone, w.notifications_seen, w.notifications_synced,
-    w.last_webhook_received, w.last_synced_at, w.consecutive_failures, coalesce(w.webhook_failures, 0),
-    exists (
-      select 1 from public.calendar_channels c
-      where c.calendar_id = w.id and c.state = 'live' and c.expires_at > v_now and c.opened_at < w.last_synced_at
-    ),
-    g.access_token, g.access_token_expires_at, g.refresh_token, g.status_at, g.refresh_token_expires_at, w.horizon_until
-  from claimed w
-  left join public.google_credentials g on g.user_id = w.user_id and g.status = 'connected'
-  order by array_position(v_ids, w.id);
+  update public.calendar_webhooks w set
+    fence = w.fence + 1,
+    claimed_at = v_now,
+    claimed_by = p_worker,
+    claim_id = p_claim_id,
+    claims_unended = w.claims_unended + 1,
+    lease_expires_at = v_now + make_interval(secs => p_lease_seconds),
+    due_at = v_now + make_interval(secs => p_lease_seconds + case when w.claims_unended >= 3
+      then least(21600, 30 * power(2, least(w.claims_unended - 2, 12))) else 0 end),
+    -- A first sync that begins anew counts anew.
+    initial_sync = case when w.initial_sync = 'done' then 'done' else 'running' end,
+    initial_events = case when w.initial_sync = 'done' then w.initial_events else 0 end,
+    initial_meetings = case when w.initial_sync = 'done' then w.initial_meetings else 0 end
+  where w.id = any (v_ids);
+  return query select * from calendar_internal.claimed(v_ids);
 end
 $$;
 
--- Keeps a lease during a long fetch. False: the lease was lost to another worker, and this one must stop.
-create or replace function public.extend_lease(p_calendar_id uuid, p_fence bigint, p_lease_seconds integer)
-returns boolean
-language sql security invoker set search_path = ''
+-- Keeps all leases of a process at once, and its users' turns: what its heartbeat calls. Answers the calendars of which the
+-- lease is still its own; of the others it was lost, and their work must stop.
+create or replace function public.keep_leases(
+  p_calendar_ids uuid[], p_fences bigint[], p_lease_seconds integer, p_turns uuid[] default '{}'
+) returns setof uuid
+language plpgsql security invoker set search_path = ''
 as $$
-  with kept as (
+declare
+  v_until timestamptz := clock_timestamp() + make_interval(secs => p_lease_seconds);
+begin
+  update public.user_turns t set expires_at = v_until where t.holder = any (p_turns);
+  return query
+  with held as (
+    select h.calendar_id, h.fence from unnest(p_calendar_ids, p_fences) as h (calendar_id, fence)
+  ), free as materialized (
+    -- One that is locked is just being written by its own commit: its lease is kept by that.
+    select w.id from public.calendar_webhooks w
+    join held h on h.calendar_id = w.id and w.fence = h.fence and w.committed_fence < h.fence
+    order by w.id
+    for update of w skip locked
+  ), kept as (
     update public.calendar_webhooks w set
-      lease_expires_at = clock_timestamp() + make_interval(secs => p_lease_seconds),
-      due_at = clock_timestamp() + make_interval(secs => p_lease_seconds)
-    where w.id = p_calendar_id and w.fence = p_fence and w.committed_fence < p_fence
-    returning 1
+      due_at = greatest(w.due_at, v_until), lease_expires_at = v_until
+    from free where w.id = free.id and w.lease_expires_at is not null
+    returning w.id
   )
-  select exists (select 1 from kept)
+  select h.calendar_id from held h
+  join public.calendar_webhooks w on w.id = h.calendar_id and w.fence = h.fence and w.committed_fence < h.fence
+  where (select count(*) from kept) >= 0;
+end
 $$;
 
 -- Gives a claim back untouched (a worker that stops): the calendar is due for somebody else as soon as its backoff and
@@ -174,11 +397,51 @@ as $$
   with released as (
     update public.calendar_webhooks w set
       lease_expires_at = null, due_at = greatest(clock_timestamp(), w.not_before), committed_fence = p_fence,
+      claim_id = null, claims_unended = greatest(w.claims_unended - 1, 0),
       initial_sync = case when w.initial_sync = 'running' then 'pending' else w.initial_sync end
     where w.id = p_calendar_id and w.fence = p_fence and w.committed_fence < p_fence
     returning 1
   )
   select exists (select 1 from released)
+$$;
+
+-- One user's turn: of polls, connects and listings that somebody asked for one runs at a time. False: another one does.
+-- p_holder names the asker: asked again, it has its turn still.
+create or replace function public.take_turn(p_user_id uuid, p_holder uuid, p_lease_seconds integer) returns boolean
+language plpgsql security invoker set search_path = ''
+as $$
+begin
+  insert into public.user_turns as t (for_user, holder, expires_at)
+  values (p_user_id, p_holder, clock_timestamp() + make_interval(secs => p_lease_seconds))
+  on conflict (for_user) do update set holder = excluded.holder, expires_at = excluded.expires_at
+    where t.expires_at <= clock_timestamp() or t.holder = excluded.holder;
+  return found;
+exception
+  -- Nobody else asks for a user who does not exist.
+  when foreign_key_violation then
+    return true;
+end
+$$;
+
+-- Ends a turn. A repeated call changes nothing.
+create or replace function public.end_turn(p_user_id uuid, p_holder uuid) returns void
+language sql security invoker set search_path = ''
+as $$
+  delete from public.user_turns t where t.for_user = p_user_id and t.holder = p_holder
+$$;
+
+-- Whether the caller is to do a job that one process does for all, every so many seconds. True at most once in that time.
+create or replace function public.take_job(p_name text, p_every_seconds double precision, p_worker text) returns boolean
+language sql security invoker set search_path = ''
+as $$
+  with taken as (
+    insert into public.service_jobs as j (name, taken_at, taken_by)
+    values (p_name, clock_timestamp(), p_worker)
+    on conflict (name) do update set taken_at = excluded.taken_at, taken_by = excluded.taken_by
+      where j.taken_at <= clock_timestamp() - make_interval(secs => p_every_seconds)
+    returning 1
+  )
+  select exists (select 1 from taken)
 $$;
 
 -- Ends a claim without a sync, for a reason: 'skipped' (the plan found no need) or 'failed'. Writes the log row. A failure
@@ -199,6 +462,7 @@ declare
 begin
   update public.calendar_webhooks w set
     committed_fence = p_fence,
+    claim_id = null, claims_unended = 0,
     lease_expires_at = null,
     due_at = case when p_status = 'skipped' and w.notifications_seen > w.notifications_synced
       then greatest(v_now, w.not_before) else v_next end,
@@ -251,12 +515,13 @@ as $$
       limit 1000) vouched)
 $$;
 
--- The calendars of one user that a poll is about.
+-- The calendars of one user that a poll is about, and how long each is not to be asked for yet.
 create or replace function public.calendars_of_user(p_user_id uuid)
-returns table (calendar_id uuid, google_calendar_id text, paused_reason text)
+returns table (calendar_id uuid, google_calendar_id text, paused_reason text, backoff_seconds double precision)
 language sql security invoker set search_path = ''
 as $$
-  select w.id, w.google_calendar_id, w.paused_reason
+  select w.id, w.google_calendar_id, w.paused_reason,
+    greatest(0, extract(epoch from w.not_before - clock_timestamp()))::double precision
   from public.calendar_webhooks w
   where w.user_id = p_user_id and w.is_active and w.duplicate_of is null
   order by w.google_calendar_id
@@ -267,7 +532,13 @@ $$;
 revoke all on function
   public.record_notification,
   public.claim_due_calendars,
-  public.extend_lease,
+  calendar_internal.drain_notifications,
+  calendar_internal.claimed,
+  calendar_internal.pick_due,
+  public.keep_leases,
+  public.take_turn,
+  public.end_turn,
+  public.take_job,
   public.release_calendar,
   public.end_claim,
   public.sweep_state,
@@ -276,7 +547,13 @@ from public, anon, authenticated;
 grant execute on function
   public.record_notification,
   public.claim_due_calendars,
-  public.extend_lease,
+  calendar_internal.drain_notifications,
+  calendar_internal.claimed,
+  calendar_internal.pick_due,
+  public.keep_leases,
+  public.take_turn,
+  public.end_turn,
+  public.take_job,
   public.release_calendar,
   public.end_claim,
   public.sweep_state,
@@ -758,6 +1035,7 @@ begin
 
   update public.calendar_webhooks w set
     committed_fence = p_fence,
+    claim_id = null, claims_unended = 0,
     lease_expires_at = null,
     sync_token = p_sync ->> 'sync_token',
     settings_generation = case when (p_sync ->> 'is_full')::boolean
@@ -855,14 +1133,15 @@ begin
   with picked as materialized (
     select c.id from public.calendar_webhooks c
     where c.is_active and c.paused_reason is null and c.duplicate_of is null and c.access_lost_at is null
-      and c.next_entry_at < p_until - make_interval(secs => p_lag_seconds)
+      and c.next_entry_at < p_until - make_interval(secs => p_lag_seconds) and c.claims_unended < 4
       and (c.lease_expires_at is null or c.lease_expires_at <= v_now)
     order by c.next_entry_at
     limit least(greatest(p_limit, 0), 200)
     for update skip locked
   )
   update public.calendar_webhooks w set
-    fence = w.fence + 1, claimed_at = v_now, claimed_by = p_worker,
+    fence = w.fence + 1, claimed_at = v_now, claimed_by = p_worker, claim_id = null,
+    claims_unended = w.claims_unended + 1,
     lease_expires_at = v_now + make_interval(secs => p_lease_seconds)
   from picked where w.id = picked.id
   returning w.id, w.fence, coalesce(w.time_zone, 'UTC');
@@ -926,6 +1205,7 @@ begin
       select d ->> 'google_calendar_event_id' from jsonb_array_elements(p_part -> 'meetings') d);
   update public.calendar_webhooks w set
     committed_fence = case when p_is_last then p_fence else w.committed_fence end,
+    claims_unended = case when p_is_last then 0 else w.claims_unended end,
     lease_expires_at = case when not p_is_last then v_now + make_interval(secs => p_lease_seconds) end,
     horizon_until = greatest(w.horizon_until, p_horizon_until),
     next_entry_at = calendar_internal.apply_entries(p_calendar_id, p_part),

@@ -14,13 +14,15 @@ select
     when w.is_active is not true then 'inactive'
     when w.paused_reason is not null then 'paused'
     when w.access_lost_at is not null then 'paused'
+    when w.claims_unended >= 4 then 'poisoned'
     when w.last_synced_at is null and w.consecutive_failures = 0 then 'connecting'
     when w.consecutive_failures > 0 then 'retrying'
     when channel.id is null then 'polled_only'
     when w.webhook_failures > 0 then 'push_doubtful'
     else 'healthy'
   end as state,
-  coalesce(w.paused_reason, w.last_error_code, w.watch_error_code) as reason,
+  coalesce(w.paused_reason, case when w.claims_unended >= 4 then 'claims_unended' end, w.last_error_code,
+    w.watch_error_code) as reason,
   w.last_synced_at,
   w.last_webhook_received,
   w.last_poll_at,

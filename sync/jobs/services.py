@@ -20,13 +20,10 @@ from sync.clients.mail import Mailer
 from sync.clients.store import Store
 from sync.clients.vault import Vault
 from sync.jobs.access_tokens import AccessTokens
+from sync.jobs.leases import Leases
 from sync.jobs.operator_faults import OperatorFaults
 from sync.jobs.settings_in_force import SettingsInForce
 from sync.settings import Settings
-
-# A claim that is not ended within this time is anybody's again. Longer than a page of a slow Google with all its
-# retries; long fetches extend it page by page.
-LEASE_SECONDS = 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +39,7 @@ class Services:
     clock: Callable[[], dt.datetime]
     jitter: Callable[[], float]
     worker_name: str
+    leases: Leases
     operator_faults: OperatorFaults
     log: structlog.stdlib.BoundLogger
 
@@ -81,6 +79,7 @@ def build_services(settings: Settings, clock: Callable[[], dt.datetime] = utc_no
         clock=clock,
         jitter=random.random,
         worker_name=worker_name,
+        leases=Leases(store, worker_name, log),
         operator_faults=OperatorFaults(clock, log),
         log=log,
     )

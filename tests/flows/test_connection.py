@@ -145,7 +145,7 @@ def test_a_reconnection_wins_over_a_failure_of_the_old_grant(world: World, alice
     world.google.revoke(alice.email)
     world.db.execute("update calendar_webhooks set paused_reason = 'user_gone' where google_calendar_id <> 'primary'")
     late = world.services_with()
-    claim = late.store.claims.claim_due("late", limit=1, lease_seconds=60)[0]
+    claim = late.leases.claim(1)[0]
     hold = world.google.add_fault("hold", method="token", times=1)
     with world.in_background(lambda: sync_claim(late, claim)):
         assert world.google.wait_held(hold)

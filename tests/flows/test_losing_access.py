@@ -33,7 +33,8 @@ def forget_access_tokens(world: World) -> None:
 
 
 def poll(world: World, person: Person) -> list[str | None]:
-    """Error codes of a forced poll, by a process that remembers nothing."""
+    """Error codes of a forced poll after any backoff, by a process that remembers nothing."""
+    world.db.execute("update calendar_webhooks set not_before = null")
     outcomes = poll_user(build_services(world.settings), person.user_id, forced=True).outcomes
     return [outcome.error_code for outcome in outcomes]
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from scripts.stack.faults import Kind
+from sync.jobs.driving.poll_due import poll_due
 from tests.world import Person, World, wait_until
 
 
@@ -40,11 +44,9 @@ def test_a_lost_call_or_answer_is_repeated_and_nothing_happens_twice(
     world.assert_equal(alice)
 
 
-def test_a_lost_claim_is_due_again_after_its_lease(world: World, alice: Person) -> None:
+def test_a_claim_whose_answer_was_lost_is_given_again(world: World, alice: Person) -> None:
     world.supabase.fault("claim_due_calendars", "drop_after")
 
-    world.sweep()
-    world.make_due(alice)
     world.sweep()
 
     world.assert_equal(alice)
@@ -127,16 +129,22 @@ def test_a_notification_the_store_could_not_take_is_refused_so_that_google_repea
 
 
 def test_the_failure_of_one_calendar_to_be_given_back_leaves_the_sweep_whole(world: World, alice: Person) -> None:
-    """The sweep's budget ends between two pages, and the store does not take the claim back."""
+    """The process is to stop between two pages, and the store does not take the claim back."""
     bob = world.person("bob")
     world.connect(bob)
     world.google.configure(push="drop")
     world.make_due()
     world.google.add_fault("small_pages", size=1, calendar=alice.email)
-    world.google.add_fault("slow", method="events.list", calendar=alice.email, seconds=1.2)
+    hold = world.google.add_fault("hold", method="events.list", calendar=alice.email)
     world.supabase.fault("release_calendar", "drop_before", times=4)
-
-    sweep = world.sweep(budget_seconds=1)
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        sweeping = pool.submit(poll_due, world.services, budget_seconds=30, should_stop=stop.is_set)
+        assert world.google.wait_held(hold)
+        wait_until(lambda: len(world.logs(bob)) == 2, "the other one is done")
+        stop.set()
+        world.google.release(hold)
+        sweep = sweeping.result()
 
     assert sorted(outcome.status for outcome in sweep.outcomes) == ["completed", "released"]
     world.google.clear_faults()

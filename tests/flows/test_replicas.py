@@ -101,11 +101,13 @@ def test_sigterm_during_a_crons_sweep_gives_every_claim_back(world: World) -> No
     people = [connected(world) for _ in range(6)]
     for person in people:
         world.google.insert_event(person.email, world.event("New"))
-    world.db.execute("update calendar_webhooks set due_at = now(), not_before = null")
     world.google.add_fault("small_pages", size=1)
     hold = world.google.add_fault("hold", method="events.list")
     port = free_port()
-    with gunicorn(world, port, SYNC_THREADS="1") as process, ThreadPoolExecutor(1) as pool:
+    world.reset_counters()
+    with gunicorn(world, port, SYNC_THREADS="1", SWEEP_SECONDS="600") as process, ThreadPoolExecutor(1) as pool:
+        wait_until(lambda: world.rpcs().get("claim_due_calendars"), "it has looked by itself")
+        world.db.execute("update calendar_webhooks set due_at = now(), not_before = null")
         headers = {"Authorization": f"Bearer {world.supabase.service_key}"}
         url = f"http://127.0.0.1:{port}/functions/v1/calendar-polling-cron"
         sweeping = pool.submit(httpx.post, url, headers=headers, timeout=60)

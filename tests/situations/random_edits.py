@@ -7,6 +7,7 @@ Google refuses (an edit of something deleted, a split where nothing recurs) is n
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from scripts.stack.google.errors import ControlError
-from sync.jobs.services import LEASE_SECONDS
+from sync.jobs.leases import LEASE_SECONDS
 from sync.jobs.syncing.roll_horizon import roll_horizons
 from tests.situations.history import history_differences
 from tests.situations.quiet import NEW_YORK, Quiet, all_day, row_versions, shifted, sync_all, timed, written
@@ -203,7 +204,12 @@ class Diary:
     def dead_worker(self, step: Step) -> None:
         """Another worker claims the calendars, dies, and its lease runs out."""
         claimed = self.quiet.world.services.store.claims.claim_due(
-            "dead", limit=step.a, lease_seconds=LEASE_SECONDS, even_if_not_due=True, calendar_ids=self._calendar_ids()
+            "dead",
+            str(uuid.uuid4()),
+            limit=step.a,
+            lease_seconds=LEASE_SECONDS,
+            even_if_not_due=True,
+            calendar_ids=self._calendar_ids(),
         )
         if claimed:
             self.quiet.world.make_due()

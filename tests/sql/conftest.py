@@ -30,7 +30,10 @@ class Scratch:
 def db(supabase: LocalSupabase) -> Iterator[Database]:
     """The migrated database that the API serves, without rows."""
     database = Database(supabase.db_url, supabase.postgres_url)
-    database.admin.execute("delete from auth.users; delete from public.security_events")
+    database.admin.execute(
+        "delete from auth.users; delete from public.security_events;"
+        " delete from public.calendar_notifications; delete from public.service_jobs"
+    )
     database.admin.execute("delete from public.settings_generations; delete from public.service_processes")
     yield database
     database.close()

@@ -48,6 +48,10 @@ OWN_ROWS = Access(read={"nobody": "", "alice": "alice", "bob": "bob", "service":
 RELATIONS = {
     "public.calendar_channels": SERVICE_ALONE,
     "public.calendar_events": SERVICE_ALONE,
+    # Belong to a channel and to a process; the test's rows name their person in another column.
+    "public.calendar_notifications": Access(read={"service": ALL}, write={"service": ALL}, owner="channel_id"),
+    "public.service_jobs": Access(read={"service": ALL}, write={"service": ALL}, owner="name"),
+    "public.user_turns": Access(read={"service": ALL}, write={"service": ALL}, owner="for_user"),
     # These two belong to a calendar; the test's rows name its person in another column.
     "public.calendar_set_aside": Access(read={"service": ALL}, write={"service": ALL}, owner="error_code"),
     "public.calendar_staged_items": Access(read={"service": ALL}, write={"service": ALL}, owner="base_event_id"),
@@ -69,6 +73,13 @@ RELATIONS = {
 # Functions are for the service, one and all.
 FUNCTIONS = {
     "calendar_internal.apply_entries",
+    "calendar_internal.claimed",
+    "calendar_internal.drain_notifications",
+    "calendar_internal.pick_due",
+    "public.end_turn",
+    "public.keep_leases",
+    "public.take_job",
+    "public.take_turn",
     "calendar_internal.apply_events",
     "calendar_internal.apply_meetings",
     "calendar_internal.doubt_calendars",
@@ -112,7 +123,6 @@ FUNCTIONS = {
     "public.explain_event",
     "public.explain_meeting",
     "public.export_user",
-    "public.extend_lease",
     "public.fail_channel",
     "public.finish_disconnect",
     "public.first_starts",
@@ -195,6 +205,10 @@ def furnish(db: Database) -> House:
         db.sync(calendar, part([meeting()]), set_aside=[{"base_id": "odd", "reason": "refused", "code": user_id}])
         item = {"google_event_id": "one", "base_event_id": user_id, "fence": 9, "details": "{}"}
         db.insert("calendar_staged_items", calendar_id=calendar["id"], **item)
+        noted = {"channel_id": user_id, "outcome": "due", "received_at": "2030-01-01"}
+        db.insert("calendar_notifications", calendar_id=calendar["id"], **noted)
+        db.insert("service_jobs", name=user_id, taken_at="2030-01-01", taken_by="worker")
+        db.insert("user_turns", for_user=user_id, holder=user_id, expires_at="2030-01-01")
         db.insert("oauth_flows", nonce_hash=user_id, user_id=user_id, verifier="v1.v", expires_at="2040-01-01")
         db.insert("security_events", hour="2030-01-01", kind=user_id, address_prefix="*")
         db.insert("user_notifications", user_id=user_id, kind="calendar_lost", reason="gone", message="It is gone.")

@@ -73,7 +73,7 @@ def calls(db: Database) -> dict[str, dict[str, Any]]:
     return {
         "record_notification": {**channel, **notification},
         "claim_due_calendars": {"p_worker": "w", "p_limit": 50, "p_lease_seconds": 60},
-        "extend_lease": {**claim, "p_lease_seconds": 60},
+        "keep_leases": {"p_calendar_ids": [one["id"]], "p_fences": [0], "p_lease_seconds": 60},
         "release_calendar": claim,
         "end_claim": {
             **claim,

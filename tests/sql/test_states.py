@@ -19,6 +19,7 @@ CLOSED = {
     ("calendar_channels", "state"): set(states.ChannelState),
     ("calendar_events", "kind"): set(states.EventKind),
     ("calendar_events", "status"): set(states.EventStatus),
+    ("calendar_notifications", "outcome"): set(states.NotifiedOutcome) - {states.NotifiedOutcome.UNKNOWN_CHANNEL},
     ("calendar_set_aside", "reason"): set(states.SetAsideReason),
     ("calendar_sync_logs", "status"): set(states.LOGGED_STATUSES),
     ("calendar_sync_logs", "sync_type"): set(states.SyncType),

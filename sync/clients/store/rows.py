@@ -45,6 +45,7 @@ def claim(row: Mapping[str, Any]) -> Claim:
         last_synced_at=instant(row["last_synced_at"]),
         tokens=tokens(row),
         horizon_until=instant(row["horizon_until"]),
+        lane=row["lane"],
     )
 
 

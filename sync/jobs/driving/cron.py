@@ -17,13 +17,18 @@ from sync.jobs.operations.retention import drop_old
 from sync.jobs.services import Services
 from sync.jobs.syncing.hide_private import hide_private
 from sync.jobs.syncing.roll_horizon import roll_horizons
+from sync.jobs.syncing.sync_calendar import SyncOutcome
 from sync.jobs.watching.renew_watches import Renewal, renew_watches
 
 
-def polling_cron(services: Services, should_stop: Callable[[], bool] = lambda: False) -> Sweep:
+def polling_cron(
+    services: Services,
+    should_stop: Callable[[], bool] = lambda: False,
+    late: Callable[[SyncOutcome], None] = lambda _outcome: None,
+) -> Sweep:
     """Horizons get what the sweep leaves of the budget: they can wait, a due calendar cannot."""
     deadline = time.monotonic() + services.settings.cron_budget_seconds
-    sweep = poll_due(services, budget_seconds=services.settings.cron_budget_seconds, should_stop=should_stop)
+    sweep = poll_due(services, budget_seconds=services.settings.cron_budget_seconds, should_stop=should_stop, late=late)
     try:
         hide_private(services, lambda: should_stop() or time.monotonic() > deadline)
         roll_horizons(services, budget_seconds=max(0.0, deadline - time.monotonic()), should_stop=should_stop)

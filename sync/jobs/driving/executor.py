@@ -1,7 +1,6 @@
-"""The bounded in-process executor: syncs a calendar soon after its notification, without the webhook waiting for it.
+"""The bounded in-process executor: small tasks after a delay, each key once. Called by the driver.
 
-Holds hints, not work: what it loses (a full queue, a crash) is still due in the store, and the next notification,
-cron or worker finds it. Called by the webhook and by connecting; one per process.
+Holds hints, not work: what it loses (a full queue, a crash) is still owed in the store.
 """
 
 from __future__ import annotations
@@ -9,17 +8,9 @@ from __future__ import annotations
 import heapq
 import threading
 import time
-from collections.abc import Callable
 from typing import Protocol
 
-from sync.errors import SyncError
-from sync.jobs.services import LEASE_SECONDS, Services
-from sync.jobs.syncing.sync_calendar import sync_claim
-from sync.jobs.watching.renew_watches import stop_channels
-
 CAPACITY = 10_000
-# The store's clock decides when a calendar is due; a hint that fires early would find nothing and be lost.
-EARLY_MARGIN_SECONDS = 0.05
 
 
 class Task(Protocol):
@@ -102,69 +93,3 @@ class Executor:
             again = task()
             if again is not None:
                 self.submit(key, task, again)
-
-
-class SyncExecutor:
-    """The executor with the two things a notification can ask for."""
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._executor = Executor(services.settings.sync_threads)
-
-    def sync_soon(self, calendar_id: str, delay_seconds: float = 0.0) -> None:
-        """Syncs the calendar once it is due, which the store said is in `delay_seconds`."""
-        delay = delay_seconds + EARLY_MARGIN_SECONDS if delay_seconds else 0.0
-        if not self._executor.submit(f"sync:{calendar_id}", lambda: self._sync(calendar_id), delay):
-            self._services.log.warning("hint_dropped", calendar_id=calendar_id)
-
-    def stop_channel_soon(self, channel_id: str) -> None:
-        """Stops a channel that spoke though it should be dead."""
-        self._executor.submit(f"stop:{channel_id}", self._guarded(lambda: stop_channels(self._services, [channel_id])))
-
-    def run_later(self, key: str, task: Task, delay_seconds: float) -> bool:
-        """Runs something else after a delay, once per key; one that fails is logged and forgotten."""
-
-        def guarded() -> float | None:
-            again: list[float | None] = []
-            self._guarded(lambda: again.append(task()))()
-            return again[0] if again else None
-
-        return self._executor.submit(key, guarded, delay_seconds)
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether this process is to end: sweeps in requests stop too."""
-        return self._executor.is_stopping
-
-    def stop_soon(self) -> None:
-        """Takes nothing new; what runs gives its claim back at the next page. Safe in a signal handler."""
-        self._executor.stop_soon()
-
-    def shut_down(self, timeout_seconds: float = 25.0) -> None:
-        self._executor.stop(timeout_seconds)
-
-    def _sync(self, calendar_id: str) -> float | None:
-        again: list[float] = []
-
-        def run() -> None:
-            claimed = self._services.store.claims.claim_due(
-                self._services.worker_name, limit=1, lease_seconds=LEASE_SECONDS, calendar_ids=[calendar_id]
-            )
-            for claim in claimed:
-                outcome = sync_claim(self._services, claim, should_stop=lambda: self._executor.is_stopping)
-                if outcome.again_in_seconds is not None:
-                    again.append(outcome.again_in_seconds + EARLY_MARGIN_SECONDS)
-
-        self._guarded(run)()
-        return again[0] if again else None
-
-    def _guarded(self, run: Callable[[], object]) -> Task:
-        def task() -> None:
-            try:
-                run()
-            except SyncError as failure:
-                self._services.log.warning("hint_lost", error_code=failure.code)
-            except Exception as bug:
-                self._services.log.exception("executor_bug", error=type(bug).__name__)
-
-        return task

@@ -1,7 +1,7 @@
-"""The sweep: claims what is due, notified calendars first, and syncs it in parallel threads within a time budget.
+"""The sweep of a cron: claims what is due and syncs it in parallel threads within a time budget.
 
-Called by the cron endpoint (budget: a request's) and by the worker (again and again). Starts nothing that it does
-not end: when it returns, none of its threads holds a claim.
+The budget ends new claims, not work under way: a listing longer than a request's time goes on after the answer, and is
+not begun anew by every cron. Called by the cron endpoint.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from sync.jobs.services import LEASE_SECONDS, Services
+from sync.errors import StoreFailure
+from sync.jobs.services import Services
 from sync.jobs.syncing.sync_calendar import SyncOutcome, sync_claim
 from sync.model import Claim
 
 # Claimed at a time, per thread: enough that claiming is a small share of the calls, few enough that a claimed calendar
-# waits seconds, not its lease.
+# waits seconds.
 CLAIMS_PER_THREAD = 5
 # No new claim within this last part of the budget: an ordinary sync takes less than a second.
 LAST_SECONDS = 3.0
@@ -34,60 +34,99 @@ class Sweep:
     vouched_for: int
 
 
-class _Claims:
-    """Hands claimed calendars to threads, and claims more when they run out.
-
-    `ask_again_seconds`: while a thread is still busy the idle ones ask this often what has become due meanwhile, so
-    that one slow calendar holds nobody up. None: once nothing is due, they are done.
-    """
+class _Sweeping:
+    """The claims and outcomes of one sweep, shared by its threads."""
 
     def __init__(
-        self, services: Services, threads: int, may_claim: Callable[[], bool], ask_again_seconds: float | None
+        self,
+        services: Services,
+        deadline: float,
+        last_seconds: float,
+        should_stop: Callable[[], bool],
+        late: Callable[[SyncOutcome], None],
     ) -> None:
         self._services = services
-        self._limit = threads * CLAIMS_PER_THREAD
-        self._may_claim = may_claim
+        self._deadline = deadline
+        self._last_seconds = last_seconds
+        self._should_stop = should_stop
+        self._late = late
+        self._limit = services.settings.sync_threads * CLAIMS_PER_THREAD
         self._waiting: deque[Claim] = deque()
-        self._claimed_at = 0.0
-        self._ask_again_seconds = ask_again_seconds
         self._changed = threading.Condition()
-        self._busy = 0
+        self._outcomes: list[SyncOutcome] = []
+        self._running = 0
         self._dry = False
+        self._is_answered = False
 
-    def next(self) -> Claim | None:
+    def begin(self) -> None:
+        """A sweep that finds nothing starts no thread. Raises StoreUnavailable if the store cannot be asked."""
         with self._changed:
-            while True:
-                while claim := self._first():
-                    # Behind slow calendars a claim may have waited for long: it goes to its thread with its lease
-                    # renewed, or not at all.
-                    waited = time.monotonic() - self._claimed_at
-                    if waited < LEASE_SECONDS / 4 or self._services.store.claims.extend_lease(claim, LEASE_SECONDS):
-                        self._busy += 1
-                        return claim
-                if not self._ask_again_seconds or not self._busy or not self._may_claim():
-                    return None
-                self._changed.wait(self._ask_again_seconds)
-                self._dry = False
+            self._claim_more()
+            if not self._waiting:
+                return
+            self._running = self._services.settings.sync_threads
+        for number in range(self._running):
+            threading.Thread(target=self._drain, name=f"sweep-{number}").start()
 
-    def done(self) -> None:
+    def end(self) -> tuple[SyncOutcome, ...]:
+        """What came of it within the time; the rest is told to `late` when it comes."""
         with self._changed:
-            self._busy -= 1
-            self._changed.notify_all()
+            while self._running and not (self._should_stop() and not self._waiting):
+                left = self._deadline - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(min(left, 0.5))
+            if self._should_stop():
+                # Each gives its claim back at its next page.
+                while self._running:
+                    self._changed.wait()
+            self._is_answered = True
+            waiting = list(self._waiting)
+            self._waiting.clear()
+        for claim in waiting:
+            self._services.leases.drop(claim)
+            self._services.store.claims.release(claim)
+        return tuple(self._outcomes)
 
-    def _first(self) -> Claim | None:
+    def _may_claim(self) -> bool:
+        return not self._should_stop() and time.monotonic() < self._deadline - self._last_seconds
+
+    def _claim_more(self) -> None:
         if not self._waiting and not self._dry and self._may_claim():
-            self._claimed_at = time.monotonic()
-            claimed = self._services.store.claims.claim_due(
-                self._services.worker_name, limit=self._limit, lease_seconds=LEASE_SECONDS
-            )
+            claimed = self._services.leases.claim(self._limit)
             self._waiting.extend(claimed)
             self._dry = len(claimed) < self._limit
-        return self._waiting.popleft() if self._waiting and self._may_claim() else None
 
-    def give_back(self) -> None:
+    def _next(self) -> Claim | None:
         with self._changed:
-            while self._waiting:
-                self._services.store.claims.release(self._waiting.popleft())
+            try:
+                self._claim_more()
+            except StoreFailure as failure:
+                self._services.log.warning("sweep_cut_short", error_code=failure.code)
+                self._dry = True
+            while self._waiting and self._may_claim():
+                claim = self._waiting.popleft()
+                if self._services.leases.is_held(claim):
+                    return claim
+            return None
+
+    def _drain(self) -> None:
+        """One thread's share: whatever is claimed, until there is no more."""
+        try:
+            while claim := self._next():
+                outcome = sync_claim(self._services, claim, should_stop=self._should_stop)
+                with self._changed:
+                    is_late = self._is_answered
+                    if not is_late:
+                        self._outcomes.append(outcome)
+                if is_late:
+                    self._late(outcome)
+        except Exception as bug:
+            self._services.log.exception("sweep_bug", error=type(bug).__name__)
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
 
 
 def poll_due(
@@ -95,54 +134,16 @@ def poll_due(
     *,
     budget_seconds: float,
     should_stop: Callable[[], bool] = lambda: False,
-    count: bool = True,
-    ask_again_seconds: float | None = None,
+    late: Callable[[SyncOutcome], None] = lambda _outcome: None,
 ) -> Sweep:
-    """Syncs due calendars until none is left, the budget is used, or `should_stop`. `count` False: leave the figures
-    at 0. `ask_again_seconds`: how often idle threads ask what is due while others still work (None: they end).
+    """Syncs due calendars until none is left, the budget is used, or `should_stop`. `late`: told of each sync that ends
+    after the answer.
 
     Raises StoreUnavailable if the store cannot be asked what is due.
     """
     deadline = time.monotonic() + budget_seconds
-    threads = services.settings.sync_threads
-
-    def out_of_time() -> bool:
-        return should_stop() or time.monotonic() > deadline
-
-    def may_claim() -> bool:
-        return not should_stop() and time.monotonic() < deadline - min(LAST_SECONDS, budget_seconds / 2)
-
-    claims = _Claims(services, threads, may_claim, ask_again_seconds)
-    try:
-        outcomes = _sync_all(services, claims, threads, out_of_time)
-    finally:
-        claims.give_back()
-    remaining, vouched_for = services.store.claims.sweep_state(services.settings.poll_stale_hours) if count else (0, 0)
-    return Sweep(tuple(outcomes), remaining, vouched_for)
-
-
-def _sync_all(services: Services, claims: _Claims, threads: int, out_of_time: Callable[[], bool]) -> list[SyncOutcome]:
-    """In parallel; the calling thread takes part. A sweep that finds nothing starts no thread."""
-    first = claims.next()
-    if first is None:
-        return []
-    with ThreadPoolExecutor(threads, thread_name_prefix="sweep") as pool:
-        others = [pool.submit(_drain, services, claims, None, out_of_time) for _ in range(threads - 1)]
-        outcomes = _drain(services, claims, first, out_of_time)
-        for other in others:
-            outcomes.extend(other.result())
-    return outcomes
-
-
-def _drain(
-    services: Services, claims: _Claims, claim: Claim | None, out_of_time: Callable[[], bool]
-) -> list[SyncOutcome]:
-    """One thread's share: `claim` if it has one already, and whatever is claimed until there is no more."""
-    outcomes = []
-    while claim := claim or claims.next():
-        try:
-            outcomes.append(sync_claim(services, claim, should_stop=out_of_time))
-        finally:
-            claims.done()
-        claim = None
-    return outcomes
+    sweeping = _Sweeping(services, deadline, min(LAST_SECONDS, budget_seconds / 2), should_stop, late)
+    sweeping.begin()
+    outcomes = sweeping.end()
+    remaining, vouched_for = services.store.claims.sweep_state(services.settings.poll_stale_hours)
+    return Sweep(outcomes, remaining, vouched_for)

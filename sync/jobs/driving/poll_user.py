@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sync.clients.store import UserCalendar
-from sync.jobs.services import LEASE_SECONDS, Services
+from sync.jobs.services import Services
 from sync.jobs.syncing.sync_calendar import SETTINGS_MOVED, SyncOutcome, sync_claim
 from sync.states import SyncStatus
 
@@ -29,13 +29,17 @@ class UserPoll:
 def poll_user(
     services: Services, user_id: str, *, forced: bool, should_stop: Callable[[], bool] = lambda: False
 ) -> UserPoll:
-    """Polls all calendars of a user. `left` reasons: recent_notification, sync_in_progress, or why a calendar is
-    paused."""
+    """Polls all calendars of a user. `left` reasons: recent_notification, sync_in_progress, backing_off, or why a
+    calendar is paused."""
     outcomes: list[SyncOutcome] = []
     left: dict[str, str] = {}
     for calendar in services.store.claims.calendars_of_user(user_id):
         if calendar.paused_reason:
             left[calendar.google_calendar_id] = calendar.paused_reason
+            continue
+        if calendar.backoff_seconds > WAIT_FOR_LEASE_SECONDS:
+            # Google asked for this pause, or it fails: nobody's wish shortens that.
+            left[calendar.google_calendar_id] = "backing_off"
             continue
         outcome = _poll(services, calendar, forced, should_stop)
         if outcome is None:
@@ -52,13 +56,7 @@ def _poll(
 ) -> SyncOutcome | None:
     deadline = time.monotonic() + WAIT_FOR_LEASE_SECONDS
     while True:
-        claimed = services.store.claims.claim_due(
-            services.worker_name,
-            limit=1,
-            lease_seconds=LEASE_SECONDS,
-            calendar_ids=[calendar.calendar_id],
-            even_if_not_due=True,
-        )
+        claimed = services.leases.claim(1, calendar_ids=[calendar.calendar_id], even_if_not_due=True)
         if claimed:
             outcome = sync_claim(services, claimed[0], asked=True, forced=forced, should_stop=should_stop)
             if outcome.reason != SETTINGS_MOVED:

@@ -1,6 +1,6 @@
 """Suspicious requests, counted in memory and stored in batches: an attack costs a call per batch, not per request.
 
-Called by `web/doors/guard` with every refusal; the batches go out through the executor, and at shutdown.
+Called by `web/doors/guard` with every refusal; the batches go out through the driver, and at shutdown.
 """
 
 from __future__ import annotations

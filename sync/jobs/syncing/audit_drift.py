@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 
 from sync.core.polling.plan import SyncPlan, plan_audit, plan_catch_up
 from sync.errors import SyncError
-from sync.jobs.services import LEASE_SECONDS, Services, build_services
+from sync.jobs.services import Services, build_services
 from sync.jobs.syncing.sync_calendar import SyncOutcome, sync_claim
 from sync.logs import configure_logs
 from sync.model import Claim
@@ -73,13 +73,7 @@ def _audit(services: Services, calendar_id: str, should_stop: Callable[[], bool]
 def _sync(
     services: Services, calendar_id: str, plan: Callable[[Claim, int], SyncPlan], should_stop: Callable[[], bool]
 ) -> SyncOutcome | None:
-    claimed = services.store.claims.claim_due(
-        services.worker_name,
-        limit=1,
-        lease_seconds=LEASE_SECONDS,
-        calendar_ids=[calendar_id],
-        even_if_not_due=True,
-    )
+    claimed = services.leases.claim(1, calendar_ids=[calendar_id], even_if_not_due=True)
     for claim in claimed:
         outcome = sync_claim(services, claim, plan=plan, should_stop=should_stop)
         if outcome.status is SyncStatus.COMPLETED:

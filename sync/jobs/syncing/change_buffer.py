@@ -14,7 +14,8 @@ from sync.clients.store import StagedItems
 from sync.core.meetings.families import by_family
 from sync.core.meetings.translate import event_from_google
 from sync.errors import LeaseLost
-from sync.jobs.services import LEASE_SECONDS, Services
+from sync.jobs.leases import LEASE_SECONDS
+from sync.jobs.services import Services
 from sync.model import Claim, Event
 
 # Items held in memory: two of Google's pages. And items handed on at a time, in whole families.

@@ -19,7 +19,7 @@ from sync.core.polling.plan import COALESCE_SECONDS, SyncPlan
 from sync.core.polling.poll_policy import next_poll
 from sync.core.polling.push_health import judge_push
 from sync.errors import DataRefused, StoreTooSlow
-from sync.jobs.services import LEASE_SECONDS
+from sync.jobs.leases import LEASE_SECONDS
 from sync.jobs.syncing.fetch_changes import Listing
 from sync.jobs.syncing.sync_run import SyncRun
 from sync.model import Claim, Event, SetAside, SyncPart, Window

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from sync.core.meetings.parts import entering_parts
 from sync.core.meetings.translate import event_from_google
 from sync.errors import LeaseLost, Stopping
-from sync.jobs.services import LEASE_SECONDS, Services
+from sync.jobs.leases import LEASE_SECONDS
+from sync.jobs.services import Services
 from sync.jobs.syncing.fetch_changes import usable_zone
 from sync.model import RollClaim, SyncPart
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from sync.core.meetings.parts import horizon_at
 from sync.errors import Stopping, StoreFailure, SyncError
-from sync.jobs.services import LEASE_SECONDS, Services
+from sync.jobs.leases import LEASE_SECONDS
+from sync.jobs.services import Services
 from sync.jobs.syncing.enter_horizon import enter_horizon
 from sync.jobs.syncing.sync_calendar import sync_claim
 from sync.model import RollClaim, SyncPart
@@ -86,6 +87,8 @@ class _Rolling:
                         self._services.worker_name, self._until, LAG_SECONDS, self._limit, LEASE_SECONDS
                     )
                 )
+                for claim in self._waiting:
+                    self._services.leases.keep(claim)
                 self._is_dry = len(self._waiting) < self._limit
             return self._waiting.popleft() if self._waiting and not self._should_stop() else None
 
@@ -118,6 +121,7 @@ class _Rolling:
             self._count(claim, failed=1)
             return
         services.log.info("roll", calendar_id=claim.calendar_id, entered=entered, until=self._until.isoformat())
+        services.leases.drop(claim)
         self._count(None, rolled=1, entered=entered)
         if notified:
             self._sync_now(claim)
@@ -131,16 +135,14 @@ class _Rolling:
 
     def _sync_now(self, claim: RollClaim) -> None:
         """A notification that came while we held the lease was told to wait for its end; we ended it early."""
-        services = self._services
-        for owed in services.store.claims.claim_due(
-            services.worker_name, limit=1, lease_seconds=LEASE_SECONDS, calendar_ids=[claim.calendar_id]
-        ):
-            sync_claim(services, owed, should_stop=self._should_stop)
+        for owed in self._services.leases.claim(1, calendar_ids=[claim.calendar_id]):
+            sync_claim(self._services, owed, should_stop=self._should_stop)
 
     def give_back(self) -> None:
         """Ends the leases: syncs of a calendar must not wait for a roll that does not come about. Only now those that
         failed: given back earlier, the same ones would be claimed again and again in this run."""
         for claim in (*self._unfinished, *self._waiting):
+            self._services.leases.drop(claim)
             nothing = SyncPart((), self._until)
             try:
                 self._services.store.horizon.commit(

@@ -2,7 +2,7 @@
 
 Holds the lease it was given: asks for more time between pages, stops when it is lost or when the process is to stop.
 This is the jobs' boundary for broad exceptions: whatever breaks, the claim is ended with a reason. Called by the
-sweep, the user's poll and the in-process executor.
+sweep, the user's poll and the driver.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ def sync_claim(
     forced: bool = False,
     plan: Callable[[Claim, int], SyncPlan] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    on_long: Callable[[], None] = lambda: None,
 ) -> SyncOutcome:
     """Syncs a claimed calendar and ends the claim, by `plan` (of the generation of settings in force) if the caller has
     one. Never raises for what can go wrong with a calendar."""
@@ -75,6 +76,7 @@ def sync_claim(
     except StoreFailure as unreachable:
         # Nothing was begun: the lease runs out and the next claim tries again.
         services.log.warning("settings_unknown", calendar_id=claim.calendar_id, error_code=unreachable.code)
+        services.leases.drop(claim)
         return SyncOutcome(claim, SyncStatus.LOST, SyncType.INCREMENTAL, "settings_unknown")
     if plan:
         planned = plan(claim, in_force.generation)
@@ -87,7 +89,7 @@ def sync_claim(
             now=now,
             generation=in_force.generation,
         )
-    return _run_guarded(SyncRun(services, in_force, claim, planned, now, should_stop))
+    return _run_guarded(SyncRun(services, in_force, claim, planned, now, should_stop, on_long))
 
 
 def _run_guarded(run: SyncRun) -> SyncOutcome:
@@ -107,6 +109,8 @@ def _run_guarded(run: SyncRun) -> SyncOutcome:
     except Exception as bug:
         services.log.exception("sync_bug", calendar_id=claim.calendar_id, error=type(bug).__name__)
         outcome = _record_failure(run, SyncError("internal_error", type(bug).__name__))
+    finally:
+        services.leases.drop(claim)
     _log(run, outcome)
     return outcome
 

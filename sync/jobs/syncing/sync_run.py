@@ -13,9 +13,12 @@ from sync.core.meetings.translate import event_from_google
 from sync.core.polling.plan import SyncPlan
 from sync.errors import LeaseLost, SettingsMoved, Stopping, SyncError
 from sync.jobs.access_tokens import UserAccess
-from sync.jobs.services import LEASE_SECONDS, Services
+from sync.jobs.services import Services
 from sync.model import Claim, InForce
 from sync.states import EventKind
+
+# A sync of more pages, or parts to write, than this is a long one.
+LONG_PAGES = 3
 
 
 @dataclass(slots=True)
@@ -28,9 +31,10 @@ class SyncRun:
     plan: SyncPlan
     now: dt.datetime
     should_stop: Callable[[], bool]
+    on_long: Callable[[], None] = lambda: None
+    pages: int = 0
     sync_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     started: float = field(default_factory=time.monotonic)
-    lease_until: float = field(default_factory=lambda: time.monotonic() + LEASE_SECONDS)
     access: UserAccess = field(init=False)
 
     def __post_init__(self) -> None:
@@ -41,13 +45,14 @@ class SyncRun:
         return round((time.monotonic() - self.started) * 1000)
 
     def between_pages(self) -> None:
-        """Raises Stopping or LeaseLost; keeps the lease when half of it is used."""
+        """Raises Stopping or LeaseLost. `on_long` is called once it has turned out to be a long sync."""
         if self.should_stop():
             raise Stopping("stopping")
-        if time.monotonic() > self.lease_until - LEASE_SECONDS / 2:
-            if not self.services.store.claims.extend_lease(self.claim, LEASE_SECONDS):
-                raise LeaseLost("lease_lost")
-            self.lease_until = time.monotonic() + LEASE_SECONDS
+        if not self.services.leases.is_held(self.claim):
+            raise LeaseLost("lease_lost")
+        self.pages += 1
+        if self.pages == LONG_PAGES:
+            self.on_long()
 
     def why_refused(self) -> SyncError:
         """Why the store takes nothing more of this sync. Raises StoreFailure."""

@@ -15,13 +15,14 @@ from flask.typing import ResponseReturnValue
 from sync.errors import CalendarLost, ReconnectNeeded, RequestRejected
 from sync.jobs.accounts.choose_calendars import Choice, NotConnected, add_calendars, list_choices, remove_calendars
 from sync.jobs.accounts.connect_calendar import UnknownCalendars
-from sync.jobs.driving.executor import SyncExecutor
+from sync.jobs.driving.driver import Driver
 from sync.jobs.services import Services
 from sync.states import Watch
 from sync.web.accounts.connect import connected_json
 from sync.web.doors.auth import who_calls
 from sync.web.doors.body import calendar_ids, json_object, meetings_choice
 from sync.web.doors.problems import Problem
+from sync.web.doors.turns import users_turn
 
 blueprint = Blueprint("calendars", __name__)
 
@@ -31,7 +32,7 @@ PATH = "/functions/v1/calendars"
 @blueprint.get(PATH)
 def list_them() -> ResponseReturnValue:
     user_id = who_calls().acts_for(request.args.get("userId"))
-    with _refusals():
+    with users_turn(user_id), _refusals():
         choices = list_choices(_services(), user_id)
     return jsonify(success=True, calendars=[_shown(choice) for choice in choices])
 
@@ -39,11 +40,11 @@ def list_them() -> ResponseReturnValue:
 @blueprint.post(PATH)
 def add() -> ResponseReturnValue:
     user_id, wanted, _ = _asked()
-    with _refusals():
+    with users_turn(user_id), _refusals():
         added = add_calendars(_services(), user_id, wanted)
-    executor: SyncExecutor = current_app.extensions["executor"]
+    driver: Driver = current_app.extensions["driver"]
     for calendar in added:
-        executor.sync_soon(calendar.calendar_id)
+        driver.sync_soon(calendar.calendar_id)
     return jsonify(
         success=True,
         message=f"{len(added)} calendars are watched.",

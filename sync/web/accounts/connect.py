@@ -16,11 +16,12 @@ from sync.jobs.accounts.connect_calendar import (
     UnknownUser,
     connect_calendars,
 )
-from sync.jobs.driving.executor import SyncExecutor
+from sync.jobs.driving.driver import Driver
 from sync.jobs.services import Services
 from sync.web.doors.auth import who_calls
 from sync.web.doors.body import calendar_ids, json_object, token
 from sync.web.doors.problems import Problem
+from sync.web.doors.turns import users_turn
 
 blueprint = Blueprint("connect", __name__)
 
@@ -33,11 +34,11 @@ def connect() -> ResponseReturnValue:
     refresh_token = token(body, "provider_refresh_token")
     wanted = calendar_ids(body, "calendarIds")
     services: Services = current_app.extensions["services"]
-    executor: SyncExecutor = current_app.extensions["executor"]
-    with _refusals():
+    driver: Driver = current_app.extensions["driver"]
+    with users_turn(user_id), _refusals():
         connected = connect_calendars(services, user_id, refresh_token, wanted)
     for calendar in connected:
-        executor.sync_soon(calendar.calendar_id)
+        driver.sync_soon(calendar.calendar_id)
     return jsonify(
         success=True,
         message=f"{len(connected)} calendars connected.",

@@ -19,7 +19,7 @@ from sync.jobs.accounts.connect_google import (
     finish_flow,
 )
 from sync.jobs.accounts.disconnect import disconnect
-from sync.jobs.driving.executor import SyncExecutor
+from sync.jobs.driving.driver import Driver
 from sync.jobs.services import Services
 from sync.states import ConnectionStatus
 from sync.web.doors.auth import who_calls
@@ -80,7 +80,7 @@ def _consent_url(asked: dict[str, str] | None) -> str:
 @blueprint.get("/connect/google/callback")
 def come_back() -> ResponseReturnValue:
     services: Services = current_app.extensions["services"]
-    executor: SyncExecutor = current_app.extensions["executor"]
+    driver: Driver = current_app.extensions["driver"]
     state, code = request.args.get("state", ""), request.args.get("code", "")
     try:
         if len(state) > MAX_STATE_LENGTH:
@@ -96,7 +96,7 @@ def come_back() -> ResponseReturnValue:
         ) from None
     mark_proven()
     for calendar in end.connected:
-        executor.sync_soon(calendar.calendar_id)
+        driver.sync_soon(calendar.calendar_id)
     return redirect(end.redirect_to, 303)
 
 

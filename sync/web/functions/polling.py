@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from sync.core.polling.poll_policy import vouched_until
 from sync.jobs.driving.cron import polling_cron
-from sync.jobs.driving.executor import SyncExecutor
+from sync.jobs.driving.driver import Driver
 from sync.jobs.driving.poll_user import UserPoll, poll_user
 from sync.jobs.services import Services
 from sync.jobs.syncing.sync_calendar import SyncOutcome
@@ -17,6 +17,7 @@ from sync.states import SyncStatus
 from sync.web.doors.auth import require_service, who_calls
 from sync.web.doors.body import flag, json_object
 from sync.web.doors.problems import Problem
+from sync.web.doors.turns import users_turn
 
 blueprint = Blueprint("polling", __name__)
 
@@ -30,8 +31,10 @@ def poll_one_user() -> ResponseReturnValue:
     body = json_object()
     user_id = caller.acts_for(body.get("userId"))
     services: Services = current_app.extensions["services"]
-    executor: SyncExecutor = current_app.extensions["executor"]
-    polled = poll_user(services, user_id, forced=flag(body, "force"), should_stop=lambda: executor.is_stopping)
+    driver: Driver = current_app.extensions["driver"]
+    forced = flag(body, "force")
+    with users_turn(user_id):
+        polled = poll_user(services, user_id, forced=forced, should_stop=lambda: driver.is_stopping)
     _follow_up(polled.outcomes)
     if not polled.outcomes and not polled.left:
         raise Problem(404, "no_calendars", "This user has no connected calendar.")
@@ -55,8 +58,8 @@ def poll_one_user() -> ResponseReturnValue:
 def poll_all_due() -> ResponseReturnValue:
     require_service()
     services: Services = current_app.extensions["services"]
-    executor: SyncExecutor = current_app.extensions["executor"]
-    sweep = polling_cron(services, lambda: executor.is_stopping)
+    driver: Driver = current_app.extensions["driver"]
+    sweep = polling_cron(services, lambda: driver.is_stopping, driver.follow_up)
     _follow_up(sweep.outcomes)
     totals = _totals(sweep.outcomes)
     failed = [outcome for outcome in sweep.outcomes if outcome.status is SyncStatus.FAILED]
@@ -75,14 +78,10 @@ def poll_all_due() -> ResponseReturnValue:
 
 
 def _follow_up(outcomes: tuple[SyncOutcome, ...]) -> None:
-    """What these syncs leave owing is done after the answer, without the next cron: a notification that came meanwhile,
-    a failure's retry, and a listing that is longer than a request's time."""
-    executor: SyncExecutor = current_app.extensions["executor"]
+    """What these syncs leave owing is done after the answer, without the next cron."""
+    driver: Driver = current_app.extensions["driver"]
     for outcome in outcomes:
-        if outcome.status is SyncStatus.RELEASED:
-            executor.sync_soon(outcome.claim.calendar_id)
-        elif outcome.again_in_seconds is not None:
-            executor.sync_soon(outcome.claim.calendar_id, outcome.again_in_seconds)
+        driver.follow_up(outcome)
 
 
 def _synced_though_vouched(services: Services, outcomes: tuple[SyncOutcome, ...]) -> int:

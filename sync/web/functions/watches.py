@@ -6,7 +6,7 @@ from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 
 from sync.jobs.driving.cron import renewal_cron
-from sync.jobs.driving.executor import SyncExecutor
+from sync.jobs.driving.driver import Driver
 from sync.jobs.services import Services
 from sync.web.doors.auth import require_service
 
@@ -19,8 +19,8 @@ MAX_RESULTS = 200
 def renew() -> ResponseReturnValue:
     require_service()
     services: Services = current_app.extensions["services"]
-    executor: SyncExecutor = current_app.extensions["executor"]
-    renewal = renewal_cron(services, lambda: executor.is_stopping)
+    driver: Driver = current_app.extensions["driver"]
+    renewal = renewal_cron(services, lambda: driver.is_stopping)
     failed = [outcome for outcome in renewal.outcomes if outcome.channel is None]
     renewed = [outcome for outcome in renewal.outcomes if outcome.channel]
     return jsonify(

@@ -1,7 +1,7 @@
 """POST /functions/v1/google-calendar-webhook: Google's notifications. One store call, then 2xx.
 
 A forged token is refused before the store is asked. A refusal never says which part was wrong. What a notification asks
-for is done after the answer, by the in-process executor or by whoever claims the calendar first.
+for is done after the answer, by this process' driver or by whoever claims the calendar first.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, current_app, request
 
 from sync.core.accounts.channel_token import is_channel_token
-from sync.jobs.driving.executor import SyncExecutor
+from sync.jobs.driving.driver import Driver
 from sync.jobs.services import Services
 from sync.states import NotifiedOutcome
 from sync.web.doors.guard import guard, mark_proven
@@ -23,7 +23,7 @@ MAX_HEADER_LENGTH = 256
 @blueprint.post("/functions/v1/google-calendar-webhook")
 def receive() -> Response:
     services: Services = current_app.extensions["services"]
-    executor: SyncExecutor = current_app.extensions["executor"]
+    driver: Driver = current_app.extensions["driver"]
     channel_id, token = _header("X-Goog-Channel-ID"), _header("X-Goog-Channel-Token")
     resource_id, state = _header("X-Goog-Resource-ID"), _header("X-Goog-Resource-State")
     if not channel_id or not is_channel_token(services.settings.channel_token_secrets, channel_id, token):
@@ -38,9 +38,9 @@ def receive() -> Response:
         services.log.warning("notification_refused", why="resource_id", channel_id=channel_id)
         raise _refusal("wrong_resource")
     if notified.outcome is NotifiedOutcome.DUE and notified.calendar_id:
-        executor.sync_soon(notified.calendar_id, notified.due_in_seconds)
+        driver.sync_soon(notified.calendar_id, notified.due_in_seconds)
     elif notified.outcome is NotifiedOutcome.DEAD_CHANNEL:
-        executor.stop_channel_soon(channel_id)
+        driver.stop_channel_soon(channel_id)
     elif notified.outcome is NotifiedOutcome.UNKNOWN_CHANNEL:
         guard().note("unknown_channel")
     services.log.debug("notification", outcome=notified.outcome, channel_id=channel_id)

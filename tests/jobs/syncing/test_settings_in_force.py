@@ -150,9 +150,7 @@ def test_code_of_another_format_gets_no_work(world: World, alice: Person) -> Non
 
 def test_a_process_that_cannot_learn_what_is_in_force_leaves_the_claim_alone(world: World, alice: Person) -> None:
     services = world.services_with()
-    (claim,) = services.store.claims.claim_due(
-        "test", limit=1, lease_seconds=60, calendar_ids=[world.calendar(alice)["id"]], even_if_not_due=True
-    )
+    (claim,) = services.leases.claim(1, calendar_ids=[world.calendar(alice)["id"]], even_if_not_due=True)
     world.supabase.fault("declare_settings", "http_500", times=10)
 
     assert sync_claim(services, claim).reason == "settings_unknown"

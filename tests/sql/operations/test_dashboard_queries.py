@@ -128,6 +128,7 @@ def test_last_day_counts_skips_too(db: Database, editor: Connection) -> None:
     db.skip(db.claim_one(calendar))
     db.skip(db.claim_one(calendar))
     db.fail(db.claim_one(calendar))
+    db.set(calendar, not_before="null")
     db.sync(calendar)
     log(db, str(calendar["user_id"]), "incremental", age="25 hours")
     assert [(row["status"], row["count"]) for row in ask(editor, LAST_DAY)] == [

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+import uuid
 from collections import Counter
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.sql.database import Database, Row, at_once, call, in_background
 
@@ -87,10 +89,11 @@ def test_claim_carries_no_tokens_of_a_lost_connection(db: Database, status: str)
 
 
 def test_notified_calendars_come_before_polled_ones_and_the_longest_due_first(db: Database) -> None:
-    polled_long = db.calendar(after_seconds=-300)
-    polled = db.calendar(after_seconds=-100)
-    notified = db.calendar(after_seconds=-10, notifications_seen=1)
-    notified_long = db.calendar(after_seconds=-20, notifications_seen=5, notifications_synced=4)
+    synced = {"sync_token": "token"}
+    polled_long = db.calendar(after_seconds=-300, **synced)
+    polled = db.calendar(after_seconds=-100, **synced)
+    notified = db.calendar(after_seconds=-10, notifications_seen=1, **synced)
+    notified_long = db.calendar(after_seconds=-20, notifications_seen=5, notifications_synced=4, **synced)
     assert ids(db.claim(limit=3)) == [each["id"] for each in (notified_long, notified, polled_long)]
     assert ids(db.claim()) == [polled["id"]]
 
@@ -186,8 +189,9 @@ def test_lease_that_ran_out_goes_to_the_next_with_a_greater_fence(db: Database) 
 def test_extended_lease_is_kept_and_a_lost_one_cannot_be(db: Database) -> None:
     calendar = db.calendar()
 
-    def extend(claim: Row) -> Any:
-        return db.value("extend_lease", p_calendar_id=calendar["id"], p_fence=claim["fence"], p_lease_seconds=500)
+    def extend(claim: Row) -> bool:
+        kept = db.call("keep_leases", p_calendar_ids=[calendar["id"]], p_fences=[claim["fence"]], p_lease_seconds=500)
+        return [row["keep_leases"] for row in kept] == [calendar["id"]]
 
     first = db.claim_one(calendar, lease=0)
     second = db.claim_one(calendar)
@@ -284,7 +288,119 @@ def test_calendars_of_a_user_are_the_watched_ones_alone(db: Database) -> None:
     db.calendar(alice, is_active=False)
     db.calendar(alice, duplicate_of=first["id"])
     db.calendar(bob)
-    assert call(db.service, "calendars_of_user", p_user_id=alice) == [
-        {"calendar_id": first["id"], "google_calendar_id": "a", "paused_reason": None},
-        {"calendar_id": paused["id"], "google_calendar_id": "b", "paused_reason": "needs_reauth"},
-    ]
+    db.set(paused, not_before="clock_timestamp() + interval '1 hour'")
+    a, b = call(db.service, "calendars_of_user", p_user_id=alice)
+    assert a == {"calendar_id": first["id"], "google_calendar_id": "a", "paused_reason": None, "backoff_seconds": 0.0}
+    assert (b["calendar_id"], b["paused_reason"]) == (paused["id"], "needs_reauth")
+    assert 3590 < b["backoff_seconds"] <= 3600
+
+
+def claim_as(db: Database, claim_id: str | None = None, **more: Any) -> list[Row]:
+    arguments: Row = {"p_worker": "w", "p_limit": 50, "p_lease_seconds": 60, "p_claim_id": claim_id, **more}
+    return db.call("claim_due_calendars", **arguments)
+
+
+def test_a_claim_asked_again_gives_the_same_leases_and_takes_no_more(db: Database) -> None:
+    first = db.calendar()
+    name = str(uuid.uuid4())
+    once = claim_as(db, name)
+    db.calendar()
+    again = claim_as(db, name)
+    assert ids(once) == ids(again) == [first["id"]]
+    assert once[0]["fence"] == again[0]["fence"]
+    db.commit(once[0])
+    assert ids(claim_as(db, name)) != [first["id"]]
+
+
+def test_polls_and_first_syncs_keep_their_share_however_many_notifications_wait(db: Database) -> None:
+    notified = [db.calendar(sync_token="t", notifications_seen=1, after_seconds=-9000) for _ in range(30)]
+    overdue = [db.calendar(sync_token="t", after_seconds=-36000) for _ in range(3)]
+    new = db.calendar()
+    claimed = ids(db.claim(limit=12))
+    assert len(claimed) == 12
+    assert {each["id"] for each in [*overdue, new]} <= set(claimed)
+    assert len({each["id"] for each in notified} & set(claimed)) == 8
+
+
+def test_of_one_at_a_time_what_waited_for_long_comes_first(db: Database) -> None:
+    overdue = db.calendar(sync_token="t", after_seconds=-36000)
+    notified = db.calendar(sync_token="t", notifications_seen=1, after_seconds=-5)
+    recent = db.calendar(sync_token="t", after_seconds=-30)
+    order = [ids(db.claim(limit=1))[0] for _ in range(3)]
+    assert order == [overdue["id"], notified["id"], recent["id"]]
+
+
+def test_room_is_kept_by_lane(db: Database) -> None:
+    for _ in range(3):
+        db.calendar(sync_token="t", notifications_seen=1)
+        db.calendar(sync_token="t")
+        db.calendar()
+    claimed = claim_as(db, p_room=Jsonb({"notified": 2, "first": 1}))
+    assert sorted(row["lane"] for row in claimed) == ["first", "notified", "notified"]
+
+
+def test_no_user_fills_a_claim_while_others_wait(db: Database) -> None:
+    alice = db.user()
+    for _ in range(20):
+        db.calendar(alice, sync_token="t", after_seconds=-9000)
+    bob = db.calendar(sync_token="t", after_seconds=-5)
+    claimed = claim_as(db, p_limit=6, p_per_user=4, p_room=Jsonb({"poll": 6}))
+    assert bob["id"] in ids(claimed)
+    assert len(claimed) == 5
+
+
+def test_a_claim_that_ends_its_process_is_counted_and_claimed_alone(db: Database) -> None:
+    deadly, other = db.calendar(sync_token="t"), db.calendar(sync_token="t")
+    for _ in range(2):
+        for row in db.claim(lease=0):
+            if row["calendar_id"] == other["id"]:
+                db.commit(row)
+        db.set(other, due_at="now() - interval '1 second'", not_before="null")
+    assert ids(db.claim()) == [other["id"]]
+    assert claim_as(db, p_room=Jsonb({"poll": 5, "suspect": 0})) == []
+    (alone,) = claim_as(db, p_room=Jsonb({"poll": 5, "suspect": 1}))
+    assert (alone["calendar_id"], alone["lane"]) == (deadly["id"], "suspect")
+    db.commit(alone)
+    assert db.calendar_row(deadly["id"])["claims_unended"] == 0
+
+
+def test_a_suspect_waits_longer_with_every_claim_that_was_never_ended(db: Database) -> None:
+    calendar = db.calendar(sync_token="t", claims_unended=2)
+    waits = []
+    for _ in range(4):
+        (claim,) = claim_as(db, p_room=Jsonb({"suspect": 1}), p_lease_seconds=0)
+        waits.append(round(db.calendar_row(calendar["id"])["due_in"]))
+        db.set(calendar, due_at="now() - interval '1 second'")
+    assert waits == [0, 60, 120, 240]
+    db.value("release_calendar", p_calendar_id=calendar["id"], p_fence=claim["fence"])
+    assert db.calendar_row(calendar["id"])["claims_unended"] == 5
+
+
+def test_asking_for_a_calendar_honours_its_backoff(db: Database) -> None:
+    calendar = db.calendar(after_seconds=600, not_before=dt.datetime.now(dt.UTC) + dt.timedelta(seconds=600))
+    assert db.claim(calendar) == []
+
+
+def test_one_turn_per_user_at_a_time(db: Database) -> None:
+    alice, bob = db.user(), db.user()
+    first, second = str(uuid.uuid4()), str(uuid.uuid4())
+
+    def take(user_id: str, holder: str, seconds: int = 60) -> bool:
+        return bool(db.value("take_turn", p_user_id=user_id, p_holder=holder, p_lease_seconds=seconds))
+
+    assert take(alice, first)
+    assert take(alice, first)
+    assert not take(alice, second)
+    assert take(bob, second)
+    db.call("end_turn", p_user_id=alice, p_holder=second)
+    assert not take(alice, second)
+    db.call("end_turn", p_user_id=alice, p_holder=first)
+    assert take(alice, second, 0)
+    assert take(alice, first)
+
+
+def test_a_job_is_taken_by_one_process_each_time(db: Database) -> None:
+    def take(every: float) -> bool:
+        return bool(db.value("take_job", p_name="roll", p_every_seconds=every, p_worker="w"))
+
+    assert [take(60), take(60), take(0), take(60)] == [True, False, True, False]

@@ -41,7 +41,8 @@ def sync(connection: Connection, calendar: Row, channel: Row) -> None:
         rows = part([meeting(title=str(uuid.uuid4()))])
         known = {"notifications_read": claim["notifications_seen"]}
         arguments = {"p_calendar_id": calendar["id"], "p_fence": claim["fence"]}
-        call(connection, "extend_lease", **arguments, p_lease_seconds=5)
+        keeping = {"p_calendar_ids": [calendar["id"]], "p_fences": [claim["fence"]]}
+        call(connection, "keep_leases", **keeping, p_lease_seconds=5)
         call(connection, "commit_sync", **arguments, p_sync={**facts(**known), **rows})
 
 

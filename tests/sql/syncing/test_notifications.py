@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sql.database import Database, at_once, in_background
+from tests.sql.database import Database, at_once
 
 
 def test_notification_makes_its_calendar_due_now(db: Database) -> None:
@@ -109,12 +109,38 @@ def test_notification_that_waits_for_a_commit_is_counted_after_it(db: Database) 
     claim, other = db.claim_one(calendar), db.another()
     with db.service.transaction():
         db.commit(claim)
-        notified = in_background(lambda: db.notify(channel, by=other))
-        db.await_waiting()
-    assert notified.result(10)["outcome"] == "due"
-    after = db.calendar_row(calendar["id"])
-    assert (after["notifications_seen"], after["notifications_synced"]) == (1, 0)
-    assert after["due_in"] <= 0
+        assert db.notify(channel, by=other)["outcome"] == "due"
+    (again,) = db.claim()
+    assert (again["notifications_seen"], again["notifications_synced"]) == (1, 0)
+    assert db.rows("select 1 from public.calendar_notifications") == []
+
+
+@pytest.mark.parametrize("held", ["calendar_webhooks", "calendar_channels"])
+def test_notifications_wait_for_no_lock_and_are_counted_exactly(db: Database, held: str) -> None:
+    calendar = db.calendar(after_seconds=3600)
+    channel, other = db.channel(calendar), db.another()
+    other.execute("set lock_timeout = '100ms'")
+    db.notify(channel)
+    with db.admin.transaction():
+        db.admin.execute(f"select 1 from public.{held} for update".encode())
+        answers = [db.notify(channel, number, by=other) for number in range(3, 50)]
+        assert db.notify(channel, resource="forged", by=other)["outcome"] == "refused"
+    assert {(answer["outcome"], answer["due_in_seconds"]) for answer in answers} == {("due", 0.0)}
+    assert [row["calendar_id"] for row in db.claim()] == [calendar["id"]]
+    after, spoken = db.calendar_row(calendar["id"]), db.channel_row(channel["id"])
+    assert after["notifications_seen"] == 48
+    assert (spoken["notifications"], spoken["refused"], spoken["last_message_number"]) == (48, 1, 49)
+
+
+def test_notifications_of_a_calendar_that_is_gone_are_forgotten(db: Database) -> None:
+    calendar, other = db.calendar(), db.another()
+    channel = db.channel(calendar)
+    with db.admin.transaction():
+        db.admin.execute("select 1 from public.calendar_webhooks for update")
+        db.notify(channel, by=other)
+        db.admin.execute("delete from public.calendar_webhooks")
+    assert db.claim() == []
+    assert db.rows("select 1 from public.calendar_notifications") == []
 
 
 def test_burst_is_one_more_sync_after_the_pause(db: Database) -> None:
@@ -139,8 +165,8 @@ def test_notification_in_the_middle_of_a_notified_sync_waits_for_the_pause(db: D
 def test_notification_during_a_poll_that_is_skipped_waits_for_the_pause(db: Database) -> None:
     calendar = db.calendar()
     channel = db.channel(calendar)
-    db.sync(calendar, coalesce_seconds=30.0)
     claim = db.claim_one(calendar)
+    db.set(calendar, not_before="now() + interval '30 seconds'")
     db.notify(channel)
     db.skip(claim)
     assert 20 < db.calendar_row(calendar["id"])["due_in"] <= 30
@@ -156,8 +182,8 @@ def test_notification_does_not_shorten_a_backoff(db: Database) -> None:
 
 def test_released_calendar_keeps_its_backoff(db: Database) -> None:
     calendar = db.calendar()
-    db.fail(db.claim_one(calendar), p_next_seconds=600.0)
     asked = db.claim_one(calendar)
+    db.set(calendar, not_before="now() + interval '600 seconds'")
     assert db.value("release_calendar", p_calendar_id=calendar["id"], p_fence=asked["fence"]) is True
     assert 590 < db.calendar_row(calendar["id"])["due_in"] <= 600
 

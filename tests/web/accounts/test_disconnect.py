@@ -207,7 +207,7 @@ def test_a_sync_in_progress_brings_nothing_back(world: World, alice: Person) -> 
 def test_a_claim_of_before_neither_pauses_nor_stores_tokens(world: World, alice: Person, ending: str) -> None:
     late = world.services_with()
     world.make_due(alice)
-    claim = late.store.claims.claim_due("late", limit=1, lease_seconds=60)[0]
+    claim = late.leases.claim(1)[0]
     disconnect(world, alice)
     world.db.execute("update calendar_webhooks set paused_reason = null")
     if ending == "refreshes":

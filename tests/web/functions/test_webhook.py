@@ -42,7 +42,7 @@ def channel(world: World) -> dict[str, Any]:
     """The live channel of Alice's calendar. Google's own notifications are off, and so is what follows one of ours."""
     world.connect(world.person())
     world.google.configure(push="drop")
-    world.service.app.extensions["executor"].shut_down(5)
+    world.service.app.extensions["driver"].shut_down(5)
     (row,) = world.rows("select * from calendar_channels where state = 'live'")
     world.supabase.reset_counters()
     return row

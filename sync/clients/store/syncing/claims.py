@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sync.clients.store import rows
@@ -25,6 +25,7 @@ class UserCalendar:
     calendar_id: str
     google_calendar_id: str
     paused_reason: PausedReason | None
+    backoff_seconds: float
 
 
 class ClaimCalls:
@@ -44,12 +45,15 @@ class ClaimCalls:
     def claim_due(
         self,
         worker: str,
+        claim_id: str,
         *,
         limit: int,
         lease_seconds: int,
         calendar_ids: Sequence[str] | None = None,
         even_if_not_due: bool = False,
+        room: Mapping[str, int] | None = None,
     ) -> list[Claim]:
+        """`claim_id` names the call, so that a repetition gives the same leases. `room`: how many of each lane."""
         claimed = self._rpc.rows(
             "claim_due_calendars",
             p_worker=worker,
@@ -57,15 +61,34 @@ class ClaimCalls:
             p_lease_seconds=lease_seconds,
             p_calendar_ids=list(calendar_ids) if calendar_ids is not None else None,
             p_even_if_not_due=even_if_not_due,
+            p_claim_id=claim_id,
+            p_room=dict(room) if room is not None else None,
         )
         return [rows.claim(row) for row in claimed]
 
-    def extend_lease(self, claim: Claim, lease_seconds: int) -> bool:
-        return bool(
-            self._rpc.call(
-                "extend_lease", p_calendar_id=claim.calendar_id, p_fence=claim.fence, p_lease_seconds=lease_seconds
-            )
+    def keep_leases(self, leases: Sequence[tuple[str, int]], lease_seconds: int, turns: Sequence[str]) -> set[str]:
+        """(calendar id, fence) of each lease → the calendars of which it is still one's own. Once: the next beat
+        repeats."""
+        kept = self._rpc.once(
+            "keep_leases",
+            {
+                "p_calendar_ids": [calendar_id for calendar_id, _ in leases],
+                "p_fences": [fence for _, fence in leases],
+                "p_lease_seconds": lease_seconds,
+                "p_turns": list(turns),
+            },
         )
+        return set(kept or ())
+
+    def take_turn(self, user_id: str, holder: str, lease_seconds: int) -> bool:
+        return bool(self._rpc.call("take_turn", p_user_id=user_id, p_holder=holder, p_lease_seconds=lease_seconds))
+
+    def end_turn(self, user_id: str, holder: str) -> None:
+        self._rpc.call("end_turn", p_user_id=user_id, p_holder=holder)
+
+    def take_job(self, name: str, every_seconds: float, worker: str) -> bool:
+        """Whether to do a job that one process does for all."""
+        return bool(self._rpc.once("take_job", {"p_name": name, "p_every_seconds": every_seconds, "p_worker": worker}))
 
     def release(self, claim: Claim) -> bool:
         return bool(self._rpc.call("release_calendar", p_calendar_id=claim.calendar_id, p_fence=claim.fence))
@@ -110,6 +133,11 @@ class ClaimCalls:
     def calendars_of_user(self, user_id: str) -> list[UserCalendar]:
         found = self._rpc.rows("calendars_of_user", p_user_id=user_id)
         return [
-            UserCalendar(row["calendar_id"], row["google_calendar_id"], rows.maybe(PausedReason, row["paused_reason"]))
+            UserCalendar(
+                row["calendar_id"],
+                row["google_calendar_id"],
+                rows.maybe(PausedReason, row["paused_reason"]),
+                row["backoff_seconds"] or 0.0,
+            )
             for row in found
         ]

@@ -1,0 +1,266 @@
+"""Drives the syncing of one process: claims what is due as its lanes have room, and does its share of the duties.
+
+Every process that serves or works has one. A notification's hint only makes it look at once; whatever it loses (a
+crash, a refused call) is due in the store, and the next look of any process finds it. Called by the webhook, by
+connecting, by the cron and by the worker.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import schedule
+
+from sync.errors import SyncError
+from sync.jobs.driving.duties import Duty
+from sync.jobs.driving.executor import Executor, Task
+from sync.jobs.driving.lanes import Lanes
+from sync.jobs.services import Services
+from sync.jobs.syncing.sync_calendar import SyncOutcome, sync_claim
+from sync.jobs.watching.renew_watches import stop_channels
+from sync.model import Claim
+from sync.states import SyncStatus
+
+# The store's clock decides when a calendar is due; a hint that fires early would find nothing and be lost.
+EARLY_MARGIN_SECONDS = 0.05
+CAPACITY = 10_000
+# After a call that the store refused or did not answer.
+TROUBLED_SECONDS = 1.0
+# After a claim that did not find what was hinted.
+MISSED_SECONDS = 0.3
+
+
+class Driver:
+    """One per process, after fork. Threads start with the first hint, or with `start`."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._lanes = Lanes(services.settings.sync_threads)
+        self._tasks = Executor(2)
+        self._hints: dict[str, float] = {}
+        self._missed: set[str] = set()
+        self._condition = threading.Condition()
+        self._stopping = False
+        self._sweeps = False
+        self._look_at = 0.0
+        self._thread: threading.Thread | None = None
+        # Room for long syncs beside the others.
+        self._pool = ThreadPoolExecutor(2 * services.settings.sync_threads + 1, thread_name_prefix="sync")
+        self._duties: ThreadPoolExecutor | None = None
+
+    def start(self, duties: Sequence[Duty] = ()) -> None:
+        """From now on also looks by itself for what is due, at once and every few seconds, and does the duties."""
+        with self._condition:
+            self._sweeps = True
+            self._start()
+        if duties:
+            self._duties = ThreadPoolExecutor(len(duties), thread_name_prefix="duty")
+            threading.Thread(target=self._keep_time, args=(tuple(duties),), name="duties", daemon=True).start()
+
+    def sync_soon(self, calendar_id: str, delay_seconds: float = 0.0) -> None:
+        """Syncs the calendar once it is due, which the store said is in `delay_seconds`."""
+        when = time.monotonic() + (delay_seconds + EARLY_MARGIN_SECONDS if delay_seconds else 0.0)
+        with self._condition:
+            if self._stopping:
+                return
+            if calendar_id not in self._hints and len(self._hints) >= CAPACITY:
+                self._services.log.warning("hint_dropped", calendar_id=calendar_id)
+                return
+            self._hints[calendar_id] = min(when, self._hints.get(calendar_id, when))
+            self._start()
+
+    def follow_up(self, outcome: SyncOutcome) -> None:
+        """What a sync leaves owing is done without the next cron: a notification that came meanwhile, a retry."""
+        if outcome.status is SyncStatus.RELEASED:
+            self.sync_soon(outcome.claim.calendar_id)
+        elif outcome.again_in_seconds is not None:
+            self.sync_soon(outcome.claim.calendar_id, outcome.again_in_seconds)
+
+    def stop_channel_soon(self, channel_id: str) -> None:
+        """Stops a channel that spoke though it should be dead."""
+        self.run_later(f"stop:{channel_id}", lambda: _none(stop_channels(self._services, [channel_id])), 0.0)
+
+    def run_later(self, key: str, task: Task, delay_seconds: float) -> bool:
+        """Runs something else after a delay, once per key; one that fails is logged and forgotten."""
+        return self._tasks.submit(key, lambda: self._guarded(task), delay_seconds)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether this process is to end: sweeps in requests stop too."""
+        return self._stopping
+
+    def stop_soon(self) -> None:
+        """Takes nothing new; what runs gives its claim back at the next page. Only says so: a signal handler may
+        interrupt a thread that holds the lock."""
+        self._stopping = True
+        self._tasks.stop_soon()
+
+    def shut_down(self, timeout_seconds: float = 25.0) -> None:
+        deadline = time.monotonic() + timeout_seconds
+        with self._condition:
+            self._stopping = True
+            self._hints.clear()
+            self._condition.notify_all()
+        if self._thread:
+            # It may be claiming just now, and gives that back.
+            self._thread.join(max(0.0, deadline - time.monotonic()))
+        with self._condition:
+            while self._lanes.busy and time.monotonic() < deadline:
+                self._condition.wait(max(0.0, deadline - time.monotonic()))
+        self._tasks.stop(max(0.0, deadline - time.monotonic()))
+        self._pool.shutdown(wait=False)
+        if self._duties:
+            self._duties.shutdown(wait=False)
+
+    # The dispatcher
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._dispatch, name="driver", daemon=True)
+            self._thread.start()
+        self._condition.notify_all()
+
+    def _dispatch(self) -> None:
+        while True:
+            with self._condition:
+                hinted = self._await_work()
+                if self._stopping:
+                    return
+                free, room = self._lanes.free(), self._lanes.room(time.monotonic())
+            try:
+                claimed = self._claim(hinted, free, room)
+            except SyncError as failure:
+                self._services.log.warning("sweep_failed", error_code=failure.code)
+                self._troubled(hinted)
+            except Exception as bug:
+                self._services.log.exception("sweep_bug", error=type(bug).__name__)
+                self._troubled(hinted)
+            else:
+                self._take(claimed)
+                self._look_again(hinted, claimed)
+
+    def _await_work(self) -> list[str]:
+        """Waits until a hint's time or the next look has come, and there is room; the hinted calendars."""
+        while not self._stopping:
+            now = time.monotonic()
+            if self._lanes.free():
+                hinted = [calendar_id for calendar_id, when in self._hints.items() if when <= now]
+                if hinted or (self._sweeps and now >= self._look_at):
+                    hinted = hinted[: 10 * self._lanes.free()]
+                    for calendar_id in hinted:
+                        del self._hints[calendar_id]
+                    return hinted
+            times = [*self._hints.values(), *([self._look_at] if self._sweeps else [])]
+            # A signal handler cannot notify: it is looked for every second.
+            wait = min(1.0, max(0.0, min(times) - now)) if times and self._lanes.free() else 1.0
+            self._condition.wait(wait)
+        return []
+
+    def _claim(self, hinted: list[str], free: int, room: dict[str, int]) -> list[Claim]:
+        if self._sweeps:
+            return self._services.leases.claim(free, room=room)
+        return self._services.leases.claim(min(free, len(hinted)), calendar_ids=hinted)
+
+    def _troubled(self, hinted: list[str]) -> None:
+        """The store did not answer: what was asked for is asked for again."""
+        again = time.monotonic() + TROUBLED_SECONDS * (1 + random.random())  # noqa: S311 - spreads load, guards nothing
+        with self._condition:
+            self._look_at = again
+            for calendar_id in hinted:
+                self._hints.setdefault(calendar_id, again)
+
+    def _look_again(self, hinted: list[str], claimed: list[Claim]) -> None:
+        """A hinted calendar that was not claimed may have been locked just then: it is asked for once more."""
+        missed = set(hinted) - {claim.calendar_id for claim in claimed} - self._missed
+        self._missed = missed
+        with self._condition:
+            for calendar_id in missed:
+                self._hints.setdefault(calendar_id, time.monotonic() + MISSED_SECONDS)
+
+    def _take(self, claimed: list[Claim]) -> None:
+        """Starts what was claimed; looks again as soon as there is room, until nothing is found."""
+        with self._condition:
+            pause = self._services.settings.sweep_seconds * (0.75 + random.random() / 2)  # noqa: S311
+            self._look_at = time.monotonic() + (0.0 if claimed else pause)
+            for claim in claimed:
+                self._lanes.enter(claim.lane)
+        for claim in claimed:
+            if self._stopping:
+                # It was claimed while the process was told to end.
+                self._give_back(claim)
+            else:
+                self._pool.submit(self._sync, claim)
+
+    def _give_back(self, claim: Claim) -> None:
+        self._services.leases.drop(claim)
+        with self._condition:
+            self._lanes.leave(claim.lane)
+        self._guarded(lambda: _none(self._services.store.claims.release(claim)))
+
+    def _sync(self, claim: Claim) -> None:
+        lane = claim.lane
+
+        def lengthen() -> None:
+            nonlocal lane
+            with self._condition:
+                lane = self._lanes.lengthen(lane)
+                self._condition.notify_all()
+
+        try:
+            outcome = sync_claim(self._services, claim, should_stop=lambda: self._stopping, on_long=lengthen)
+            self.follow_up(outcome)
+        except Exception as bug:
+            self._services.log.exception("driver_bug", error=type(bug).__name__)
+        finally:
+            with self._condition:
+                self._lanes.leave(lane)
+                self._condition.notify_all()
+
+    # The duties
+
+    def _keep_time(self, duties: tuple[Duty, ...]) -> None:
+        scheduler = schedule.Scheduler()
+        running: set[str] = set()
+
+        def begin(duty: Duty) -> None:
+            if duty.name not in running and self._duties and not self._stopping:
+                running.add(duty.name)
+                self._duties.submit(self._do, duty, running)
+
+        for duty in duties:
+            scheduler.every(duty.every_seconds).seconds.do(begin, duty)
+            if duty.at_start:
+                begin(duty)
+        while not self._stopping:
+            scheduler.run_pending()
+            time.sleep(min(1.0, max(0.05, scheduler.idle_seconds or 0.0)))
+
+    def _do(self, duty: Duty, running: set[str]) -> None:
+        def work() -> float | None:
+            # A little less than its time: two processes' clocks never beat together.
+            every = duty.every_seconds * 0.9
+            if duty.is_everybodys or self._services.store.claims.take_job(duty.name, every, self._services.worker_name):
+                duty.work()
+            return None
+
+        try:
+            self._guarded(work, duty.name)
+        finally:
+            running.discard(duty.name)
+
+    def _guarded(self, task: Task, name: str = "task") -> float | None:
+        try:
+            return task()
+        except SyncError as failure:
+            self._services.log.warning("duty_failed", duty=name, error_code=failure.code)
+        except Exception as bug:
+            self._services.log.exception("duty_bug", duty=name, error=type(bug).__name__)
+        return None
+
+
+def _none(_result: object) -> None:
+    return None

@@ -1,0 +1,67 @@
+"""The periodic jobs, as data: what, how often. One process does each for all, whichever comes first.
+
+Called by the web's processes and by the worker, which give them to their driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sync.jobs.accounts.disconnect import finish_disconnects
+from sync.jobs.accounts.mail_users import mail_users
+from sync.jobs.operations.retention import drop_old
+from sync.jobs.services import Services
+from sync.jobs.syncing.audit_drift import audit_drift
+from sync.jobs.syncing.hide_private import hide_private
+from sync.jobs.syncing.roll_horizon import roll_horizons
+from sync.jobs.watching.renew_watches import renew_watches
+
+# Watches are renewed days before they lapse; minutes are soon enough for new and failed ones.
+RENEW_SECONDS = 60
+# Horizons lag by hours before they are moved; all that lag are moved at once.
+ROLL_SECONDS = 600
+# One calendar at a time: a steady trickle of full listings that no quota notices.
+AUDIT_SECONDS = 600
+# What is kept for months is nobody's hurry to drop; hourly, there is never much of it.
+DROP_SECONDS = 3600
+# Often enough to be seen as alive, whatever else runs; asks only when the last word is older than its time.
+DECLARE_SECONDS = 5
+# A run ends then, and what is left waits for the next.
+BUDGET_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What is done every so often; `at_start`: also when the process begins. `is_everybodys`: each process does it."""
+
+    name: str
+    every_seconds: int
+    work: Callable[[], object]
+    at_start: bool = False
+    is_everybodys: bool = False
+
+
+def duties(services: Services, should_stop: Callable[[], bool], *, at_start: bool) -> list[Duty]:
+    """All of them. `at_start`: the first ones begin at once (a worker), not only after their time (the web)."""
+    budget = BUDGET_SECONDS
+    return [
+        Duty("declare_settings", DECLARE_SECONDS, services.in_force.now, at_start=True, is_everybodys=True),
+        Duty(
+            "renew_watches",
+            RENEW_SECONDS,
+            lambda: renew_watches(services, budget_seconds=budget, should_stop=should_stop),
+            at_start,
+        ),
+        Duty("hide_private", RENEW_SECONDS, lambda: hide_private(services, should_stop), at_start),
+        Duty("mail_users", RENEW_SECONDS, lambda: mail_users(services, should_stop)),
+        Duty("finish_disconnects", RENEW_SECONDS, lambda: finish_disconnects(services)),
+        Duty(
+            "roll_horizons",
+            ROLL_SECONDS,
+            lambda: roll_horizons(services, budget_seconds=budget, should_stop=should_stop),
+            at_start,
+        ),
+        Duty("drop_old", DROP_SECONDS, lambda: drop_old(services, budget_seconds=budget, should_stop=should_stop)),
+        Duty("audit_drift", AUDIT_SECONDS, lambda: audit_drift(services, limit=1, should_stop=should_stop)),
+    ]

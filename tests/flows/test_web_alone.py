@@ -1,0 +1,155 @@
+"""Web processes alone, without a worker or a cron: whatever gets lost, they come to what is due by themselves."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+import pytest
+
+from scripts.stack.ports import free_port
+from sync.core.accounts.channel_token import channel_token
+from tests.flows.processes import Process, gunicorn, worker
+from tests.world import Person, World, wait_until
+
+
+@pytest.fixture
+def alice(world: World) -> Person:
+    """Connected and synced by a process that is gone."""
+    alice = world.person()
+    world.connect(alice)
+    world.google.configure(push="drop")
+    world.stop_service()
+    world.google.insert_event(alice.email, world.event("New"))
+    return alice
+
+
+def announce(world: World, port: int) -> int:
+    """A notification of the live channel, sent to a process of our choice."""
+    live = world.rows("select id, resource_id from calendar_channels where state = 'live'")[0]
+    headers = {
+        "X-Goog-Channel-ID": live["id"],
+        "X-Goog-Channel-Token": channel_token(world.settings.channel_token_secrets[0], live["id"]),
+        "X-Goog-Resource-ID": live["resource_id"],
+        "X-Goog-Resource-State": "exists",
+    }
+    url = f"http://127.0.0.1:{port}/functions/v1/google-calendar-webhook"
+    return httpx.post(url, headers=headers, timeout=30).status_code
+
+
+def test_what_is_due_is_synced_by_a_web_process_that_nobody_asks(world: World, alice: Person) -> None:
+    world.make_due(alice)
+    with gunicorn(world, free_port(), SWEEP_SECONDS="1"):
+        world.await_equal(alice)
+        world.google.insert_event(alice.email, world.event("Later", hours=5))
+        world.make_due(alice)
+        world.await_equal(alice)
+
+
+def test_a_process_that_stops_in_the_pause_after_a_notification_leaves_it_to_the_next(
+    world: World, alice: Person
+) -> None:
+    world.db.execute("update calendar_webhooks set not_before = now() + interval '4 seconds'")
+    port = free_port()
+    with gunicorn(world, port, SWEEP_SECONDS="600") as process:
+        assert announce(world, port) == 204
+        process.terminate()
+        assert process.wait() == 0
+    with gunicorn(world, free_port(), SWEEP_SECONDS="1"):
+        world.await_equal(alice)
+
+
+@pytest.mark.parametrize("kind", ["http_500", "drop_before", "drop_after"])
+def test_claims_that_the_store_refuses_are_made_again(world: World, alice: Person, kind: str) -> None:
+    port = free_port()
+    with gunicorn(world, port, SWEEP_SECONDS="1"):
+        world.supabase.fault("claim_due_calendars", kind, times=9)  # type: ignore[arg-type]
+        assert announce(world, port) == 204
+        world.await_equal(alice, within_seconds=40)
+
+
+def test_a_store_that_freezes_and_thaws_finds_the_calendar_due(world: World, alice: Person) -> None:
+    port = free_port()
+    with gunicorn(world, port, SWEEP_SECONDS="1"):
+        world.supabase.fault("claim_due_calendars", "hold", times=3)
+        assert announce(world, port) == 204
+        world.supabase.await_held()
+        world.supabase.clear_faults()
+        world.await_equal(alice)
+
+
+def test_watches_are_renewed_by_the_web_too(world: World, alice: Person) -> None:
+    """Not at its start: only a worker has nothing else to do then."""
+    world.db.execute("update calendar_webhooks set expiration_time = now() + interval '1 hour'")
+    with worker(world):
+        wait_until(lambda: world.rows("select 1 from service_jobs where name = 'renew_watches'"), "its turn is taken")
+        wait_until(
+            lambda: sorted(channel["state"] for channel in world.google.channels()) == ["live", "stopped"], "a renewal"
+        )
+
+
+def kill_holding(world: World, process: Process, alice: Person) -> float:
+    """Kills the process while it lists; the time of it."""
+    hold = world.google.add_fault("hold", method="events.list", times=1)
+    world.make_due(alice)
+    assert world.google.wait_held(hold)
+    killed = time.monotonic()
+    process.kill()
+    world.google.clear_faults()
+    return killed
+
+
+def test_a_killed_process_costs_seconds(world: World, alice: Person) -> None:
+    with gunicorn(world, free_port(), SWEEP_SECONDS="1") as process:
+        killed = kill_holding(world, process, alice)
+    with gunicorn(world, free_port(), SWEEP_SECONDS="1"):
+        world.await_equal(alice, within_seconds=45)
+    assert time.monotonic() - killed < 30
+
+
+def test_a_long_sync_keeps_its_lease_by_the_heartbeat_alone(world: World, alice: Person) -> None:
+    """One page that takes longer than a lease: nobody else lists meanwhile."""
+    hold = world.google.add_fault("hold", method="events.list", times=1)
+    world.make_due(alice)
+    with gunicorn(world, free_port(), SWEEP_SECONDS="1"), gunicorn(world, free_port(), SWEEP_SECONDS="1"):
+        assert world.google.wait_held(hold)
+        first = world.calendar(alice)
+        wait_until(
+            lambda: (world.calendar(alice)["lease_expires_at"] - first["lease_expires_at"]).total_seconds() > 12,
+            "several beats",
+            within_seconds=40,
+        )
+        assert world.calendar(alice)["fence"] == first["fence"]
+        world.google.release(hold)
+        world.await_equal(alice)
+    assert world.google.counters()["max_concurrent_lists"] == {alice.email: 1}
+
+
+def test_a_calendar_that_kills_its_process_is_counted_waits_alone_and_stops_nobody(world: World, alice: Person) -> None:
+    bob = world.person("bob")
+    world.connect(bob)
+    world.google.configure(push="drop")
+    world.stop_service()
+    at_once = "update calendar_webhooks set lease_expires_at = null where user_id = %s"
+    for _ in range(3):
+        with worker(world, SWEEP_SECONDS="1") as process:
+            world.db.execute(at_once, (alice.user_id,))
+            kill_holding(world, process, alice)
+    assert world.calendar(alice)["claims_unended"] == 3
+    with worker(world, SWEEP_SECONDS="1") as process:
+        world.db.execute(at_once, (alice.user_id,))
+        kill_holding(world, process, alice)
+    (row,) = world.rows("select state, reason from calendar_status where user_id = %s", alice.user_id)
+    assert (row["state"], row["reason"]) == ("poisoned", "claims_unended")
+
+    with gunicorn(world, free_port(), SWEEP_SECONDS="1"):
+        world.google.insert_event(bob.email, world.event("Bob's"))
+        world.make_due(bob)
+        world.await_equal(bob)
+        assert world.calendar(alice)["claims_unended"] == 4
+        # Its pause is over, and so is what killed its processes.
+        world.make_due(alice)
+        world.await_equal(alice)
+    assert world.calendar(alice)["claims_unended"] == 0
+    (row,) = world.rows("select state from calendar_status where user_id = %s", alice.user_id)
+    assert row["state"] != "poisoned"
