@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -32,7 +33,22 @@ _APP = re.compile(r"(?:zoommtg|zoomus|msteams)://", re.IGNORECASE)
 _ENCODED_SEGMENT = re.compile(r"/(https?(?::|%3A)%2F%2F[^/]*)", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9][a-z0-9.-]{2,251}[a-z0-9]")
 _NUMERIC_LABEL = re.compile(r"\d+|0x[0-9a-f]*")
-_PRIVATE_SUFFIXES = (".local", ".localhost", ".internal", ".intranet", ".lan", ".home.arpa", ".onion")
+# Endings that no public name has: reserved (RFC 6761, 6762, 8375, ICANN's .internal), Kubernetes' and other clusters'
+# own, and those that home and office routers hand out. They resolve only inside somebody's network.
+_PRIVATE_SUFFIXES = (
+    *(".local", ".localhost", ".localdomain", ".internal", ".intranet", ".private", ".home.arpa", ".onion", ".invalid"),
+    *(".svc", ".pod", ".cluster", ".default", ".kube-system", ".k8s", ".consul", ".docker", ".mesh"),
+    *(".lan", ".home", ".corp", ".priv", ".workgroup", ".domain", ".router", ".fritz.box"),
+)
+# Public zones whose names stand for whatever address is written into them, or for loopback.
+_ADDRESS_ZONES = (
+    *(".nip.io", ".sslip.io", ".xip.io", ".xip.name", ".traefik.me", ".backname.io", ".local-ip.co", ".local-ip.sh"),
+    *(".localtest.me", ".lvh.me", ".vcap.me", ".lacolhost.com", ".localho.st", ".fuf.me", ".loopback.link"),
+    *(".plex.direct", ".rbndr.us", ".1u.ms"),
+)
+_INNER_ENDINGS = _PRIVATE_SUFFIXES + _ADDRESS_ZONES
+# Four numbers in a host's name, as zones of other names write addresses too: 10.0.0.1.x, app-192-168-1-9.x.
+_EMBEDDED_IPV4 = re.compile(r"(?<!\d)(\d{1,3})[.-](\d{1,3})[.-](\d{1,3})[.-](\d{1,3})(?!\d)")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -67,7 +83,8 @@ def parse_url(text: str) -> Url | None:
     """The URL, or None when it is not one a person should be sent to.
 
     Refused: other schemes; userinfo and backslashes, which exist in invitations only to disguise the host; addresses
-    in numbers and names of private networks, so that a stored link cannot point a bot inward; overlong text.
+    in numbers, names of private networks and names that stand for such an address, so that a stored link cannot point a
+    bot inward; overlong text.
     """
     if len(text) > MAX_URL_CHARS or "\\" in text or not text.isprintable():
         return None
@@ -96,9 +113,19 @@ def _ascii_host(host: str) -> str | None:
     last_label = host.rpartition(".")[2]
     if not _HOST.fullmatch(host) or "." not in host or ".." in host:
         return None
-    if _NUMERIC_LABEL.fullmatch(last_label) or host.endswith(_PRIVATE_SUFFIXES):
+    if _NUMERIC_LABEL.fullmatch(last_label) or f".{host}".endswith(_INNER_ENDINGS) or _names_inner_address(host):
         return None
     return host
+
+
+def _names_inner_address(host: str) -> bool:
+    """An address of no public network is written into the name. Every four neighbours count: 1.10.0.0.1.x holds one."""
+    for start in re.finditer(r"(?<!\d)(?=\d)", host):
+        found = _EMBEDDED_IPV4.match(host, start.start())
+        numbers = [int(part) for part in found.groups()] if found else [256]
+        if max(numbers) < 256 and not ipaddress.IPv4Address(bytes(numbers)).is_global:
+            return True
+    return False
 
 
 # --- rewriters whose hosts and formats are known -----------------------------------------------------------------

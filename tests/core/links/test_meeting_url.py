@@ -96,6 +96,7 @@ def test_unknown_host_is_believed_only_in_conference() -> None:
         "https://2130706433/room",
         "https://[::1]/room",
         "https://localhost/room",
+        "https://kubernetes/room",
         "https://vault.internal/room",
         "https://printer.local/room",
         "https://vc.example.com:99999/room",
@@ -113,6 +114,61 @@ def test_unknown_host_is_believed_only_in_conference() -> None:
 )
 def test_conference_uri_nobody_should_open_is_refused(uri: str) -> None:
     assert in_conference(uri) is None
+
+
+INNER_HOSTS = [
+    *(
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.",
+        "jitsi.meet.svc.cluster.local",
+        "vault.default",
+    ),
+    *("localhost.localdomain", "metadata.google.internal", "nas.home.arpa", "fritz.box", "wiki.corp", "x.consul"),
+    *("169.254.169.254.nip.io", "169-254-169-254.nip.io", "a9fea9fe.nip.io", "app.10.0.0.1.sslip.io", "--1.sslip.io"),
+    *(
+        "localtest.me",
+        "x.lvh.me",
+        "192-168-1-9.abcdef.plex.direct",
+        "ip-10-0-0-1.example.net",
+        "1.169.254.169.254.x.org",
+    ),
+    *(
+        "0x7f.0.0.1",
+        "0177.0.0.1",
+        "2852039166",
+        "0xa9fea9fe",
+        "127.1",
+        "169.254.169.254.",
+        "[fd00::1]",
+        "[::ffff:10.0.0.1]",
+    ),
+    *("１２７.0.0.1", "kubernetes。default。svc", "KUBERNETES.Default.SVC", "16９.254.169.254.nip.io"),
+]
+
+
+@pytest.mark.parametrize("host", INNER_HOSTS)
+def test_a_name_that_can_only_be_inside_is_no_join_link_wherever_it_stands(host: str) -> None:
+    own = f"https://{host}/room"
+    meets = f"https://meet.{host}/room"
+    wrapped = f"https://eur01.safelinks.protection.outlook.com/?url={quote(own, safe='')}"
+
+    for link in (own, meets, wrapped, f"https://www.google.com/url?q={own}"):
+        assert in_conference(link) is None
+        assert find_meeting_link(LinkSources(hangout_link=link, location=link, description=link)) is None
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "vc.example.com",
+        "ec2-54-93-1-2.compute.amazonaws.com",
+        "8.8.8.8.example.net",
+        "v1-2-3.meet.org",
+        "svc.example.org",
+    ],
+)
+def test_a_public_name_is_a_join_link_whatever_numbers_it_holds(host: str) -> None:
+    assert in_conference(f"https://{host}/room") is not None
 
 
 def test_vague_self_hosted_forms_are_believed_in_conference_only() -> None:
