@@ -1,4 +1,4 @@
-"""Supabase's own CLI accepts the local database: it pushes the migrations, and its advisors find nothing.
+"""Supabase's own CLI accepts this checkout and the local database: configuration, migrations, seed, advisors.
 
 Also proves that `scripts.stack.migrate` records what the CLI records, so that either may continue after the other.
 """
@@ -62,14 +62,20 @@ class Workdir:
         for path in migrations.glob("*.sql"):
             shutil.copy(path, self.migrations)
 
+    def copy_all(self) -> None:
+        """As this checkout has it: configuration, seed and migrations."""
+        self.copy(MIGRATIONS)
+        for name in ("config.toml", "seed.sql"):
+            shutil.copy(MIGRATIONS.parent / name, self.root / "supabase")
+
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         # --remote with a URL needs no login and no link; --yes answers the question; --agent no keeps output plain.
         command = [str(self.cli), *arguments, "--workdir", str(self.root), "--yes", "--agent", "no"]
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.root), "SUPABASE_TELEMETRY_DISABLED": "1"}
         return subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
-    def push(self, url: str) -> str:
-        result = self.run("db", "push", "--remote", url)
+    def push(self, url: str, *options: str) -> str:
+        result = self.run("db", "push", *options, "--remote", url)
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout + result.stderr
 
@@ -107,6 +113,33 @@ def test_migrations_push_once_and_then_are_up_to_date(workdir: Workdir, database
     workdir.copy(MIGRATIONS)
     assert "Applying migration" in workdir.push(database)
     assert "up to date" in workdir.push(database)
+
+
+def test_configuration_is_known_to_the_cli_key_by_key(workdir: Workdir, database: str) -> None:
+    workdir.copy_all()
+    said = workdir.push(database, "--dry-run", "--include-seed")
+    assert "Would push these migrations" in said
+    assert "Would seed these files" in said
+    assert "does not recognize" not in said
+
+
+def test_cli_names_a_key_that_it_does_not_know(workdir: Workdir, database: str) -> None:
+    """What the test before relies on."""
+    workdir.copy_all()
+    with (workdir.root / "supabase" / "config.toml").open("a") as config:
+        config.write("[nonsense]\nkey = 1\n")
+    assert "does not recognize and ignores: nonsense" in workdir.push(database, "--dry-run")
+
+
+def test_seed_goes_in_only_when_it_is_asked_for(workdir: Workdir, database: str) -> None:
+    workdir.copy_all()
+    count = "select count(*) from public.meetings"
+    workdir.push(database)
+    with psycopg.connect(database) as connection:
+        assert connection.execute(count).fetchone() == (0,)
+    workdir.push(database, "--include-seed")
+    with psycopg.connect(database) as connection:
+        assert connection.execute(count).fetchone() == (5,)
 
 
 def test_advisors_find_nothing_in_the_migrated_database(workdir: Workdir, database: str) -> None:
