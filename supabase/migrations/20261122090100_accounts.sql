@@ -1,5 +1,39 @@
 -- Accounts: what users are told, their grants, how they connect, choose, leave and are erased.
 
+-- Deleting a user ----------------------------------------------------------------------------------------------------
+
+-- Keeps a user from being deleted until the transaction ends; one whose deletion runs is waited for. Called before any other lock
+-- by whoever locks rows of theirs and then inserts: an insert asks for this lock by its foreign key, but by then the deletion may
+-- hold the user and wait for the rows, in a circle.
+-- Security definer: nobody but the owner of the migrations may lock rows of auth.users. It tells nothing.
+create or replace function calendar_internal.hold_user(p_user_id uuid) returns void
+language sql security definer set search_path = ''
+as $$
+  select 1 from auth.users u where u.id = p_user_id for key share
+$$;
+comment on function calendar_internal.hold_user is
+  'Keeps a user from being deleted until the transaction ends. Comes before every other lock.';
+
+-- The same for the user of a calendar.
+create or replace function calendar_internal.hold_user_of(p_calendar_id uuid) returns void
+language sql security invoker set search_path = ''
+as $$
+  select calendar_internal.hold_user(w.user_id) from public.calendar_webhooks w where w.id = p_calendar_id
+$$;
+comment on function calendar_internal.hold_user_of is
+  'Keeps a calendar''s user from being deleted until the transaction ends. Comes before every other lock.';
+
+-- For the service alone.
+revoke all on function
+  calendar_internal.hold_user,
+  calendar_internal.hold_user_of
+from public, anon, authenticated;
+grant execute on function
+  calendar_internal.hold_user,
+  calendar_internal.hold_user_of
+to service_role;
+
+
 -- What users are told ------------------------------------------------------------------------------------------------
 
 -- What a user is told, once: that their grant is dead, that a calendar cannot be read, that it works again. Front ends read it under
@@ -228,6 +262,7 @@ declare
 begin
   -- Connecting and losing a connection are one after the other, also where there is no row to lock yet: a loss that ran
   -- alongside would not see the new grant and would pause what it has just resumed.
+  perform calendar_internal.hold_user(p_user_id);
   perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
   -- Another Google account: its primary calendar is another one under the same name. All begin anew.
   if exists (
@@ -421,6 +456,7 @@ declare
   v_now timestamptz := clock_timestamp();
   v_first boolean;
 begin
+  perform calendar_internal.hold_user(p_user_id);
   perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
   update public.google_credentials g set
     status = 'needs_reauth', status_reason = p_reason, status_at = v_now, access_token = null,
@@ -463,6 +499,7 @@ create or replace function public.regain_connection(
 language plpgsql security invoker set search_path = ''
 as $$
 begin
+  perform calendar_internal.hold_user(p_user_id);
   perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
   update public.google_credentials g set
     status = 'connected', status_reason = null, status_at = clock_timestamp(), updated_at = clock_timestamp(),

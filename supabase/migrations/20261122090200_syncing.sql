@@ -460,6 +460,7 @@ declare
   v_next timestamptz := clock_timestamp() + make_interval(secs => p_next_seconds);
   v_calendar public.calendar_webhooks;
 begin
+  perform calendar_internal.hold_user_of(p_calendar_id);
   update public.calendar_webhooks w set
     committed_fence = p_fence,
     claim_id = null, claims_unended = 0,
@@ -907,6 +908,7 @@ declare
   v_events integer;
   v_is_repeated boolean;
 begin
+  perform calendar_internal.hold_user_of(p_calendar_id);
   select * into v_calendar from public.calendar_webhooks w where w.id = p_calendar_id for update;
   if not found or v_calendar.fence <> p_fence or v_calendar.committed_fence >= p_fence
     or calendar_internal.is_outdated(p_generation)
@@ -966,6 +968,7 @@ declare
   v_notified boolean;
   v_served bigint;
 begin
+  perform calendar_internal.hold_user_of(p_calendar_id);
   select * into v_calendar from public.calendar_webhooks w where w.id = p_calendar_id for update;
   v_now := clock_timestamp();
   if v_calendar.id is null or v_calendar.fence <> p_fence or v_calendar.committed_fence >= p_fence
@@ -1187,6 +1190,7 @@ declare
   v_calendar public.calendar_webhooks;
   v_applied record;
 begin
+  perform calendar_internal.hold_user_of(p_calendar_id);
   select * into v_calendar from public.calendar_webhooks w where w.id = p_calendar_id for update;
   v_now := clock_timestamp();
   if v_calendar.id is null or v_calendar.fence <> p_fence or calendar_internal.is_outdated(p_generation) then

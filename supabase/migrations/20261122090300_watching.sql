@@ -137,6 +137,7 @@ create or replace function public.begin_channel(p_channel_id text, p_calendar_id
 returns void
 language sql security invoker set search_path = ''
 as $$
+  select calendar_internal.hold_user_of(p_calendar_id);
   insert into public.calendar_channels (id, calendar_id, user_id, address)
   select p_channel_id, w.id, w.user_id, p_address from public.calendar_webhooks w where w.id = p_calendar_id
   on conflict (id) do nothing

@@ -84,6 +84,8 @@ FUNCTIONS = {
     "calendar_internal.apply_meetings",
     "calendar_internal.doubt_calendars",
     "calendar_internal.explain_facts",
+    "calendar_internal.hold_user",
+    "calendar_internal.hold_user_of",
     "calendar_internal.identify_calendar",
     "calendar_internal.hides_private",
     "calendar_internal.is_of_other_code",
