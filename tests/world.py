@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,8 @@ from sync.jobs.watching.renew_watches import Renewal, renew_watches
 from sync.settings import Settings, load
 
 JsonObject = dict[str, Any]
+# Made once: httpx would read all certificates anew for each call.
+TLS = ssl.create_default_context()
 _numbers = itertools.count(1)
 
 
@@ -159,7 +162,7 @@ class World:
 
     def post(self, path: str, body: JsonObject | None = None, *, key: str | None = None) -> httpx.Response:
         headers = {"Authorization": f"Bearer {key or self.supabase.service_key}"}
-        return httpx.post(f"{self.service.url}{path}", json=body or {}, headers=headers, timeout=60)
+        return httpx.post(f"{self.service.url}{path}", json=body or {}, headers=headers, timeout=60, verify=TLS)
 
     def connect(self, person: Person, calendar_ids: list[str] | None = None, *, synced: bool = True) -> JsonObject:
         """Connects through the endpoint and (by default) waits for the first sync."""

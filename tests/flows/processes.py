@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.world import World, wait_until
+from tests.world import TLS, World, wait_until
 
 CHECKOUT = Path(__file__).parents[2]
 STOP_SECONDS = 20.0
@@ -88,6 +88,6 @@ def gunicorn(world: World, port: int, *, workers: int = 1, **environment: str) -
 
 def _answers(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=5).status_code == 200
+        return httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=5, verify=TLS).status_code == 200
     except httpx.HTTPError:
         return False

@@ -9,7 +9,7 @@ import httpx
 from scripts.stack.ports import free_port
 from sync.core.accounts.channel_token import channel_token
 from tests.flows.processes import gunicorn, worker
-from tests.world import Person, World, wait_until
+from tests.world import TLS, Person, World, wait_until
 
 WEBHOOK = "/functions/v1/google-calendar-webhook"
 
@@ -23,7 +23,7 @@ def announce(world: World, port: int) -> int:
         "X-Goog-Resource-ID": live["resource_id"],
         "X-Goog-Resource-State": "exists",
     }
-    return httpx.post(f"http://127.0.0.1:{port}{WEBHOOK}", headers=headers, timeout=30).status_code
+    return httpx.post(f"http://127.0.0.1:{port}{WEBHOOK}", headers=headers, timeout=30, verify=TLS).status_code
 
 
 def connected(world: World) -> Person:
@@ -123,7 +123,7 @@ def test_sigterm_during_a_crons_sweep_gives_every_claim_back(world: World) -> No
 
 def _listens(port: int) -> bool:
     try:
-        httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=2)
+        httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=2, verify=TLS)
     except httpx.HTTPError:
         return False
     return True

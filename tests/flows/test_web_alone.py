@@ -10,7 +10,7 @@ import pytest
 from scripts.stack.ports import free_port
 from sync.core.accounts.channel_token import channel_token
 from tests.flows.processes import Process, gunicorn, worker
-from tests.world import Person, World, wait_until
+from tests.world import TLS, Person, World, wait_until
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def announce(world: World, port: int) -> int:
         "X-Goog-Resource-State": "exists",
     }
     url = f"http://127.0.0.1:{port}/functions/v1/google-calendar-webhook"
-    return httpx.post(url, headers=headers, timeout=30).status_code
+    return httpx.post(url, headers=headers, timeout=30, verify=TLS).status_code
 
 
 def test_what_is_due_is_synced_by_a_web_process_that_nobody_asks(world: World, alice: Person) -> None:

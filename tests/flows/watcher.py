@@ -13,7 +13,7 @@ from psycopg import sql
 
 from sync.clients.vault import Vault
 from sync.core.accounts.channel_token import channel_token
-from tests.world import Person, World
+from tests.world import TLS, Person, World
 
 
 class Watcher:
@@ -42,7 +42,7 @@ class Watcher:
 
     def ask(self, method: str, path: str, headers: dict[str, str] | None = None, **content: Any) -> httpx.Response:
         url = f"http://127.0.0.1:{self.world.environment['PORT']}{path}"
-        answer = httpx.request(method, url, headers=headers, timeout=60, **content)
+        answer = httpx.request(method, url, headers=headers, timeout=60, **content, verify=TLS)
         self._answers.append(f"{answer.status_code} {answer.headers} {answer.text}")
         return answer
 

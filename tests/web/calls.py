@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Mapping
 from typing import Any
 
 import httpx
 
-from tests.world import Person, World
+from tests.world import TLS, Person, World
 
 WEBHOOK = "/functions/v1/google-calendar-webhook"
 POLL = "/functions/v1/calendar-polling-service"
@@ -17,8 +16,6 @@ CRON = "/functions/v1/calendar-polling-cron"
 RENEW = "/functions/v1/renew-calendar-watches"
 CONNECT = "/functions/v1/connect-calendar"
 
-# Made once: httpx would read all certificates anew for each call.
-_TLS = ssl.create_default_context()
 PROBLEM_KEYS = {"type", "title", "status", "code", "detail", "success"}
 
 
@@ -30,7 +27,7 @@ def call(
     method: str = "POST",
     **content: Any,
 ) -> httpx.Response:
-    return httpx.request(method, f"{world.service.url}{path}", headers=headers, timeout=60, verify=_TLS, **content)
+    return httpx.request(method, f"{world.service.url}{path}", headers=headers, timeout=60, verify=TLS, **content)
 
 
 def bearer(credential: str) -> dict[str, str]:

@@ -10,14 +10,16 @@ import httpx
 from sync.core.accounts.channel_token import channel_token
 from sync.web.doors.limits import UNPROVEN_PER_MINUTE
 from tests.web.calls import WEBHOOK
-from tests.world import World
+from tests.world import TLS, World
 
 
 class Client:
     """Somebody with one connection to the service, at an address that the platform's proxy reports."""
 
     def __init__(self, world: World, address: str = "203.0.113.7") -> None:
-        self._http = httpx.Client(base_url=world.service.url, timeout=60, headers={"X-Forwarded-For": address})
+        self._http = httpx.Client(
+            base_url=world.service.url, timeout=60, headers={"X-Forwarded-For": address}, verify=TLS
+        )
 
     def post(self, path: str, headers: dict[str, str] | None = None, **content: Any) -> httpx.Response:
         return self._http.post(path, headers=headers, **content)

@@ -6,6 +6,8 @@ function is idempotent, so a lost answer is asked for again.
 
 from __future__ import annotations
 
+import functools
+import ssl
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -37,6 +39,12 @@ class _Seen(threading.local):
     is_empty = False
 
 
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    """The authorities that are trusted, as httpx finds them. Reading them takes longer than many a call."""
+    return httpx.create_ssl_context()
+
+
 class Rpc:
     """Thread-safe; create one per process, after fork."""
 
@@ -45,6 +53,7 @@ class Rpc:
         # HTTP/2 breaks under threads and closed keep-alives (lost writes); PostgREST's own retry hides unknown
         # outcomes.
         http = httpx.Client(
+            verify=_certificates(),
             http2=False,
             timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=5.0),
             limits=httpx.Limits(
