@@ -80,10 +80,6 @@ alter table public.google_credentials
   add column if not exists updated_at timestamptz not null default now();
 comment on column public.google_credentials.suspected_at is
   'When Google first refused the refresh token. A second refusal, a pause later, ends the connection; a token clears this.';
-comment on column public.google_credentials.former_account is
-  'google_account of the grant before, while nobody knows whether the present grant is of the same account.';
-comment on column public.google_credentials.oauth_client is
-  'The client id that the refresh token last worked with. Refused under another one, it says nothing about the grant.';
 
 alter table public.calendar_webhooks
   add column if not exists last_webhook_received timestamptz,
@@ -137,15 +133,7 @@ alter table public.calendar_webhooks
   add column if not exists initial_meetings integer not null default 0,
   -- Original rows for a calendar that has a newer row. They stay as they are and are never synced.
   add column if not exists duplicate_of uuid references public.calendar_webhooks (id) on delete set null;
-comment on column public.calendar_webhooks.watch_lead_seconds is
-  'How long before it lapses its channel is renewed: the setting, or a share of the lifetime that Google gave it.';
-comment on column public.calendar_webhooks.watch_due_at is
-  'When its watch next needs work: kept by a trigger from expiration_time, watch_lead_seconds and watch_retry_at.';
-comment on column public.calendar_webhooks.retired_at is
-  'When it was given up, lost for days: nothing of it lies ahead and nothing watches it, until it can be read again.';
 
-comment on column public.calendar_webhooks.horizon_until is
-  'The furthest end of the horizon that any meeting was derived under. What starts later has no row.';
 comment on column public.calendar_webhooks.next_entry_at is
   'The first start in the mirror that may have no meeting yet, because it lay behind the horizon; null: there is none.';
 
@@ -161,9 +149,6 @@ alter table public.meetings
   add column if not exists sync_id uuid,
   add column if not exists entered_horizon_at timestamptz,
   add column if not exists is_private boolean not null default false;
-comment on column public.meetings.is_private is 'Whether Google called the event private or confidential when the row was last derived.';
-comment on column public.meetings.entered_horizon_at is 'When the rolling horizon, not a change in the calendar, brought this row in.';
-comment on column public.meetings.description is 'As Google has it, which may be HTML written by anybody: show it as text.';
 
 alter table public.calendar_sync_logs
   add column if not exists sync_id uuid default gen_random_uuid(),

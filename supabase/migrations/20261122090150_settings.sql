@@ -10,18 +10,12 @@ create table if not exists public.settings_generations (
   declared_by text not null,
   declared_at timestamptz not null default now()
 );
-comment on table public.settings_generations is
-  'The settings that change what a row of meetings means, each change a generation. The highest is in force.';
-comment on column public.settings_generations.meaning is
-  'hide_private, horizon_past_days, horizon_future_days, and sync_format: what the code keeps of an event.';
 
 create table if not exists public.service_processes (
   worker_name text primary key,
   meaning jsonb not null,
   seen_at timestamptz not null default now()
 );
-comment on table public.service_processes is
-  'The processes of the service, what each is configured to mean, and when it last said so.';
 
 alter table public.settings_generations enable row level security;
 alter table public.service_processes enable row level security;
