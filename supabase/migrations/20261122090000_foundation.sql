@@ -527,7 +527,7 @@ create index if not exists calendar_sync_logs_of_calendar on public.calendar_syn
 -- older ones granted everything to everybody: both end here.
 --
 -- service_role  everything the functions do (they run as their caller)
--- authenticated reads its own calendars, meetings and sync logs
+-- authenticated reads its own meetings and sync logs, and of its own calendars the columns meant for it
 -- anon          nothing
 -- Tokens, channels and the mirror are for the service alone.
 
@@ -571,7 +571,15 @@ begin
 end
 $$;
 
-grant select on table public.calendar_webhooks, public.meetings, public.calendar_sync_logs to authenticated;
+grant select on table public.meetings, public.calendar_sync_logs to authenticated;
+-- Of a calendar what a front end shows. The sync token, the channel's ids and who works on it are the service's, and so is
+-- whatever column is added without being named here. Realtime sends a user the columns they may select, and no other.
+grant select (
+  id, user_id, google_calendar_id, is_active, time_zone, created_at, updated_at,
+  last_webhook_received, last_poll_at, last_synced_at, last_change_at, expiration_time, webhook_failures,
+  due_at, due_reason, poll_interval_seconds, horizon_until, consecutive_failures, last_error_code, last_error_at,
+  paused_reason, paused_at, access_lost_at, retired_at, initial_sync, initial_events, initial_meetings, duplicate_of
+) on table public.calendar_webhooks to authenticated;
 
 create policy users_read_their_calendars on public.calendar_webhooks
   for select to authenticated using ((select auth.uid()) = user_id);

@@ -79,20 +79,6 @@ drop policy if exists users_mark_their_notifications on public.user_notification
 create policy users_mark_their_notifications on public.user_notifications
   for update to authenticated using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
 
-do $$
-begin
-  if exists (select 1 from pg_catalog.pg_publication where pubname = 'supabase_realtime' and not puballtables)
-    and not exists (
-      select 1 from pg_catalog.pg_publication_tables
-      where pubname = 'supabase_realtime' and schemaname = 'public' and tablename = 'user_notifications')
-  then
-    alter publication supabase_realtime add table public.user_notifications;
-  end if;
-exception when insufficient_privilege then
-  raise notice 'supabase_realtime belongs to another role: add user_notifications to it in the dashboard';
-end
-$$;
-
 -- Tells a user; what they were told already and is still so is not told again.
 create or replace function calendar_internal.tell_user(
   p_user_id uuid, p_kind text, p_reason text, p_message text, p_calendar_id uuid default null

@@ -241,3 +241,30 @@ comment on function public.drop_left_items is 'Drops what a listing kept that no
 revoke all on function public.drop_old_logs, public.drop_old_channels, public.drop_left_items
 from public, anon, authenticated;
 grant execute on function public.drop_old_logs, public.drop_old_channels, public.drop_left_items to service_role;
+
+
+-- Realtime -----------------------------------------------------------------------------------------------------------
+
+-- What front ends may listen to: each user's own rows, by the policies, and of them the columns that they may select. A
+-- deletion cannot be matched with a policy any more: it tells the row's id and nothing else, as long as the replica identity
+-- is the default one. Where there is no supabase_realtime (a Postgres without Supabase) nobody listens, and none is made.
+
+do $$
+declare
+  relation text;
+begin
+  if not exists (select 1 from pg_catalog.pg_publication where pubname = 'supabase_realtime' and not puballtables) then
+    return;
+  end if;
+  foreach relation in array array['meetings', 'calendar_webhooks', 'user_notifications'] loop
+    continue when exists (
+      select 1 from pg_catalog.pg_publication_tables
+      where pubname = 'supabase_realtime' and schemaname = 'public' and tablename = relation);
+    begin
+      execute format('alter publication supabase_realtime add table public.%I', relation);
+    exception when insufficient_privilege then
+      raise notice 'supabase_realtime belongs to another role: add % to it in the dashboard', relation;
+    end;
+  end loop;
+end
+$$;

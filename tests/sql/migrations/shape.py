@@ -22,6 +22,11 @@ union all select 'policy', tablename || '.' || policyname, format('%s %s %s %s',
   from pg_policies where schemaname = 'public'
 union all select 'relation', relname, format('%s %s', relrowsecurity, relacl)
   from pg_class where relnamespace = 'public'::regnamespace
+union all select 'column grants', attrelid::regclass::text || '.' || attname, attacl::text
+  from pg_attribute join pg_class c on c.oid = attrelid
+  where relnamespace = 'public'::regnamespace and attacl is not null
+union all select 'published', tablename, pubname
+  from pg_publication_tables where schemaname = 'public'
 union all select 'function', oid::regprocedure::text, format('%s %s', md5(prosrc), proacl)
   from pg_proc where pronamespace in ('public'::regnamespace, to_regnamespace('calendar_internal'))
 order by 1, 2, 3
