@@ -506,13 +506,16 @@ as $$
     (select count(*) from (
       select 1 from public.calendar_webhooks w
       where w.is_active and w.paused_reason is null and w.duplicate_of is null
-        and w.due_at <= clock_timestamp() and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
+        and w.due_at <= (select clock_timestamp())
+        and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
+      order by w.due_at
       limit 1000) due),
     (select count(*) from (
       select 1 from public.calendar_webhooks w
       where w.is_active and w.paused_reason is null and w.duplicate_of is null
-        and w.last_webhook_received > clock_timestamp() - make_interval(secs => p_stale_hours * 3600)
+        and w.last_webhook_received > (select clock_timestamp()) - make_interval(secs => p_stale_hours * 3600)
         and w.due_at > clock_timestamp()
+      order by w.last_webhook_received desc
       limit 1000) vouched)
 $$;
 
@@ -1127,13 +1130,13 @@ as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := clock_timestamp();
+  v_ids uuid[];
 begin
   if calendar_internal.is_of_other_code(p_worker) then
     return;
   end if;
-  return query
-  -- Materialized: inside a nested loop the limit would be counted anew for every row.
-  with picked as materialized (
+  -- In a statement of its own: joined to what it picks, a limit the planner does not know may mean a whole table.
+  select array_agg(picked.id) into v_ids from (
     select c.id from public.calendar_webhooks c
     where c.is_active and c.paused_reason is null and c.duplicate_of is null and c.access_lost_at is null
       and c.next_entry_at < p_until - make_interval(secs => p_lag_seconds) and c.claims_unended < 4
@@ -1141,12 +1144,13 @@ begin
     order by c.next_entry_at
     limit least(greatest(p_limit, 0), 200)
     for update skip locked
-  )
+  ) picked;
+  return query
   update public.calendar_webhooks w set
     fence = w.fence + 1, claimed_at = v_now, claimed_by = p_worker, claim_id = null,
     claims_unended = w.claims_unended + 1,
     lease_expires_at = v_now + make_interval(secs => p_lease_seconds)
-  from picked where w.id = picked.id
+  where w.id = any (v_ids)
   returning w.id, w.fence, coalesce(w.time_zone, 'UTC');
 end
 $$;

@@ -181,13 +181,13 @@ begin
     select o.created_at, o.key from looked_at o order by o.created_at desc, o.key desc limit 1) final on true;
 end
 $$;
-comment on function public.drop_old_logs is 'One step of the retention of sync logs; the newest of each calendar stays.';
 
 -- Drops up to p_limit channels that are over and were touched last p_keep_days ago. Answers how many.
 -- Guarantee: none that is opening or live, and none that Google may still speak through: where nobody knows when it lapses, a
 -- month more than the longest life of a channel has passed.
+-- In its index's order, or a step would read and sort all that is old.
 create or replace function public.drop_old_channels(p_keep_days integer, p_limit integer) returns integer
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set enable_bitmapscan = off
 as $$
 declare
   v_old timestamptz := clock_timestamp() - make_interval(days => greatest(p_keep_days, 1));
@@ -203,13 +203,13 @@ begin
   return v_dropped;
 end
 $$;
-comment on function public.drop_old_channels is 'One step of the retention of channels: those that are over, and nothing comes from.';
 
 -- Drops up to p_limit items that a listing kept and nobody will read: its claim is over, or was left a day ago. Answers how many.
 create or replace function public.drop_left_items(p_limit integer) returns integer
 language plpgsql security invoker set search_path = ''
 as $$
 declare
+  v_items tid[];
   v_dropped integer;
 begin
   -- From one calendar to the next by the primary key: a listing of a hundred thousand items is looked at once.
@@ -224,18 +224,18 @@ begin
     select l.calendar_id from listing l join public.calendar_webhooks w on w.id = l.calendar_id
     where w.committed_fence >= w.fence or w.lease_expires_at is null
       or w.lease_expires_at < clock_timestamp() - interval '1 day'
-  ), items as materialized (
-    select s.calendar_id, s.google_event_id
-    from left_behind b join public.calendar_staged_items s on s.calendar_id = b.calendar_id
-    limit least(greatest(p_limit, 0), 5000)
   )
-  delete from public.calendar_staged_items s using items i
-  where s.calendar_id = i.calendar_id and s.google_event_id = i.google_event_id;
+  select array_agg(items.ctid) into v_items from (
+    select s.ctid
+    from left_behind b cross join lateral (
+      select i.ctid from public.calendar_staged_items i where i.calendar_id = b.calendar_id limit 5000) s
+    limit least(greatest(p_limit, 0), 5000)) items;
+  -- What somebody changed meanwhile has moved, and stays.
+  delete from public.calendar_staged_items s where s.ctid = any (v_items);
   get diagnostics v_dropped = row_count;
   return v_dropped;
 end
 $$;
-comment on function public.drop_left_items is 'Drops what a listing kept that nobody goes on with.';
 
 -- For the service alone.
 revoke all on function public.drop_old_logs, public.drop_old_channels, public.drop_left_items

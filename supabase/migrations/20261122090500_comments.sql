@@ -401,3 +401,11 @@ comment on function public.record_security_events is 'Adds a process''s batch ([
 Answers the kinds that reached p_alert_at in an hour by it.
 Guarantee: a batch counts once and alerts once, however often it is sent; each hour and kind alerts once; an hour never
 has more than p_hour_rows rows beside the ''*'' of each kind.';
+comment on function public.drop_old_logs is 'One step through the sync logs older than p_keep_days, in order from after the row (p_after_at, p_after_id): looks at p_limit
+rows and drops them, but for the newest of each calendar. `seen` below p_limit: there is no more.
+Guarantee: the newest log of a calendar stays, however old; who goes on from `last_at` and `last_id` sees each row once.';
+comment on function public.drop_old_channels is 'Drops up to p_limit channels that are over and were touched last p_keep_days ago. Answers how many.
+Guarantee: none that is opening or live, and none that Google may still speak through: where nobody knows when it lapses, a
+month more than the longest life of a channel has passed.
+In its index''s order, or a step would read and sort all that is old.';
+comment on function public.drop_left_items is 'Drops up to p_limit items that a listing kept and nobody will read: its claim is over, or was left a day ago. Answers how many.';

@@ -1,0 +1,60 @@
+"""Fills a migrated database with very many calendars at once, as they stand in the middle of a day: what plans and
+timings are taken at. Called by the tests of plans and by `scripts/bench_scale`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+CALENDARS = 200_000
+
+# Every calendar has its user, a live channel, a single and a series that is to enter within a day, and one log row; one
+# in ten has a meeting, had other channels before, and left an item of a listing behind. In order of their ids, which
+# are random: so the indexes grow at their ends.
+_ROWS = """
+insert into auth.users (id, email)
+select md5(n::text)::uuid, n || '@example.com' from generate_series(1, %(calendars)s) n order by 1;
+insert into google_credentials (user_id, refresh_token) select id, 'v1.r' from auth.users;
+insert into calendar_events (calendar_id, user_id, google_event_id, base_event_id, kind, status, details, enters_at)
+select id, id, kind, kind, kind, 'confirmed', '{}',
+  case when kind = 'series' then now() + interval '60 days' + random() * interval '1 day' end
+from auth.users, unnest(array['series', 'single']) kind;
+insert into calendar_webhooks (id, user_id, google_calendar_id, webhook_id, resource_id, expiration_time, watch_due_at,
+  due_at, notifications_seen, last_webhook_received, last_synced_at, sync_token, horizon_until, next_entry_at,
+  audited_at, fence)
+select calendar_id, calendar_id, 'primary', 'live-' || calendar_id, 'resource', now() + interval '5 days',
+  now() + (0.01 + random()) * interval '4 days', now() + (random() - 0.01) * interval '6 hours', (random() < 0.01)::int,
+  now() - random() * interval '12 hours', now(), 'token', now() + interval '60 days', enters_at,
+  now() - random() * interval '1 year', 1
+from calendar_events where kind = 'series';
+insert into calendar_channels (id, calendar_id, user_id, resource_id, state, expires_at, opened_at)
+select 'live-' || id, id, id, 'resource', 'live', now() + interval '5 days', now() from auth.users;
+insert into calendar_channels (id, calendar_id, user_id, resource_id, state, expires_at, stop_after, updated_at)
+select state || '-' || id, id, id, 'resource', state, touched_at + interval '7 days',
+  case when state = 'superseded' and random() < 0.1 then now() end, touched_at
+from (
+  select id, state, now() - random() * interval '100 days' as touched_at
+  from auth.users, unnest(array['superseded', 'stopped']) state
+  where id > 'e6666666-6666-6666-6666-666666666666') former;
+insert into calendar_staged_items (calendar_id, google_event_id, base_event_id, fence, details)
+select id, 'single', 'single', 1, '{}' from auth.users where id > 'e6666666-6666-6666-6666-666666666666';
+insert into meetings (calendar_id, user_id, google_calendar_event_id, base_event_id, start_time, end_time)
+select id, id, 'single', 'single', now(), now() from auth.users where id > 'e6666666-6666-6666-6666-666666666666';
+insert into calendar_sync_logs (calendar_id, user_id, sync_type, status, created_at)
+select id, id, 'full', 'completed', now() - random() * interval '100 days' from auth.users;
+insert into settings_generations (generation, meaning, declared_by) values (1, '{"hide_private": true}', 'w');
+"""
+
+
+def fill(admin: psycopg.Connection[Any], calendars: int = CALENDARS) -> None:
+    """Fills an empty database over an autocommitting connection of the superuser. Ends as autovacuum leaves tables:
+    index-only scans pay only where the visibility map is set."""
+    # No foreign key checks, no triggers of the platform: half of the time.
+    admin.execute("set session_replication_role = replica")
+    admin.execute("set synchronous_commit = off")
+    for statement in _ROWS.split(";")[:-1]:
+        admin.execute(statement.replace("%(calendars)s", str(calendars)).encode())
+    admin.execute("vacuum analyze")
+    admin.execute("reset synchronous_commit")
+    admin.execute("reset session_replication_role")
