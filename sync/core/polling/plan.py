@@ -9,7 +9,7 @@ import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sync.core.polling.poll_policy import vouched_until
+from sync.core.polling.poll_policy import LOOKS, vouched_until
 from sync.model import Claim
 from sync.states import SyncType
 
@@ -61,7 +61,12 @@ def plan_sync(
     if claim.is_notified:
         return SyncPlan(action, SyncType.WEBHOOK, why_full or "notified")
     # A missed push since the last notification takes back what that one vouched for.
-    owed = claim.consecutive_failures > 0 or claim.webhook_failures > 0 or claim.due_reason in UNANNOUNCED_REASONS
+    owed = (
+        claim.consecutive_failures > 0
+        or claim.webhook_failures > 0
+        or claim.due_reason in UNANNOUNCED_REASONS
+        or claim.due_reason in LOOKS
+    )
     vouched = vouched_until(claim.last_webhook_received, stale_hours, now)
     if vouched and not owed and not why_full and not forced:
         seconds = (vouched - now).total_seconds()

@@ -18,6 +18,14 @@ SPREAD_TO = 0.95
 SHORTEST_POLL_SECONDS = 900.0
 
 
+# A push may come before the change can be listed. So a notified sync that finds nothing is followed by two more looks
+# within a minute; two, since a push may also mean nothing, and each look is a call.
+ANOTHER_LOOK, LAST_LOOK = "another_look", "last_look"
+ANOTHER_LOOK_SECONDS = 10.0
+LAST_LOOK_SECONDS = 40.0
+LOOKS = frozenset({ANOTHER_LOOK, LAST_LOOK})
+
+
 @dataclass(frozen=True, slots=True)
 class NextPoll:
     seconds: float
@@ -40,3 +48,12 @@ def next_poll(stale_hours: float, missed_pushes: int, jitter: float) -> NextPoll
         return NextPoll(seconds, "poll_interval")
     shortened = seconds / 2.0 ** min(missed_pushes, 10)
     return NextPoll(max(shortened, min(SHORTEST_POLL_SECONDS, seconds)), "poll_after_missed_push")
+
+
+def another_look(due_reason: str, *, was_notified: bool, found_nothing: bool) -> NextPoll | None:
+    """When a sync is to look again though it is complete; None: when `next_poll` says. `due_reason`: why it was due."""
+    if not found_nothing:
+        return None
+    if was_notified:
+        return NextPoll(ANOTHER_LOOK_SECONDS, ANOTHER_LOOK)
+    return NextPoll(LAST_LOOK_SECONDS, LAST_LOOK) if due_reason == ANOTHER_LOOK else None

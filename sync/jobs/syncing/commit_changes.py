@@ -16,7 +16,7 @@ from sync.core.accounts.connection_loss import CALENDAR_BACK
 from sync.core.meetings.parts import FamilyChange, delta_changes, full_changes, halves, sync_parts
 from sync.core.meetings.translate import event_from_google
 from sync.core.polling.plan import COALESCE_SECONDS, SyncPlan
-from sync.core.polling.poll_policy import next_poll
+from sync.core.polling.poll_policy import NextPoll, another_look, next_poll
 from sync.core.polling.push_health import judge_push
 from sync.errors import DataRefused, StoreTooSlow
 from sync.jobs.leases import LEASE_SECONDS
@@ -154,7 +154,7 @@ def _facts(run: SyncRun, listing: Listing, horizon: Window) -> dict[str, object]
     )
     # A notification ended the row of missed pushes when it was recorded; here it only grows.
     missed = claim.webhook_failures + 1 if push.missed_push else claim.webhook_failures
-    poll = next_poll(settings.poll_stale_hours, missed, run.services.jitter())
+    poll = look_again(claim, listing) or next_poll(settings.poll_stale_hours, missed, run.services.jitter())
     return {
         "sync_id": run.sync_id,
         "sync_type": logged_type(run.plan, listing),
@@ -176,6 +176,12 @@ def _facts(run: SyncRun, listing: Listing, horizon: Window) -> dict[str, object]
         "google_calls": run.access.requests,
         "duration_ms": run.duration_ms,
     }
+
+
+def look_again(claim: Claim, listing: Listing) -> NextPoll | None:
+    """The look that a sync which found nothing still owes, if any."""
+    nothing = not listing.is_full and not listing.items and listing.sync_token is not None
+    return another_look(claim.due_reason, was_notified=claim.is_notified, found_nothing=nothing)
 
 
 def _pause_seconds(claim: Claim, listing: Listing) -> float:

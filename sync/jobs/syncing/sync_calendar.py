@@ -28,7 +28,7 @@ from sync.errors import (
 from sync.jobs.losing_access import record_refusal
 from sync.jobs.services import Services
 from sync.jobs.syncing.change_buffer import ChangeBuffer
-from sync.jobs.syncing.commit_changes import commit_changes, logged_type
+from sync.jobs.syncing.commit_changes import commit_changes, logged_type, look_again
 from sync.jobs.syncing.enter_horizon import enter_horizon
 from sync.jobs.syncing.fetch_changes import Keep, fetch_changes
 from sync.jobs.syncing.sync_run import SyncRun
@@ -43,7 +43,8 @@ SETTINGS_MOVED = "settings_moved"
 class SyncOutcome:
     """What came of a claim.
 
-    `again_in_seconds`: set when one more sync is owed: a notification came meanwhile, or this one failed.
+    `again_in_seconds`: set when one more sync is owed: a notification came meanwhile, this one failed, or it found
+    nothing of what a notification announced.
     """
 
     claim: Claim
@@ -162,7 +163,7 @@ def _sync(run: SyncRun) -> SyncOutcome:
         created=committed.created,
         updated=committed.updated,
         deleted=committed.deleted,
-        again_in_seconds=committed.due_in_seconds if committed.notified else None,
+        again_in_seconds=committed.due_in_seconds if committed.notified or look_again(claim, listing) else None,
     )
 
 

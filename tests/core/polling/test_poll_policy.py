@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.core.polling.poll_policy import SHORTEST_POLL_SECONDS, next_poll, vouched_until
+from sync.core.polling.poll_policy import SHORTEST_POLL_SECONDS, another_look, next_poll, vouched_until
 
 NOW = dt.datetime(2026, 3, 10, 12, 0, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -63,3 +63,25 @@ def test_no_poll_is_later_than_the_bound_nor_never(stale_hours: float, missed: i
     assert 0 < seconds <= stale_hours * 3600
     assert seconds <= next_poll(stale_hours, max(missed - 1, 0), jitter).seconds
     assert seconds >= min(SHORTEST_POLL_SECONDS, stale_hours * 3600 * 0.75)
+
+
+@pytest.mark.parametrize(
+    ("due_reason", "was_notified", "found_nothing", "reason"),
+    [
+        ("notified", True, True, "another_look"),
+        ("notified", True, False, None),
+        ("another_look", False, True, "last_look"),
+        ("another_look", False, False, None),
+        # A notification in between begins anew.
+        ("another_look", True, True, "another_look"),
+        ("last_look", False, True, None),
+        ("poll_interval", False, True, None),
+    ],
+)
+def test_a_push_that_came_before_its_change_is_followed_by_two_looks_within_a_minute(
+    due_reason: str, was_notified: bool, found_nothing: bool, reason: str | None
+) -> None:
+    look = another_look(due_reason, was_notified=was_notified, found_nothing=found_nothing)
+
+    assert (look.reason if look else None) == reason
+    assert look is None or 0 < look.seconds < 60
