@@ -1,14 +1,16 @@
-"""Configuration: every environment key, its meaning, its check and its mend.
+"""Configuration: every environment key, its meaning, its check and its mend; the one list of them.
 
 Read once, by `load`, at the process's entrance (`app.create_app`, the worker). All missing and malformed keys are
-reported together, by name, with what to do, and never with a value.
+reported together, by name, with what to do, and never with a value. `scripts/document_settings` writes
+docs/configuration.md and .env.example from here.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any
 
 from dotenv import dotenv_values
@@ -27,203 +29,193 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """All of KEYS, checked. Secrets are left out of its repr, which ends up in tracebacks and logs."""
+class Key:
+    """One environment key: the `section` it is listed under, its check, its help, an example of its value, its default
+    (None: required unless `optional`), whether it is a secret, and the `field` of Settings that holds what was read."""
 
-    supabase_url: str
-    supabase_service_role_key: str = field(repr=False)
-    supabase_jwt_secret: str | None = field(repr=False)
-    google_client_id: str
-    google_client_secret: str = field(repr=False)
-    google_api_endpoint: str
-    google_auth_uri: str
-    google_token_uri: str
-    google_revoke_uri: str
-    webhook_base_urls: Mapping[str, str]
-    channel_token_secrets: tuple[str, ...] = field(repr=False)
-    token_encryption_keys: tuple[bytes, ...] = field(repr=False)
-    connect_redirect_urls: tuple[str, ...] | None
-    cron_secret: str | None = field(repr=False)
-    poll_stale_hours: float
-    renew_lead_hours: float
-    horizon_past_days: int
-    horizon_future_days: int
-    calendar_lost_days: int
-    log_retention_days: int
-    hide_private_events: bool
-    sync_threads: int
-    sweep_seconds: float
-    cron_budget_seconds: float
-    trusted_proxies: int
-    smtp_server: SmtpServer | None
-    log_level: str
+    section: str
+    name: str
+    check: Callable[[str], Any]
+    help: str
+    example: str
+    default: str | None
+    optional: bool
+    secret: bool
+    field: str = ""
+
+
+def _key(
+    section: str,
+    name: str,
+    check: Callable[[str], Any],
+    help: str,
+    *,
+    example: str | None = None,
+    default: str | None = None,
+    optional: bool = False,
+    secret: bool = False,
+) -> Any:
+    """A field of Settings, with all that there is to say of its key. A secret is left out of the repr, and its
+    example opens nothing."""
+    key = Key(section, name, check, help, example or default or "", default, optional, secret)
+    return field(repr=not secret, metadata={"key": key})
+
+
+_supabase, _google = partial(_key, "Supabase"), partial(_key, "Google")
+_own, _web = partial(_key, "Secrets of the service's own"), partial(_key, "Where it is reached")
+_rules, _work = partial(_key, "What is kept true, and how long"), partial(_key, "How much it works")
+_told = partial(_key, "What it tells")
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """One environment key: `field` of Settings, its check, its default (None: required unless `optional`), its help."""
+class Settings:
+    """The list of all keys, and their checked values. Secrets are left out of its repr, which ends up in tracebacks."""
 
-    name: str
-    field: str
-    check: Callable[[str], Any]
-    help: str
-    default: str | None = None
-    optional: bool = False
-
-
-KEYS: tuple[Key, ...] = (
-    Key("SUPABASE_URL", "supabase_url", env_checks.url, "the project's URL"),
-    Key(
+    supabase_url: str = _supabase(
+        "SUPABASE_URL", env_checks.url, "the project's URL", example="https://abcdefghijklmnopqrst.supabase.co"
+    )
+    supabase_service_role_key: str = _supabase(
         "SUPABASE_SERVICE_ROLE_KEY",
-        "supabase_service_role_key",
         env_checks.text,
         "legacy service_role JWT, or sb_secret_…",
-    ),
-    Key(
+        example="sb_secret_…",
+        secret=True,
+    )
+    supabase_jwt_secret: str | None = _supabase(
         "SUPABASE_JWT_SECRET",
-        "supabase_jwt_secret",
         env_checks.text,
         "legacy secret that signs users' JWTs; without it the project's JWKS is used",
+        example="b2f…",
         optional=True,
-    ),
-    Key("GOOGLE_CLIENT_ID", "google_client_id", env_checks.text, "OAuth client that the refresh tokens belong to"),
-    Key("GOOGLE_CLIENT_SECRET", "google_client_secret", env_checks.text, "its secret"),
-    Key(
-        "GOOGLE_API_ENDPOINT",
-        "google_api_endpoint",
-        env_checks.url,
-        "Calendar API",
-        default="https://www.googleapis.com",
-    ),
-    Key(
-        "GOOGLE_AUTH_URI",
-        "google_auth_uri",
-        env_checks.url,
-        "OAuth consent",
-        default="https://accounts.google.com/o/oauth2/v2/auth",
-    ),
-    Key(
-        "GOOGLE_TOKEN_URI",
-        "google_token_uri",
-        env_checks.url,
-        "OAuth tokens",
-        default="https://oauth2.googleapis.com/token",
-    ),
-    Key(
-        "GOOGLE_REVOKE_URI",
-        "google_revoke_uri",
-        env_checks.url,
-        "OAuth revocation",
-        default="https://oauth2.googleapis.com/revoke",
-    ),
-    Key(
+        secret=True,
+    )
+    google_client_id: str = _google(
+        "GOOGLE_CLIENT_ID",
+        env_checks.text,
+        "OAuth client that the refresh tokens belong to",
+        example="1234567890-abc.apps.googleusercontent.com",
+    )
+    google_client_secret: str = _google(
+        "GOOGLE_CLIENT_SECRET", env_checks.text, "the OAuth client's secret", example="GOCSPX-…", secret=True
+    )
+    google_api_endpoint: str = _google(
+        "GOOGLE_API_ENDPOINT", env_checks.url, "Calendar API", default="https://www.googleapis.com"
+    )
+    google_auth_uri: str = _google(
+        "GOOGLE_AUTH_URI", env_checks.url, "OAuth consent", default="https://accounts.google.com/o/oauth2/v2/auth"
+    )
+    google_token_uri: str = _google(
+        "GOOGLE_TOKEN_URI", env_checks.url, "OAuth tokens", default="https://oauth2.googleapis.com/token"
+    )
+    google_revoke_uri: str = _google(
+        "GOOGLE_REVOKE_URI", env_checks.url, "OAuth revocation", default="https://oauth2.googleapis.com/revoke"
+    )
+    webhook_base_urls: Mapping[str, str] = _web(
         "WEBHOOK_BASE_URL",
-        "webhook_base_urls",
         env_checks.webhook_urls,
         "where Google reaches this service: one URL, or region=url,region=url",
-    ),
-    Key(
+        example="https://calendar-monitor.example.com",
+    )
+    connect_redirect_urls: tuple[str, ...] | None = _web(
+        "CONNECT_REDIRECT_URLS",
+        env_checks.redirect_urls,
+        "where /connect/google may send users back to: exact URLs separated by commas, the first is the default; "
+        "their origins may call with a browser (CORS)",
+        example="https://app.example.com/settings",
+        optional=True,
+    )
+    trusted_proxies: int = _web(
+        "TRUSTED_PROXIES",
+        env_checks.number(0, 10, int),
+        "proxies in front of this service that append X-Forwarded-For (1 on most platforms); "
+        "0: the connection's own address counts",
+        default="0",
+    )
+    channel_token_secrets: tuple[str, ...] = _own(
         "CHANNEL_TOKEN_SECRET",
-        "channel_token_secrets",
         env_checks.secrets,
         "signs channel tokens; several separated by commas, newest first",
-    ),
-    Key(
+        example="Jm4…",
+        secret=True,
+    )
+    token_encryption_keys: tuple[bytes, ...] = _own(
         "TOKEN_ENCRYPTION_KEYS",
-        "token_encryption_keys",
         env_checks.keys,
         "encrypt OAuth tokens at rest: 32 bytes in URL-safe base64; several separated by commas, newest first",
-    ),
-    Key(
-        "CONNECT_REDIRECT_URLS",
-        "connect_redirect_urls",
-        env_checks.redirect_urls,
-        "where /connect/google may send users back to: exact URLs separated by commas, the first is the default",
+        example="q83v…=",
+        secret=True,
+    )
+    cron_secret: str | None = _own(
+        "CRON_SECRET",
+        env_checks.secret,
+        "lets a scheduler call the cron endpoints",
+        example="w8K…",
         optional=True,
-    ),
-    Key("CRON_SECRET", "cron_secret", env_checks.secret, "lets a scheduler call the cron endpoints", optional=True),
-    Key(
+        secret=True,
+    )
+    poll_stale_hours: float = _rules(
         "POLL_STALE_HOURS",
-        "poll_stale_hours",
         env_checks.number(0.01, 168, float),
         "no poll within this time of a notification; a poll at the latest after it",
         default="6",
-    ),
-    Key(
+    )
+    renew_lead_hours: float = _rules(
         "RENEW_LEAD_HOURS",
-        "renew_lead_hours",
         env_checks.number(1, 144, float),
         "watches are renewed this long before they lapse",
         default="36",
-    ),
-    Key(
-        "HORIZON_PAST_DAYS",
-        "horizon_past_days",
-        env_checks.number(0, 365, int),
-        "meetings are kept true from this far back",
-        default="1",
-    ),
-    Key(
-        "HORIZON_FUTURE_DAYS", "horizon_future_days", env_checks.number(1, 366, int), "and this far ahead", default="60"
-    ),
-    Key(
+    )
+    horizon_past_days: int = _rules(
+        "HORIZON_PAST_DAYS", env_checks.number(0, 365, int), "meetings are kept true from this far back", default="1"
+    )
+    horizon_future_days: int = _rules(
+        "HORIZON_FUTURE_DAYS", env_checks.number(1, 366, int), "meetings are kept true this far ahead", default="60"
+    )
+    calendar_lost_days: int = _rules(
         "CALENDAR_LOST_DAYS",
-        "calendar_lost_days",
         env_checks.number(1, 365, int),
         "after so long without access to a calendar what lies ahead of it is cancelled, until it can be read again",
         default="7",
-    ),
-    Key(
+    )
+    log_retention_days: int = _rules(
         "LOG_RETENTION_DAYS",
-        "log_retention_days",
         env_checks.number(1, 3650, int),
         "sync logs and former channels are dropped after this; of each calendar the newest log stays",
         default="90",
-    ),
-    Key(
+    )
+    hide_private_events: bool = _rules(
         "PRIVATE_EVENTS",
-        "hide_private_events",
         env_checks.hides,
         "show or hide: hide keeps only the time and the join link of private events",
         default="show",
-    ),
-    Key(
-        "SYNC_THREADS",
-        "sync_threads",
-        env_checks.number(1, 64, int),
-        "calendars synced side by side per process",
-        default="4",
-    ),
-    Key(
+    )
+    sync_threads: int = _work(
+        "SYNC_THREADS", env_checks.number(1, 64, int), "calendars synced side by side per process", default="4"
+    )
+    sweep_seconds: float = _work(
         "SWEEP_SECONDS",
-        "sweep_seconds",
         env_checks.number(0.5, 3600, float),
         "each process looks this often for calendars that are due",
         default="5",
-    ),
-    Key(
+    )
+    cron_budget_seconds: float = _work(
         "CRON_BUDGET_SECONDS",
-        "cron_budget_seconds",
         env_checks.number(1, 3600, float),
         "a cron call stops taking new work after this",
         default="50",
-    ),
-    Key(
-        "TRUSTED_PROXIES",
-        "trusted_proxies",
-        env_checks.number(0, 10, int),
-        "proxies in front of this service that append X-Forwarded-For; 0: the connection's own address counts",
-        default="0",
-    ),
-    Key(
+    )
+    smtp_server: SmtpServer | None = _told(
         "SMTP_URL",
-        "smtp_server",
         env_checks.smtp_server,
-        "mail server for telling users that a connection is lost: smtps://user:password@host:465?from=sender@example.com",
+        "mail server for telling users that a connection is lost; without it they are told by user_notifications alone",
+        example="smtps://user:password@mail.example.com:465?from=calendar@example.com",
         optional=True,
-    ),
-    Key("LOG_LEVEL", "log_level", env_checks.log_level, "debug, info, warning or error", default="info"),
-)
+        secret=True,
+    )
+    log_level: str = _told("LOG_LEVEL", env_checks.log_level, "debug, info, warning or error", default="info")
+
+
+KEYS: tuple[Key, ...] = tuple(replace(each.metadata["key"], field=each.name) for each in fields(Settings))
 
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:

@@ -5,18 +5,10 @@ from __future__ import annotations
 import re
 import tomllib
 
-import pytest
-
-from sync.settings import KEYS
 from tests.docs.pages import ROOT
 from tests.sql.operations import test_dashboard_queries as dashboard
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-
-
-@pytest.mark.parametrize("name", [key.name for key in KEYS])
-def test_every_environment_key_is_in_the_configuration_table(name: str) -> None:
-    assert re.search(rf"^\|.*`{name}`", (ROOT / "README.md").read_text(), re.MULTILINE)
 
 
 def words(text: str) -> str:
