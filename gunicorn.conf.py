@@ -6,7 +6,7 @@ from typing import Any
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '8080')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-# gthread, with an end to slow clients.
+# gthread, whose threads wait for no client; deadlines and shares are there.
 worker_class = "sync.web.doors.patient_worker.PatientWorker"
 # A cron call and a slow poll each hold a thread for up to a minute; notifications must still find one.
 threads = 16
@@ -21,6 +21,8 @@ keepalive = 75
 limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 8190
+# At once, per process. A full house lets those go that wait longest for their client; each holds 192 KiB at most.
+worker_connections = 512
 accesslog = None
 # gunicorn would put a control socket into HOME, which may not exist or may be read-only.
 control_socket_disable = True

@@ -81,7 +81,7 @@ def dripping(url: str, head: bytes, count: int) -> Iterator[list[socket.socket]]
             thread.join()
 
 
-def test_slow_clients_hold_the_threads_for_seconds_only(world: World, url: str) -> None:
+def test_clients_that_drip_are_let_go_and_others_answered_meanwhile(world: World, url: str) -> None:
     slow_head = f"POST {POLL} HTTP/1.1\r\nHost: x\r\nX-Slow: "
     slow_body = (
         f"POST {POLL} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {world.supabase.service_key}\r\n"
@@ -91,7 +91,7 @@ def test_slow_clients_hold_the_threads_for_seconds_only(world: World, url: str) 
         answer = httpx.get(f"{url}/healthz", timeout=REQUEST_SECONDS * 4)
 
     assert answer.status_code == 200
-    assert REQUEST_SECONDS / 2 < answer.elapsed.total_seconds() < REQUEST_SECONDS * 2
+    assert answer.elapsed.total_seconds() < REQUEST_SECONDS / 5
 
 
 def test_a_call_that_takes_longer_than_its_request_may_is_answered(world: World, url: str) -> None:

@@ -1,0 +1,148 @@
+"""Clients that send slowly, never read, or come in crowds hold no thread, and the service answers others meanwhile."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import httpx
+import pytest
+
+from scripts.stack.ports import free_port
+from sync.web.doors.patient_worker import MAX_PER_ADDRESS, REQUEST_SECONDS
+from tests.flows.processes import gunicorn
+from tests.web.calls import POLL, WEBHOOK
+from tests.world import World
+
+# What somebody notices.
+SOON_SECONDS = 2.0
+PAGE = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.fixture
+def port(world: World) -> Iterator[int]:
+    port = free_port()
+    with gunicorn(world, port):
+        yield port
+
+
+@contextmanager
+def clients(port: int, count: int, request: bytes, *, per_address: int = 8) -> Iterator[list[socket.socket]]:
+    """So many connections that have sent this, with the smallest of windows, and read nothing; few from one address."""
+    with ExitStack() as stack:
+        opened = []
+        for number in range(count):
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            client.bind((f"127.0.{1 + number // per_address}.1", 0))
+            client.connect(("127.0.0.1", port))
+            client.sendall(request)
+            opened.append(client)
+        yield opened
+
+
+def slowest_answer(port: int, count: int = 10) -> float:
+    """Seconds; each on a connection of its own."""
+    slowest = 0.0
+    for _ in range(count):
+        began = time.monotonic()
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=60).status_code == 200
+        slowest = max(slowest, time.monotonic() - began)
+    return slowest
+
+
+def answers_of(client: socket.socket, count: int, *, within: float = 20) -> bytes:
+    """What comes until so many status lines have, or the other side closes."""
+    client.settimeout(within)
+    read = b""
+    while read.count(b"HTTP/1.1 ") < count or not read.endswith((b"\r\n\r\n", b"}", b"}\n")):
+        data = client.recv(65536)
+        if not data:
+            break
+        read += data
+    return read
+
+
+def is_closed(client: socket.socket, *, within: float = SOON_SECONDS) -> bool:
+    client.settimeout(within)
+    try:
+        return client.recv(1) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def test_readers_that_never_read_hold_no_thread(port: int) -> None:
+    with clients(port, 64, PAGE * 300):
+        assert slowest_answer(port) < SOON_SECONDS
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"POST / HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+        f"POST {POLL} HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n{{".encode(),
+        f"POST {POLL} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n".encode(),
+    ],
+    ids=["silent", "head", "body", "chunks"],
+)
+def test_senders_that_never_end_hold_no_thread_and_are_let_go(port: int, sent: bytes) -> None:
+    with clients(port, 200, sent) as slow:
+        assert slowest_answer(port) < SOON_SECONDS
+        slow[0].settimeout(REQUEST_SECONDS * 2)
+        began = time.monotonic()
+        assert slow[0].recv(1) == b""
+        assert time.monotonic() - began < REQUEST_SECONDS + SOON_SECONDS
+
+
+def test_clients_that_do_not_close_after_their_last_answer_hold_nothing_up(port: int) -> None:
+    with clients(port, 40, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"):
+        assert slowest_answer(port) < SOON_SECONDS
+
+
+def test_one_address_has_only_its_share_of_connections(port: int) -> None:
+    with clients(port, MAX_PER_ADDRESS + 20, b"GET", per_address=10_000) as crowd:
+        assert slowest_answer(port) < SOON_SECONDS  # another address
+        assert all(is_closed(refused) for refused in crowd[MAX_PER_ADDRESS:])
+        assert not any(is_closed(kept, within=0.01) for kept in crowd[:MAX_PER_ADDRESS])
+
+
+def test_a_full_house_lets_those_go_that_wait_longest(port: int) -> None:
+    with clients(port, 700, b"GET"):
+        assert slowest_answer(port) < SOON_SECONDS
+
+
+def test_requests_sent_at_once_are_answered_one_after_the_other(port: int) -> None:
+    chunked = f"POST {WEBHOOK} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n".encode()
+    healthy = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    with clients(port, 1, healthy + chunked + healthy) as (client,):
+        answers = answers_of(client, 3)
+
+    assert [part[:3] for part in answers.split(b"HTTP/1.1 ")[1:]] == [b"200", b"401", b"200"]
+
+
+def test_a_request_that_comes_byte_by_byte_in_time_is_answered(port: int) -> None:
+    with clients(port, 1, b"") as (client,):
+        for byte in b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n":
+            client.sendall(bytes([byte]))
+        assert answers_of(client, 1).startswith(b"HTTP/1.1 200")
+
+
+def test_a_client_that_waits_for_leave_to_send_its_body_gets_it(port: int) -> None:
+    head = f"POST {POLL} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n".encode()
+    with clients(port, 1, head) as (client,):
+        assert answers_of(client, 1).startswith(b"HTTP/1.1 100")
+        client.sendall(b"{}")
+        assert answers_of(client, 1).startswith(b"HTTP/1.1 401")
+
+
+def test_a_body_beyond_the_limit_is_refused_unread(port: int) -> None:
+    head = f"POST {POLL} HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n".encode()
+    with clients(port, 1, head) as (client,):
+        assert answers_of(client, 1)[9:12] in (b"413", b"401")
+        client.settimeout(20)
+        assert client.recv(1) == b""
