@@ -38,6 +38,18 @@ class ForeignAnswer(OutcomeUnknown):
     calendar, nor about the grant."""
 
 
+class AnswerUnbounded(OutcomeUnknown):
+    """The answer was given up before its end: asking for the same again at once would take as long."""
+
+
+class AnswerTooLarge(AnswerUnbounded):
+    """More bytes, sent or unpacked, than anybody reads into memory: less at once may come through."""
+
+
+class AnswerTooSlow(AnswerUnbounded):
+    """Its bytes came, but not its end in time."""
+
+
 class SlowDown(RetryLater):
     """A quota was hit. Never a sign of lost access, whatever the status code (403 or 429)."""
 

@@ -18,11 +18,14 @@ import httplib2
 from googleapiclient import discovery
 from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.http import HttpRequest
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
 from sync.clients.google.errors import AccessTokenRejected, failure_of
-from sync.clients.google.http_transport import ThreadHttp
+from sync.clients.google.http_transport import ThreadHttp, TooLong, TooManyBytes
 from sync.errors import (
+    AnswerTooLarge,
+    AnswerTooSlow,
+    AnswerUnbounded,
     BadRequest,
     CalendarLost,
     ChannelUnknown,
@@ -34,8 +37,8 @@ from sync.errors import (
 )
 from sync.model import EventsPage, OpenChannel
 
-# Google's cap. A page is one call, whatever it holds.
-PAGE_SIZE = 2500
+# Google's default. Ten times as many are a call less for ten, and an answer of tens of megabytes, or none at all.
+PAGE_SIZE = 250
 # Of each request, for passing faults only; what outlives these waits for the calendar's own backoff.
 ATTEMPTS = 3
 # A Retry-After up to this is waited for at once; a longer one becomes the calendar's backoff.
@@ -83,16 +86,23 @@ class GoogleCalendar:
         self._threads = ThreadHttp()
 
     def list_events(
-        self, access: Access, calendar_id: str, *, sync_token: str | None, page_token: str | None
+        self,
+        access: Access,
+        calendar_id: str,
+        *,
+        sync_token: str | None,
+        page_token: str | None,
+        page_size: int = PAGE_SIZE,
     ) -> EventsPage:
-        """One page of events.list: of the changes since `sync_token`, or without one of the whole calendar.
+        """One page of events.list: of the changes since `sync_token`, or without one of the whole calendar. A page
+        token belongs to the `page_size` it was given under.
 
-        Raises ResyncNeeded (token expired or corrupt), PageTokenRejected, CalendarLost, ReconnectNeeded, SlowDown,
-        RetryLater.
+        Raises AnswerTooLarge (a smaller page may come through), ResyncNeeded (token expired or corrupt),
+        PageTokenRejected, CalendarLost, ReconnectNeeded, SlowDown, RetryLater.
         """
         request = self._api.events().list(
             calendarId=calendar_id,
-            maxResults=PAGE_SIZE,
+            maxResults=page_size,
             maxAttendees=MAX_ATTENDEES,
             singleEvents=False,
             syncToken=sync_token,
@@ -169,7 +179,7 @@ class GoogleCalendar:
 
     def _execute(self, access: Access, request: HttpRequest, *, attempts: int = ATTEMPTS) -> dict[str, Any]:
         retrying = Retrying(
-            retry=retry_if_exception_type(RetryLater),
+            retry=retry_if_exception(_may_pass_at_once),
             stop=_stop_after(attempts),
             wait=_wait_seconds,
             sleep=time.sleep,
@@ -196,6 +206,12 @@ class GoogleCalendar:
             response, content = self._threads.http.request(
                 request.uri, method=request.method, body=request.body, headers=headers
             )
+        except TooManyBytes as unbounded:
+            self._threads.http.close()
+            raise AnswerTooLarge("answer_too_large") from unbounded
+        except TooLong as unbounded:
+            self._threads.http.close()
+            raise AnswerTooSlow("answer_too_slow") from unbounded
         except (OSError, http.client.HTTPException, httplib2.HttpLib2Error) as broken:
             self._threads.http.close()
             raise OutcomeUnknown("no_answer", type(broken).__name__) from broken
@@ -227,6 +243,10 @@ def _token(answer: dict[str, Any], name: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise ForeignAnswer("foreign_answer_200")
     return value or None
+
+
+def _may_pass_at_once(failure: BaseException) -> bool:
+    return isinstance(failure, RetryLater) and not isinstance(failure, AnswerUnbounded)
 
 
 def _stop_after(attempts: int) -> Callable[[RetryCallState], bool]:

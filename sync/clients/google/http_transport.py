@@ -4,18 +4,44 @@ A server may close a connection that is idle, and a request may meet that end: t
 connection, whatever it asks for. It had no answer and most likely no reader. If it was read nevertheless, reading,
 stopping, refreshing and revoking do no harm twice; a second `watch` is refused for its channel id and counts as one
 whose answer was lost; a second use of an authorization code is refused, as its answer would be lost for good.
+
+An answer is bounded as a whole: in bytes as sent, in bytes unpacked, and in time. httplib2 bounds the ratio of packing
+only, by an error that is none of its own kind, and time between two reads.
 """
 
 from __future__ import annotations
 
+import http.client
+import io
+import socket
 import ssl
 import threading
+import time
+import zlib
+from contextlib import suppress
 from typing import Any
 
 import httplib2
 
-# Google answers in tens to hundreds of milliseconds; a listing of 2500 events may take seconds.
+# Google answers in tens to hundreds of milliseconds; a page of 250 events may take a second. For connecting, sending,
+# and from a request's last byte to its answer's last.
 TIMEOUT_SECONDS = 20.0
+# Ten times the largest page that 250 events can be.
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+# What httplib2 asks for. Any other encoding is left to it.
+PACKED = frozenset({"gzip", "x-gzip", "deflate", "zlib"})
+
+
+class TooManyBytes(http.client.HTTPException):
+    """An answer beyond MAX_ANSWER_BYTES."""
+
+
+class TooLong(http.client.HTTPException):
+    """An answer that did not end within TIMEOUT_SECONDS although bytes came."""
+
+
+class BrokenPacking(http.client.HTTPException):
+    """A packed body that is cut, or none."""
 
 
 class ThreadHttp(threading.local):
@@ -31,10 +57,102 @@ class _KeptAlive(httplib2.Http):
     def request(self, *args: Any, **kwargs: Any) -> Any:
         was_idle = any(connection.sock is not None for connection in self.connections.values())
         try:
-            return super().request(*args, **kwargs)
+            return self._once(*args, **kwargs)
         except (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
             # Also http.client.RemoteDisconnected: the end before the first byte of an answer.
             self.close()
             if not was_idle:
                 raise
-        return super().request(*args, **kwargs)
+        return self._once(*args, **kwargs)
+
+    def _once(self, uri: str, *args: Any, **kwargs: Any) -> Any:
+        kwargs["connection_type"] = _HttpConnection if uri.startswith("http:") else _HttpsConnection
+        return super().request(uri, *args, **kwargs)
+
+
+class _BoundedReader(io.RawIOBase):
+    """A socket's bytes, up to a size and a time. `http.client` reads head and body through it."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._left = MAX_ANSWER_BYTES
+        self._deadline = time.monotonic() + TIMEOUT_SECONDS
+        self._has_begun = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TooLong
+        self._sock.settimeout(left)
+        try:
+            count = self._raw.readinto(buffer)
+        except TimeoutError:
+            if self._has_begun:
+                raise TooLong from None
+            raise
+        finally:
+            # The next request on this connection is sent under it.
+            with suppress(OSError):
+                self._sock.settimeout(TIMEOUT_SECONDS)
+        self._has_begun = True
+        self._left -= count or 0
+        if self._left < 0:
+            raise TooManyBytes
+        return int(count or 0)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _BoundedAnswer(http.client.HTTPResponse):
+    """Unpacks by itself, so that what the far side packs well is no error, and what it packs monstrously is one."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_BoundedReader(self.fp.detach(), sock))
+        self._is_packed = False
+
+    def begin(self) -> None:
+        super().begin()
+        if (self.headers.get("content-encoding") or "").lower() in PACKED:
+            self._is_packed = True
+            del self.headers["content-encoding"]
+
+    def read(self, amt: int | None = None) -> bytes:
+        body = super().read(amt)
+        return _unpacked(body) if self._is_packed and body else body
+
+
+def _unpacked(body: bytes) -> bytes:
+    try:
+        return _inflated(body, zlib.MAX_WBITS | 32)
+    except zlib.error:
+        pass
+    try:
+        # "deflate" without zlib's frame, as some servers understand it.
+        return _inflated(body, -zlib.MAX_WBITS)
+    except zlib.error as broken:
+        raise BrokenPacking from broken
+
+
+def _inflated(body: bytes, window: int) -> bytes:
+    packed = zlib.decompressobj(window)
+    plain = packed.decompress(body, MAX_ANSWER_BYTES + 1)
+    if len(plain) > MAX_ANSWER_BYTES:
+        raise TooManyBytes
+    if not packed.eof:
+        raise BrokenPacking
+    return plain
+
+
+class _HttpConnection(httplib2.HTTPConnectionWithTimeout):
+    response_class = _BoundedAnswer
+
+
+class _HttpsConnection(httplib2.HTTPSConnectionWithTimeout):
+    response_class = _BoundedAnswer

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sync.clients.google.calendar import Access, GoogleCalendar, PagesTurned
+from sync.clients.google.calendar import PAGE_SIZE, Access, GoogleCalendar, PagesTurned
 from sync.core.meetings.families import can_still_matter
 from sync.core.meetings.privacy import without_private_content
 from sync.core.meetings.translate import cleaned, event_from_google, is_storable
-from sync.errors import PageTokenRejected, ResyncNeeded, RetryLater
+from sync.errors import AnswerTooLarge, PageTokenRejected, ResyncNeeded, RetryLater
 from sync.jobs.syncing.change_buffer import ChangeBuffer
 from sync.model import Event, EventsPage, SetAside
 from sync.states import EventKind, SetAsideReason
@@ -24,8 +24,8 @@ from sync.states import EventKind, SetAsideReason
 # Listings begun in one sync: the planned one, one after a rejected page token, one after an expired sync token, and
 # one more.
 MAX_LISTINGS = 4
-# Pages may be short; a calendar of 100,000 events in pages a tenth full has 400.
-MAX_PAGES = 2000
+# Pages may be short; a calendar of 100,000 events in pages a tenth full has 4000.
+MAX_PAGES = 5000
 FALLBACK_ZONE = "UTC"
 # Bare tombstones of ids never seen that are asked after one by one; a full listing costs less than more of them. It
 # names only cancelled instances of living series, and nothing else would tell whose they are.
@@ -78,12 +78,21 @@ def fetch_changes(
     others were. Raises the typed failures of `GoogleCalendar.list_events`, and RetryLater for a listing that goes in
     circles or has no end.
     """
-    departure = None
+    departure, page_size = None, PAGE_SIZE
     for _ in range(MAX_LISTINGS):
         try:
             changes.clear()
             listing = Listing(changes, is_full=sync_token is None, time_zone=known_zone or FALLBACK_ZONE)
-            _list_all(calendar, access, google_calendar_id, sync_token, listing, keep=keep, between_pages=between_pages)
+            _list_all(
+                calendar,
+                access,
+                google_calendar_id,
+                sync_token,
+                listing,
+                keep=keep,
+                between_pages=between_pages,
+                page_size=page_size,
+            )
             if sync_token and known_zone and listing.time_zone != known_zone:
                 # All-day events stand at midnight of the calendar's zone: all of them move.
                 raise ResyncNeeded("time_zone_changed")
@@ -92,6 +101,11 @@ def fetch_changes(
                 _ask(calendar, access, google_calendar_id, event_id, listing, keep)
         except PageTokenRejected:
             between_pages()
+            continue
+        except AnswerTooLarge:
+            # From the beginning: a page token belongs to the size of the pages that it continues.
+            between_pages()
+            page_size //= 2
             continue
         except ResyncNeeded as expired:
             if sync_token is None:
@@ -114,11 +128,14 @@ def _list_all(
     *,
     keep: Keep,
     between_pages: Callable[[], None],
+    page_size: int,
 ) -> None:
     page_token = None
     turned = PagesTurned(MAX_PAGES)
     while True:
-        page = calendar.list_events(access, google_calendar_id, sync_token=sync_token, page_token=page_token)
+        page = calendar.list_events(
+            access, google_calendar_id, sync_token=sync_token, page_token=page_token, page_size=page_size
+        )
         _take(page, listing, keep)
         # An empty page may have a successor; only the token says where the listing ends.
         if page.next_page_token is None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -16,7 +17,8 @@ class Answers:
     """`status`, `headers` and `body` of every answer from now on; `requests` counts.
 
     `script`: bodies to give first, one a request. `hang_up`: the connection is closed after each answer, unannounced,
-    as a server does with one that is idle for long; `hung_up` tells when.
+    as a server does with one that is idle for long; `hung_up` tells when. `drip_seconds`: between any two bytes of a
+    body. `heads`: the request lines that came.
     """
 
     url: str = ""
@@ -26,6 +28,8 @@ class Answers:
     requests: int = 0
     script: list[bytes] = field(default_factory=list)
     hang_up: bool = False
+    drip_seconds: float = 0.0
+    heads: list[str] = field(default_factory=list)
     hung_up: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
 
@@ -41,13 +45,25 @@ def answering() -> Iterator[Answers]:
         def _answer(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             answers.requests += 1
+            answers.heads.append(self.requestline)
             body = answers.script.pop(0) if answers.script else answers.body
             self.send_response(answers.status)
             for name, value in {"Content-Length": str(len(body)), **answers.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            self._give(body)
             self.close_connection = answers.hang_up
+
+        def _give(self, body: bytes) -> None:
+            if not answers.drip_seconds:
+                self.wfile.write(body)
+                return
+            with suppress(ConnectionError):
+                for byte in body:
+                    self.wfile.write(bytes([byte]))
+                    self.wfile.flush()
+                    time.sleep(answers.drip_seconds)
+            self.close_connection = True
 
         def finish(self) -> None:
             super().finish()

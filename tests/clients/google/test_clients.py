@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import json
+import time
+import zlib
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from sync.clients.google.calendar import GoogleCalendar
 from sync.clients.google.consent import GoogleConsent
+from sync.clients.google.http_transport import MAX_ANSWER_BYTES, TIMEOUT_SECONDS
 from sync.clients.google.oauth import GoogleOAuth
 from sync.errors import (
+    AnswerTooLarge,
+    AnswerTooSlow,
     BadRequest,
     CalendarLost,
     ForeignAnswer,
@@ -23,7 +29,7 @@ from sync.errors import (
     RetryLater,
     SyncError,
 )
-from sync.model import Grant
+from sync.model import EventsPage, Grant
 from tests.clients.google.answering import Answers, answering
 
 NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
@@ -101,6 +107,55 @@ def test_a_400_to_a_listing_is_about_the_token_it_carried_and_nothing_else_is(
 
     with pytest.raises(failure):
         GoogleCalendar(google.url).list_events(Token(), "primary", sync_token=sync_token, page_token=page_token)
+
+
+def listed(google: Answers) -> EventsPage:
+    return GoogleCalendar(google.url).list_events(Token(), "primary", sync_token=None, page_token=None)
+
+
+@pytest.mark.parametrize("packing", ["gzip", "deflate", "raw deflate"])
+def test_an_answer_that_packs_well_is_read(google: Answers, packing: str) -> None:
+    window = {"gzip": 31, "deflate": 15, "raw deflate": -15}[packing]
+    packer = zlib.compressobj(9, zlib.DEFLATED, window)
+    items = [{"id": f"e{number}", "description": "x" * 8000} for number in range(250)]
+    plain = json.dumps({"kind": "calendar#events", "items": items, "nextSyncToken": "t"}).encode()
+    google.body = packer.compress(plain) + packer.flush()
+    google.headers = {"Content-Encoding": packing.split()[-1]}
+    assert len(plain) > 100 * len(google.body)
+
+    assert len(listed(google).items) == 250
+
+
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_an_answer_too_large_to_hold_is_a_failure_of_its_own_and_not_asked_for_again(
+    google: Answers, is_packed: bool
+) -> None:
+    plain = b" " * (MAX_ANSWER_BYTES + 1)
+    google.body = gzip.compress(plain) if is_packed else plain
+    google.headers = {"Content-Encoding": "gzip"} if is_packed else {}
+
+    with pytest.raises(AnswerTooLarge, match="answer_too_large"):
+        listed(google)
+    assert google.requests == 1
+
+
+@pytest.mark.parametrize("body", [gzip.compress(b"{}" * 999)[:-9], b"no gzip at all"])
+def test_a_packed_answer_that_is_cut_or_none_is_tried_again(google: Answers, body: bytes) -> None:
+    google.headers = {"Content-Encoding": "gzip"}
+    google.script = [body]
+    google.body = gzip.compress(b'{"kind": "calendar#events", "items": []}')
+
+    assert listed(google).items == ()
+
+
+def test_an_answer_that_drips_is_given_up_as_a_whole(google: Answers) -> None:
+    google.body, google.drip_seconds = b"{" + b" " * 500, TIMEOUT_SECONDS / 40
+    began = time.monotonic()
+
+    with pytest.raises(AnswerTooSlow, match="answer_too_slow"):
+        listed(google)
+    assert time.monotonic() - began < TIMEOUT_SECONDS * 1.3
+    assert google.requests == 1
 
 
 def test_a_refused_access_token_is_refreshed_once_and_then_given_up(google: Answers) -> None:

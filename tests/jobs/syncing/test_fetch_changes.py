@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any, cast
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from sync.clients.google.calendar import GoogleCalendar
+from sync.clients.google.calendar import PAGE_SIZE, GoogleCalendar
+from sync.clients.google.http_transport import MAX_ANSWER_BYTES
 from sync.errors import RetryLater
 from sync.jobs.syncing.change_buffer import ChangeBuffer
 from sync.jobs.syncing.fetch_changes import MAX_ASKED, Keep, Listing, fetch_changes
@@ -123,12 +126,27 @@ def test_a_listing_that_goes_in_circles_is_a_failure_to_try_again(odd: Answers, 
     assert odd.requests == len(circle) + 1
 
 
+def test_a_listing_whose_pages_are_too_large_is_begun_anew_with_pages_of_half_the_size(odd: Answers) -> None:
+    odd.headers = {"Content-Encoding": "gzip"}
+    too_large = gzip.compress(b" " * (MAX_ANSWER_BYTES + 1), 1)
+    first = gzip.compress(page([event("a")], nextPageToken="p"))
+    odd.script = [first, too_large, first]
+    odd.body = gzip.compress(page([event("b")], nextSyncToken="t"))
+
+    listing = fetch(odd)
+
+    assert (sorted(listed(listing)), listing.sync_token) == (["a", "b"], "t")
+    asked = [parse_qs(urlsplit(head.split(" ")[1]).query) for head in odd.heads]
+    sizes = [(int(query["maxResults"][0]), "pageToken" in query) for query in asked]
+    assert sizes == [(PAGE_SIZE, False), (PAGE_SIZE, True), (PAGE_SIZE // 2, False), (PAGE_SIZE // 2, True)]
+
+
 def test_a_listing_without_end_is_a_failure_to_try_again(odd: Answers) -> None:
-    odd.script = [page(nextPageToken=f"p{number}") for number in range(5000)]
+    odd.script = [page(nextPageToken=f"p{number}") for number in range(9000)]
 
     with pytest.raises(RetryLater, match="too_many_pages"):
         fetch(odd)
-    assert odd.requests < 2500
+    assert odd.requests < 6000
 
 
 @pytest.mark.parametrize("said", [{}, {"timeZone": ""}, {"timeZone": None}])
