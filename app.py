@@ -17,6 +17,7 @@ from sync.web.accounts import calendars, connect, connect_google
 from sync.web.doors.auth import Doors
 from sync.web.doors.cors import register_cors
 from sync.web.doors.guard import Guard
+from sync.web.doors.long_work import LongWork
 from sync.web.doors.problems import register_problems
 from sync.web.functions import explain, polling, watches, webhook
 from sync.web.openapi import document as openapi
@@ -44,6 +45,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     app.extensions["driver"] = driver
     app.extensions["doors"] = doors
     guard.register(app)
+    LongWork().register(app)
     register_cors(app, settings)
     for blueprint in (webhook, polling, watches, connect, connect_google, calendars, explain, health, openapi):
         app.register_blueprint(blueprint.blueprint)

@@ -177,6 +177,12 @@ class Settings:
         "after so long without access to a calendar what lies ahead of it is cancelled, until it can be read again",
         default="7",
     )
+    max_calendars_per_user: int = _rules(
+        "MAX_CALENDARS_PER_USER",
+        env_checks.number(1, 1000, int),
+        "calendars that one user may have watched",
+        default="50",
+    )
     log_retention_days: int = _rules(
         "LOG_RETENTION_DAYS",
         env_checks.number(1, 3650, int),

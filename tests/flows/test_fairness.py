@@ -5,7 +5,11 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
+
 from scripts.stack.ports import free_port
+from sync.jobs.driving.poll_user import poll_user
+from sync.web.doors.long_work import FOR_USERS
 from tests.flows.processes import gunicorn, worker
 from tests.flows.test_web_alone import announce
 from tests.world import World, wait_until
@@ -62,6 +66,80 @@ def test_a_users_second_poll_is_refused_while_the_first_runs(world: World) -> No
     assert (second.status_code, second.json()["code"]) == (409, "user_busy")
     assert int(second.headers["Retry-After"]) > 0
     assert world.post("/functions/v1/calendar-polling-service", body).status_code == 200
+
+
+def test_long_work_of_many_users_leaves_half_of_the_threads_to_others(world: World) -> None:
+    people = [world.person(f"user{number}") for number in range(FOR_USERS + 4)]
+    for person in people:
+        world.connect(person)
+    world.google.configure(push="drop")
+    world.stop_service()
+    hold = world.google.add_fault("hold", method="events.list")
+    port = free_port()
+
+    def call(path: str, body: dict[str, object] | None = None) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {world.supabase.service_key}"}
+        return httpx.post(f"http://127.0.0.1:{port}{path}", json=body or {}, headers=headers, timeout=60)
+
+    def poll(user_id: str) -> httpx.Response:
+        return call("/functions/v1/calendar-polling-service", {"userId": user_id, "force": True})
+
+    with gunicorn(world, port), ThreadPoolExecutor(len(people)) as pool:
+        polls = [pool.submit(poll, person.user_id) for person in people]
+        wait_until(lambda: sum(each.done() for each in polls) == 4, "those beyond the share are answered")
+        turned_away = [each.result() for each in polls if each.done()]
+        began = time.monotonic()
+        for _ in range(20):
+            assert httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == 200
+        assert call("/functions/v1/renew-calendar-watches").status_code == 200
+        assert time.monotonic() - began < 5
+        world.google.release(hold)
+        assert {each.result().status_code for each in polls if each.result() not in turned_away} == {200}
+
+    assert {(answer.status_code, answer.json()["code"]) for answer in turned_away} == {(503, "too_much_at_once")}
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in turned_away)
+
+
+def test_a_users_poll_keeps_its_time_and_names_what_it_left(world: World) -> None:
+    alice = world.person()
+    calendars = [f"team{number}@example.com" for number in range(6)]
+    for calendar in calendars:
+        world.google.add_calendar(alice.email, calendar)
+    world.connect(alice, calendars)
+    world.google.configure(push="drop")
+    world.google.add_fault("slow", method="events.list", seconds=0.4)
+    began = time.monotonic()
+
+    polled = poll_user(world.services, alice.user_id, forced=True, budget_seconds=1)
+
+    assert time.monotonic() - began < 2
+    assert 1 <= len(polled.outcomes) <= 4
+    assert len(polled.outcomes) + len(polled.left) == 6
+    assert set(polled.left.values()) == {"time_budget_used_up"}
+    assert not world.rows("select 1 from calendar_webhooks where lease_expires_at is not null")
+
+
+def test_one_user_has_no_more_calendars_watched_than_they_may(world: World) -> None:
+    world.restart_service(MAX_CALENDARS_PER_USER="2")
+    alice = world.person()
+    calendars = [f"team{number}@example.com" for number in range(3)]
+    for calendar in calendars:
+        world.google.add_calendar(alice.email, calendar)
+
+    def ask(path: str, wanted: list[str], **more: str) -> httpx.Response:
+        return world.post(f"/functions/v1/{path}", {"userId": alice.user_id, "calendarIds": wanted, **more})
+
+    token = {"provider_refresh_token": alice.refresh_token}
+    too_many = ask("connect-calendar", calendars, **token)
+    assert (too_many.status_code, too_many.json()["code"]) == (422, "too_many_calendars")
+    assert ask("connect-calendar", calendars[:2], **token).status_code == 200
+    assert ask("connect-calendar", calendars[:2], **token).status_code == 200
+    assert ask("calendars", calendars[2:]).json()["code"] == "too_many_calendars"
+    assert ask("calendars/remove", calendars[:1]).status_code == 200
+    assert ask("calendars", calendars[2:]).status_code == 200
+
+    fewer = poll_user(world.services_with(MAX_CALENDARS_PER_USER="1"), alice.user_id, forced=True)
+    assert (len(fewer.outcomes), list(fewer.left.values())) == (1, ["too_many_calendars"])
 
 
 def test_a_forced_poll_honours_what_google_asked_for(world: World) -> None:

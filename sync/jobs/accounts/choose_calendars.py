@@ -17,6 +17,7 @@ from sync.jobs.accounts.connect_calendar import (
     Connected,
     UnknownCalendars,
     canonical_ids,
+    refuse_too_many,
     watch_connected,
 )
 from sync.jobs.losing_access import record_refusal
@@ -62,6 +63,7 @@ def add_calendars(services: Services, user_id: str, google_calendar_ids: Sequenc
     wanted = list(dict.fromkeys(google_calendar_ids))
     if wanted != [PRIMARY]:
         wanted = canonical_ids(_listed(services, user_id, connection), wanted)
+    refuse_too_many(services, connection, wanted)
     ids = services.store.accounts.add_calendars(user_id, wanted, WATCH_FIRST_SECONDS)
     if not ids:
         # They left between our two looks.

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sync.clients.store import Connection
 from sync.core.accounts.oauth_flow import reads_events
 from sync.errors import CalendarLost, GoogleFailure, ReconnectNeeded, RetryLater, StoreRejected, SyncError
 from sync.jobs.services import Services
@@ -35,6 +36,10 @@ class UnknownCalendars(SyncError):
     def __init__(self, ids: Sequence[str]) -> None:
         super().__init__("unknown_calendars", ", ".join(ids))
         self.ids = tuple(ids)
+
+
+class TooManyCalendars(SyncError):
+    """More than MAX_CALENDARS_PER_USER would be watched."""
 
 
 class ScopeMissing(ReconnectNeeded):
@@ -84,6 +89,7 @@ def connect_grant(
     listed = _listed(services, grant, needed=wanted != [PRIMARY])
     # Where the grant does not let us read the user's list, ids are taken as they are.
     wanted = wanted if listed is None else canonical_ids(listed, wanted)
+    refuse_too_many(services, services.store.accounts.read(user_id), wanted)
     try:
         ids = services.store.connections.connect(
             user_id,
@@ -99,6 +105,14 @@ def connect_grant(
             raise UnknownUser("unknown_user") from refused
         raise
     return watch_connected(services, user_id, ids)
+
+
+def refuse_too_many(services: Services, connection: Connection, wanted: Sequence[str]) -> None:
+    """Raises TooManyCalendars if more would be watched than one user may have. One call of a user runs at a time."""
+    watched = {calendar.google_calendar_id for calendar in connection.calendars if calendar.is_active}
+    new = set(wanted) - watched
+    if new and len(watched) + len(new) > services.settings.max_calendars_per_user:
+        raise TooManyCalendars("too_many_calendars", str(services.settings.max_calendars_per_user))
 
 
 def watch_connected(services: Services, user_id: str, ids: Mapping[str, str]) -> list[Connected]:

@@ -16,6 +16,11 @@ from sync.states import SyncStatus
 # turn.
 WAIT_FOR_LEASE_SECONDS = 20.0
 WAIT_STEP_SECONDS = 0.2
+# For all calendars together: the caller holds a thread meanwhile, and most proxies give a call half a minute.
+USER_POLL_SECONDS = 25.0
+# Of `left`: when the time was over, and beyond what one user may have watched.
+TIME_USED_UP = "time_budget_used_up"
+TOO_MANY = "too_many_calendars"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +32,29 @@ class UserPoll:
 
 
 def poll_user(
-    services: Services, user_id: str, *, forced: bool, should_stop: Callable[[], bool] = lambda: False
+    services: Services,
+    user_id: str,
+    *,
+    forced: bool,
+    should_stop: Callable[[], bool] = lambda: False,
+    budget_seconds: float = USER_POLL_SECONDS,
 ) -> UserPoll:
-    """Polls all calendars of a user. `left` reasons: recent_notification, sync_in_progress, backing_off, or why a
-    calendar is paused."""
+    """Polls a user's calendars, within a time for all; a listing cut short by it is given back. `left` reasons:
+    recent_notification, sync_in_progress, backing_off, time_budget_used_up, too_many_calendars, or why a calendar is
+    paused."""
     outcomes: list[SyncOutcome] = []
-    left: dict[str, str] = {}
-    for calendar in services.store.claims.calendars_of_user(user_id):
+    calendars = services.store.claims.calendars_of_user(user_id)
+    most = services.settings.max_calendars_per_user
+    left = {calendar.google_calendar_id: TOO_MANY for calendar in calendars[most:]}
+    deadline = time.monotonic() + budget_seconds
+
+    def is_over() -> bool:
+        return should_stop() or time.monotonic() > deadline
+
+    for calendar in calendars[:most]:
+        if is_over():
+            left[calendar.google_calendar_id] = TIME_USED_UP
+            continue
         if calendar.paused_reason:
             left[calendar.google_calendar_id] = calendar.paused_reason
             continue
@@ -41,8 +62,10 @@ def poll_user(
             # Google asked for this pause, or it fails: nobody's wish shortens that.
             left[calendar.google_calendar_id] = "backing_off"
             continue
-        outcome = _poll(services, calendar, forced, should_stop)
-        if outcome is None:
+        outcome = _poll(services, calendar, forced, is_over)
+        if outcome is not None and outcome.status is SyncStatus.RELEASED:
+            left[calendar.google_calendar_id] = TIME_USED_UP
+        elif outcome is None:
             left[calendar.google_calendar_id] = "sync_in_progress"
         elif outcome.status is SyncStatus.SKIPPED:
             left[calendar.google_calendar_id] = outcome.reason

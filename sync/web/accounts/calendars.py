@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 
 from sync.errors import CalendarLost, ReconnectNeeded, RequestRejected
 from sync.jobs.accounts.choose_calendars import Choice, NotConnected, add_calendars, list_choices, remove_calendars
-from sync.jobs.accounts.connect_calendar import UnknownCalendars
+from sync.jobs.accounts.connect_calendar import TooManyCalendars, UnknownCalendars
 from sync.jobs.driving.driver import Driver
 from sync.jobs.services import Services
 from sync.states import Watch
@@ -102,6 +102,10 @@ def _refusals() -> Iterator[None]:
         yield
     except NotConnected as missing:
         raise Problem(409, missing.code, "There is no working connection to Google; connect first.") from None
+    except TooManyCalendars as too_many:
+        raise Problem(
+            422, too_many.code, f"A user may have {too_many.detail} calendars watched; remove others first."
+        ) from None
     except UnknownCalendars as unknown:
         named = ", ".join(unknown.ids)
         raise Problem(

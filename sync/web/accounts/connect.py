@@ -12,6 +12,7 @@ from sync.errors import ReconnectNeeded, RequestRejected
 from sync.jobs.accounts.connect_calendar import (
     Connected,
     ScopeMissing,
+    TooManyCalendars,
     UnknownCalendars,
     UnknownUser,
     connect_calendars,
@@ -68,6 +69,10 @@ def _refusals() -> Iterator[None]:
             502,
             "google_project_refused",
             f"Google refuses this service ({refused.code}): check GOOGLE_CLIENT_ID, its secret and the project's APIs.",
+        ) from None
+    except TooManyCalendars as too_many:
+        raise Problem(
+            422, too_many.code, f"A user may have {too_many.detail} calendars watched; remove others first."
         ) from None
     except UnknownCalendars as unknown:
         raise Problem(

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from flask import current_app
 
 from sync.jobs.services import Services
+from sync.web.doors.long_work import long_work
 from sync.web.doors.problems import Problem
 
 RETRY_AFTER_SECONDS = "3"
@@ -15,7 +16,8 @@ RETRY_AFTER_SECONDS = "3"
 
 @contextmanager
 def users_turn(user_id: str) -> Iterator[None]:
-    """Raises Problem 409 if something else is being done for this user, here or in any other process."""
+    """Raises Problem 409 if something else is being done for this user, here or in any other process; 503 if this
+    process does too much for all users together."""
     services: Services = current_app.extensions["services"]
     with services.leases.turn(user_id) as is_ours:
         if not is_ours:
@@ -25,4 +27,6 @@ def users_turn(user_id: str) -> Iterator[None]:
                 "Another poll, connect or listing of this user is running; ask again in a few seconds.",
                 {"Retry-After": RETRY_AFTER_SECONDS},
             )
-        yield
+        # The turn first: who waits for their own other call takes no share from others.
+        with long_work().for_user():
+            yield

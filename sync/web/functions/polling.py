@@ -16,6 +16,7 @@ from sync.jobs.syncing.sync_calendar import SyncOutcome
 from sync.states import SyncStatus
 from sync.web.doors.auth import require_service, who_calls
 from sync.web.doors.body import flag, json_object
+from sync.web.doors.long_work import long_work
 from sync.web.doors.problems import Problem
 from sync.web.doors.turns import users_turn
 
@@ -59,7 +60,8 @@ def poll_all_due() -> ResponseReturnValue:
     require_service()
     services: Services = current_app.extensions["services"]
     driver: Driver = current_app.extensions["driver"]
-    sweep = polling_cron(services, lambda: driver.is_stopping, driver.follow_up)
+    with long_work().for_scheduler():
+        sweep = polling_cron(services, lambda: driver.is_stopping, driver.follow_up)
     _follow_up(sweep.outcomes)
     totals = _totals(sweep.outcomes)
     failed = [outcome for outcome in sweep.outcomes if outcome.status is SyncStatus.FAILED]

@@ -9,6 +9,7 @@ from sync.jobs.driving.cron import renewal_cron
 from sync.jobs.driving.driver import Driver
 from sync.jobs.services import Services
 from sync.web.doors.auth import require_service
+from sync.web.doors.long_work import long_work
 
 blueprint = Blueprint("watches", __name__)
 
@@ -20,7 +21,8 @@ def renew() -> ResponseReturnValue:
     require_service()
     services: Services = current_app.extensions["services"]
     driver: Driver = current_app.extensions["driver"]
-    renewal = renewal_cron(services, lambda: driver.is_stopping)
+    with long_work().for_scheduler():
+        renewal = renewal_cron(services, lambda: driver.is_stopping)
     failed = [outcome for outcome in renewal.outcomes if outcome.channel is None]
     renewed = [outcome for outcome in renewal.outcomes if outcome.channel]
     return jsonify(

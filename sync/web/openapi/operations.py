@@ -17,14 +17,15 @@ PROBLEMS = {
     401: "No good credential. Never says what was wrong with it.",
     403: "A user asks for somebody else, or the service for what only a user can do.",
     404: "There is no such user, calendar or meeting for this caller.",
-    409: "The user has no working connection to Google.",
+    409: "The user has no working connection to Google, or another poll, connect or listing of theirs is running.",
     413: "The body is longer than 64 KiB.",
     422: "Google or the calendar list does not accept a value.",
     429: "Too many requests of this address without a good credential, or of this user. See Retry-After.",
     500: "A failure of the service; its log says more.",
     501: "The operator has not configured this.",
     502: "Google refuses, or nothing could be polled.",
-    503: "The database, Google or the project's signing keys do not answer. See Retry-After.",
+    503: "The database, Google or the project's signing keys do not answer, or as much long work is under way as there "
+    "may be. See Retry-After.",
 }
 RETRY_AFTER = {"Retry-After": {"schema": {"type": "string", "pattern": "^[0-9]+$"}, "required": True}}
 

@@ -117,7 +117,7 @@ def listed(google: Answers) -> EventsPage:
 def test_an_answer_that_packs_well_is_read(google: Answers, packing: str) -> None:
     window = {"gzip": 31, "deflate": 15, "raw deflate": -15}[packing]
     packer = zlib.compressobj(9, zlib.DEFLATED, window)
-    items = [{"id": f"e{number}", "description": "x" * 8000} for number in range(250)]
+    items = [{"id": f"e{number}", "description": "x" * 80_000} for number in range(250)]
     plain = json.dumps({"kind": "calendar#events", "items": items, "nextSyncToken": "t"}).encode()
     google.body = packer.compress(plain) + packer.flush()
     google.headers = {"Content-Encoding": packing.split()[-1]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,13 +12,13 @@ import httpx
 import pytest
 
 from scripts.stack.ports import free_port
+from sync.web.doors.long_work import THREADS
 from sync.web.doors.patient_worker import REQUEST_SECONDS
-from tests.flows.processes import gunicorn
+from tests.flows.processes import CHECKOUT, gunicorn
 from tests.web.calls import CRON, POLL, bearer
 from tests.world import World, wait_until
 
 # As in gunicorn.conf.py.
-THREADS = 16
 FIELDS = 64
 
 
@@ -34,6 +35,10 @@ def status_of(url: str, request: bytes) -> int:
         connection.sendall(request)
         answer = connection.recv(4096)
     return int(answer.split(b" ", 2)[1]) if answer else 0
+
+
+def test_the_share_of_long_work_is_reckoned_from_the_threads_there_are() -> None:
+    assert runpy.run_path(str(CHECKOUT / "gunicorn.conf.py"))["threads"] == THREADS
 
 
 def test_the_server_tells_no_version(url: str) -> None:
