@@ -215,6 +215,7 @@ class Claim:
     tokens: SealedTokens
     horizon_until: dt.datetime | None = None
     lane: str = "poll"
+    is_watched: bool = True
 
     @property
     def is_notified(self) -> bool:

@@ -87,13 +87,15 @@ class CalendarState(StrEnum):
 
     inactive: its user watches it no more. paused: it has a `PausedReason`, or Google refuses this calendar alone.
     poisoned: its last claims were never ended, each may have killed its process; it waits, alone, longer each time.
-    connecting: never synced, never failed. retrying: the last syncs failed. polled_only: no live channel.
-    push_doubtful: push missed changes. healthy: none of these.
+    overdue: past its own bound, for nobody takes it up, or no sync of it ends. connecting: never synced, never failed.
+    retrying: the last syncs failed. polled_only: no live channel. push_doubtful: push missed changes, or its channel
+    has never spoken. healthy: none of these.
     """
 
     INACTIVE = "inactive"
     PAUSED = "paused"
     POISONED = "poisoned"
+    OVERDUE = "overdue"
     CONNECTING = "connecting"
     RETRYING = "retrying"
     POLLED_ONLY = "polled_only"

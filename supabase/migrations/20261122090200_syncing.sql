@@ -31,7 +31,8 @@ create table if not exists public.user_turns (
 create table if not exists public.service_jobs (
   name text primary key,
   taken_at timestamptz not null,
-  taken_by text not null
+  taken_by text not null,
+  every_seconds double precision
 );
 
 alter table public.calendar_notifications enable row level security;
@@ -158,9 +159,10 @@ begin
     return query select v_outcome, null::uuid, null::double precision;
     return;
   end if;
-  -- As it stands now, or as it stood while somebody holds it: then it is asked for at once.
+  -- Of one that somebody holds nothing is known until they let go: it is asked for at once.
   select * into v_calendar from public.calendar_webhooks w where w.id = v_channel.calendar_id;
-  return query select v_outcome, v_channel.calendar_id, case when v_outcome = 'due'
+  return query select v_outcome, v_channel.calendar_id, case when v_outcome = 'due' and not exists (
+      select 1 from public.calendar_notifications n where n.calendar_id = v_channel.calendar_id)
     then greatest(0, extract(epoch from least(v_calendar.due_at, greatest(v_now, v_calendar.lease_expires_at,
       v_calendar.not_before)) - v_now))::double precision else 0 end;
 end
@@ -174,7 +176,8 @@ create or replace function calendar_internal.claimed(p_ids uuid[]) returns table
   last_webhook_received timestamptz, last_synced_at timestamptz,
   consecutive_failures integer, webhook_failures integer, has_live_channel boolean,
   access_token text, access_token_expires_at timestamptz, refresh_token text,
-  connected_at timestamptz, refresh_token_expires_at timestamptz, horizon_until timestamptz, lane text
+  connected_at timestamptz, refresh_token_expires_at timestamptz, horizon_until timestamptz, lane text,
+  is_watched boolean
 )
 language sql security invoker set search_path = ''
 as $$
@@ -189,7 +192,10 @@ as $$
     g.access_token, g.access_token_expires_at, g.refresh_token, g.status_at, g.refresh_token_expires_at,
     w.horizon_until,
     case when w.claims_unended > 2 then 'suspect' when w.sync_token is null then 'first'
-      when w.notifications_seen > w.notifications_synced then 'notified' else 'poll' end
+      when w.notifications_seen > w.notifications_synced then 'notified' else 'poll' end,
+    exists (
+      select 1 from public.calendar_channels c
+      where c.calendar_id = w.id and c.state = 'live' and c.expires_at > clock_timestamp())
   from public.calendar_webhooks w
   left join public.google_credentials g on g.user_id = w.user_id and g.status = 'connected'
   where w.id = any (p_ids)
@@ -252,6 +258,7 @@ begin
         where ranked.number <= p_per_user)
       -- Once it is locked: still due, still nobody's.
       and w.due_at <= p_due_by and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
+      and (w.due_at <= clock_timestamp() or coalesce(w.not_before, '-infinity') <= clock_timestamp())
     order by w.due_at limit p_limit
     for update skip locked
   ) picked;
@@ -266,13 +273,16 @@ $$;
 -- syncs keep a third of p_limit, however many notifications wait, and suspects are left. A suspect is never claimed together
 -- with another calendar. With p_calendar_ids only among these, of every lane; with p_even_if_not_due also those that are not
 -- due (an operator asked), but never one that is leased or in its backoff. At most p_per_user calendars of one user.
+-- p_ahead_seconds: also what becomes due within that time, but for what is in its backoff (a cron that nobody relieves looks
+-- ahead to its next run).
 -- p_claim_id names the call: asked again, it gives the same leases and takes no more.
 -- Guarantee: no two callers hold a lease on one calendar; a claim that is never finished lapses with its lease, and is
 -- counted (claims_unended): from the fourth on the calendar waits longer and longer before it is claimed again.
 create or replace function public.claim_due_calendars(
   p_worker text, p_limit integer, p_lease_seconds integer,
   p_calendar_ids uuid[] default null, p_even_if_not_due boolean default false,
-  p_claim_id uuid default null, p_room jsonb default null, p_per_user integer default 20
+  p_claim_id uuid default null, p_room jsonb default null, p_per_user integer default 20,
+  p_ahead_seconds double precision default 0
 ) returns table (
   calendar_id uuid, user_id uuid, google_calendar_id text, fence bigint, due_reason text,
   sync_token text, settings_generation bigint, time_zone text,
@@ -280,7 +290,8 @@ create or replace function public.claim_due_calendars(
   last_webhook_received timestamptz, last_synced_at timestamptz,
   consecutive_failures integer, webhook_failures integer, has_live_channel boolean,
   access_token text, access_token_expires_at timestamptz, refresh_token text,
-  connected_at timestamptz, refresh_token_expires_at timestamptz, horizon_until timestamptz, lane text
+  connected_at timestamptz, refresh_token_expires_at timestamptz, horizon_until timestamptz, lane text,
+  is_watched boolean
 )
 language plpgsql security invoker set search_path = ''
 as $$
@@ -292,6 +303,7 @@ declare
   v_more uuid[];
   v_lane text;
   v_room integer;
+  v_due_by timestamptz;
 begin
   if calendar_internal.is_of_other_code(p_worker) then
     return;
@@ -306,6 +318,7 @@ begin
   end if;
   perform calendar_internal.drain_notifications(200, p_calendar_ids);
   v_now := clock_timestamp();
+  v_due_by := v_now + make_interval(secs => p_ahead_seconds);
   if p_calendar_ids is not null then
     select array_agg(picked.id) into v_ids from (
       select w.id from public.calendar_webhooks w
@@ -330,7 +343,7 @@ begin
       continue when v_room <= 0;
       v_more := calendar_internal.pick_due(
         case v_lane when 'old' then 'more' else v_lane end, v_room,
-        case v_lane when 'old' then v_now - interval '10 minutes' else v_now end,
+        case v_lane when 'old' then v_now - interval '10 minutes' else v_due_by end,
         case v_lane when 'more' then v_limit else p_per_user end, v_ids);
       v_ids := v_ids || coalesce(v_more, '{}');
     end loop;
@@ -428,6 +441,31 @@ create or replace function public.end_turn(p_user_id uuid, p_holder uuid) return
 language sql security invoker set search_path = ''
 as $$
   delete from public.user_turns t where t.for_user = p_user_id and t.holder = p_holder
+$$;
+
+-- Notes a run of a cron, and answers the seconds between its last two; null: there was none before. Calls that follow each
+-- other within p_same_run_seconds of the first are one run.
+create or replace function public.cron_interval(p_name text, p_same_run_seconds double precision, p_worker text)
+returns double precision
+language sql security invoker set search_path = ''
+as $$
+  insert into public.service_jobs as j (name, taken_at, taken_by)
+  values (p_name, clock_timestamp(), p_worker)
+  on conflict (name) do update set
+    every_seconds = case when j.taken_at < clock_timestamp() - make_interval(secs => p_same_run_seconds)
+      then extract(epoch from clock_timestamp() - j.taken_at) else j.every_seconds end,
+    taken_at = case when j.taken_at < clock_timestamp() - make_interval(secs => p_same_run_seconds)
+      then clock_timestamp() else j.taken_at end,
+    taken_by = excluded.taken_by
+  returning j.every_seconds
+$$;
+
+-- Seconds since a job was last taken up; null: never.
+create or replace function public.since_job(p_name text) returns double precision
+language sql stable security invoker set search_path = ''
+as $$
+  select extract(epoch from clock_timestamp() - j.taken_at)::double precision
+  from public.service_jobs j where j.name = p_name
 $$;
 
 -- Whether the caller is to do a job that one process does for all, every so many seconds. True at most once in that time.
@@ -542,6 +580,8 @@ revoke all on function
   public.keep_leases,
   public.take_turn,
   public.end_turn,
+  public.since_job,
+  public.cron_interval,
   public.take_job,
   public.release_calendar,
   public.end_claim,
@@ -557,6 +597,8 @@ grant execute on function
   public.keep_leases,
   public.take_turn,
   public.end_turn,
+  public.since_job,
+  public.cron_interval,
   public.take_job,
   public.release_calendar,
   public.end_claim,

@@ -15,14 +15,28 @@ select
     when w.paused_reason is not null then 'paused'
     when w.access_lost_at is not null then 'paused'
     when w.claims_unended >= 4 then 'poisoned'
-    when w.last_synced_at is null and w.consecutive_failures = 0 then 'connecting'
+    when fact.is_left then 'overdue'
     when w.consecutive_failures > 0 then 'retrying'
+    when fact.is_late then 'overdue'
+    when w.last_synced_at is null then 'connecting'
     when channel.id is null then 'polled_only'
-    when w.webhook_failures > 0 then 'push_doubtful'
+    when w.webhook_failures > 0 or fact.is_unproven then 'push_doubtful'
     else 'healthy'
   end as state,
-  coalesce(w.paused_reason, case when w.claims_unended >= 4 then 'claims_unended' end, w.last_error_code,
-    w.watch_error_code) as reason,
+  -- Why it has this state, as its facts say: of several the first in the same order.
+  case
+    when w.is_active is not true then null
+    when w.paused_reason is not null then w.paused_reason
+    when w.access_lost_at is not null then w.last_error_code
+    when w.claims_unended >= 4 then 'claims_unended'
+    when fact.is_left then case when fact.is_driven then 'not_looked_at' else 'no_process_seen' end
+    when w.consecutive_failures > 0 then w.last_error_code
+    when fact.is_late then 'never_finished'
+    when w.last_synced_at is null then w.due_reason
+    when channel.id is null then coalesce(w.watch_error_code, 'no_live_channel')
+    when w.webhook_failures > 0 then 'missed_pushes'
+    when fact.is_unproven then 'channel_unproven'
+  end as reason,
   w.last_synced_at,
   w.last_webhook_received,
   w.last_poll_at,
@@ -37,10 +51,22 @@ select
   w.watch_failures
 from public.calendar_webhooks w
 left join lateral (
-  select c.id, c.expires_at from public.calendar_channels c
+  select c.id, c.expires_at, c.opened_at, c.last_notification_at from public.calendar_channels c
   where c.calendar_id = w.id and c.state = 'live' and c.expires_at > now()
   order by c.opened_at desc limit 1
 ) channel on true
+cross join lateral (
+  select
+    -- It has been due for long, and nobody has taken it up.
+    w.due_at < now() - interval '15 minutes' and coalesce(w.lease_expires_at, '-infinity') <= now() as is_left,
+    -- It is taken up, and no sync of it comes to its end.
+    coalesce(w.last_synced_at, w.created_at) < now() - interval '15 minutes'
+      - make_interval(secs => case when w.last_synced_at is null then 0
+          else 2 * coalesce(w.poll_interval_seconds, 21600) end) as is_late,
+    -- Google says on every channel that it is open: one that never spoke may not reach us.
+    channel.opened_at < now() - interval '10 minutes' and channel.last_notification_at is null as is_unproven,
+    exists (select 1 from public.service_processes p where p.seen_at > now() - interval '2 minutes') as is_driven
+) fact
 where w.duplicate_of is null;
 
 revoke all on table public.calendar_status from public, anon, authenticated, service_role;

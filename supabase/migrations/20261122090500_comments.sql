@@ -206,6 +206,7 @@ comment on column public.security_events.alert_batch is 'The batch that told it.
 comment on table public.service_jobs is 'Jobs that one process does for all. For the service alone.';
 comment on column public.service_jobs.name is 'The job.';
 comment on column public.service_jobs.taken_at is 'When it was last taken up.';
+comment on column public.service_jobs.every_seconds is 'Of a cron: seconds between its last two runs.';
 comment on column public.service_jobs.taken_by is 'By which process.';
 
 comment on table public.service_processes is 'The processes seen lately, and the meaning each is configured with. For the service alone.';
@@ -317,6 +318,8 @@ p_room: how many of each lane at most ({"notified": 3, …}; a lane that is not 
 syncs keep a third of p_limit, however many notifications wait, and suspects are left. A suspect is never claimed together
 with another calendar. With p_calendar_ids only among these, of every lane; with p_even_if_not_due also those that are not
 due (an operator asked), but never one that is leased or in its backoff. At most p_per_user calendars of one user.
+p_ahead_seconds: also what becomes due within that time, but for what is in its backoff (a cron that nobody relieves looks
+ahead to its next run).
 p_claim_id names the call: asked again, it gives the same leases and takes no more.
 Guarantee: no two callers hold a lease on one calendar; a claim that is never finished lapses with its lease, and is
 counted (claims_unended): from the fourth on the calendar waits longer and longer before it is claimed again.';
@@ -327,6 +330,9 @@ the pause between two syncs allow.';
 comment on function public.take_turn is 'One user''s turn: of polls, connects and listings that somebody asked for one runs at a time. False: another one does.
 p_holder names the asker: asked again, it has its turn still.';
 comment on function public.end_turn is 'Ends a turn. A repeated call changes nothing.';
+comment on function public.cron_interval is 'Notes a run of a cron, and answers the seconds between its last two; null: there was none before. Calls that follow each
+other within p_same_run_seconds of the first are one run.';
+comment on function public.since_job is 'Seconds since a job was last taken up; null: never.';
 comment on function public.take_job is 'Whether the caller is to do a job that one process does for all, every so many seconds. True at most once in that time.';
 comment on function public.end_claim is 'Ends a claim without a sync, for a reason: ''skipped'' (the plan found no need) or ''failed''. Writes the log row. A failure
 counts and sets the backoff that no notification shortens. p_lost_message: Google refuses this

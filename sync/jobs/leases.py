@@ -47,6 +47,7 @@ class Leases:
         calendar_ids: Sequence[str] | None = None,
         even_if_not_due: bool = False,
         room: Room | None = None,
+        ahead_seconds: float = 0.0,
     ) -> list[Claim]:
         """Claims due calendars (see `claim_due_calendars`) and keeps their leases. Raises StoreFailure."""
         began = time.monotonic()
@@ -58,6 +59,7 @@ class Leases:
             calendar_ids=calendar_ids,
             even_if_not_due=even_if_not_due,
             room=room,
+            ahead_seconds=ahead_seconds,
         )
         for claim in claimed:
             self._hold((claim.calendar_id, claim.fence), began)

@@ -78,6 +78,8 @@ FUNCTIONS = {
     "calendar_internal.pick_due",
     "public.end_turn",
     "public.keep_leases",
+    "public.cron_interval",
+    "public.since_job",
     "public.take_job",
     "public.take_turn",
     "calendar_internal.apply_events",

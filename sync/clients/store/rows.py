@@ -46,6 +46,7 @@ def claim(row: Mapping[str, Any]) -> Claim:
         tokens=tokens(row),
         horizon_until=instant(row["horizon_until"]),
         lane=row["lane"],
+        is_watched=row["is_watched"],
     )
 
 

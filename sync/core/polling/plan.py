@@ -48,6 +48,7 @@ def plan_sync(
     forced: bool,
     now: dt.datetime,
     generation: int,
+    ahead_seconds: float = 0.0,
 ) -> SyncPlan:
     """The documented rule over the facts of the claim.
 
@@ -67,7 +68,10 @@ def plan_sync(
         or claim.due_reason in UNANNOUNCED_REASONS
         or claim.due_reason in LOOKS
     )
-    vouched = vouched_until(claim.last_webhook_received, stale_hours, now)
+    # Without a live channel nothing would announce a change, so that nothing vouches; and what vouches must do so until
+    # somebody looks again.
+    until = now + dt.timedelta(seconds=ahead_seconds)
+    vouched = vouched_until(claim.last_webhook_received, stale_hours, until) if claim.is_watched else None
     if vouched and not owed and not why_full and not forced:
         seconds = (vouched - now).total_seconds()
         sync_type = SyncType.MANUAL if asked else SyncType.INCREMENTAL

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from sync.errors import SyncError
 from sync.jobs.accounts.disconnect import finish_disconnects
@@ -20,23 +21,64 @@ from sync.jobs.syncing.roll_horizon import roll_horizons
 from sync.jobs.syncing.sync_calendar import SyncOutcome
 from sync.jobs.watching.renew_watches import Renewal, renew_watches
 
+# A process that has driven for so long drives on; one that a cron woke is stopped by its platform sooner.
+STEADY_SECONDS = 600.0
+# The documented schedule. A run after a longer pause says nothing of the next.
+LONGEST_SECONDS = 6 * 3600.0
+# A run may come late: GitHub's do.
+LATE_SHARE = 1.1
+
+
+@dataclass(frozen=True, slots=True)
+class CronRun:
+    """`failed`: codes of the parts that did not come through; the sweep's own outcomes are in it."""
+
+    sweep: Sweep
+    failed: tuple[str, ...]
+
 
 def polling_cron(
     services: Services,
     should_stop: Callable[[], bool] = lambda: False,
     late: Callable[[SyncOutcome], None] = lambda _outcome: None,
-) -> Sweep:
+) -> CronRun:
     """Horizons get what the sweep leaves of the budget: they can wait, a due calendar cannot."""
-    deadline = time.monotonic() + services.settings.cron_budget_seconds
-    sweep = poll_due(services, budget_seconds=services.settings.cron_budget_seconds, should_stop=should_stop, late=late)
-    try:
-        hide_private(services, lambda: should_stop() or time.monotonic() > deadline)
-        roll_horizons(services, budget_seconds=max(0.0, deadline - time.monotonic()), should_stop=should_stop)
-        mail_users(services, lambda: should_stop() or time.monotonic() > deadline)
-    except SyncError as failure:
-        # The sweep is done and its outcomes are to be answered and followed up; these wait for the next call.
-        services.log.warning("cron_cut_short", error_code=failure.code)
-    return sweep
+    budget = services.settings.cron_budget_seconds
+    deadline = time.monotonic() + budget
+    ahead = look_ahead(services)
+    sweep = poll_due(services, budget_seconds=budget, should_stop=should_stop, late=late, ahead_seconds=ahead)
+
+    def out_of_time() -> bool:
+        return should_stop() or time.monotonic() > deadline
+
+    parts: list[Callable[[], object]] = [
+        lambda: hide_private(services, out_of_time),
+        lambda: roll_horizons(services, budget_seconds=max(0.0, deadline - time.monotonic()), should_stop=should_stop),
+        lambda: mail_users(services, out_of_time),
+    ]
+    failed = []
+    for part in parts:
+        try:
+            part()
+        except SyncError as failure:
+            # The sweep's outcomes are to be answered and followed up; this part waits for the next call.
+            services.log.warning("cron_cut_short", error_code=failure.code)
+            failed.append(failure.code)
+    return CronRun(sweep, tuple(failed))
+
+
+def look_ahead(services: Services) -> float:
+    """Seconds to the next run of a cron that nobody relieves, as the last two runs tell: what becomes due before it is
+    looked at now, else the bound of each calendar would be overrun by up to that time. 0.0 where processes drive by
+    themselves.
+
+    Raises StoreUnavailable."""
+    driven = services.store.claims.since_job("drive")
+    # Calls of one run follow each other within minutes.
+    interval = services.store.claims.cron_interval("polling_cron", STEADY_SECONDS, services.worker_name)
+    if interval is None or (driven is not None and driven < STEADY_SECONDS):
+        return 0.0
+    return min(interval, LONGEST_SECONDS) * LATE_SHARE
 
 
 def renewal_cron(services: Services, should_stop: Callable[[], bool] = lambda: False) -> Renewal:

@@ -31,7 +31,7 @@ CAPACITY = 10_000
 # After a call that the store refused or did not answer.
 TROUBLED_SECONDS = 1.0
 # After a claim that did not find what was hinted.
-MISSED_SECONDS = 0.3
+MISSED_SECONDS, MISSED_TIMES = 0.15, 5
 
 
 class Driver:
@@ -42,7 +42,7 @@ class Driver:
         self._lanes = Lanes(services.settings.sync_threads)
         self._tasks = Executor(2)
         self._hints: dict[str, float] = {}
-        self._missed: set[str] = set()
+        self._missed: dict[str, int] = {}
         self._condition = threading.Condition()
         self._stopping = False
         self._sweeps = False
@@ -150,7 +150,8 @@ class Driver:
             if self._lanes.free():
                 hinted = [calendar_id for calendar_id, when in self._hints.items() if when <= now]
                 if hinted or (self._sweeps and now >= self._look_at):
-                    hinted = hinted[: 10 * self._lanes.free()]
+                    # Without sweeps each is claimed by its name, and none is forgotten for want of room.
+                    hinted = hinted if self._sweeps else hinted[: self._lanes.free()]
                     for calendar_id in hinted:
                         del self._hints[calendar_id]
                     return hinted
@@ -174,12 +175,15 @@ class Driver:
                 self._hints.setdefault(calendar_id, again)
 
     def _look_again(self, hinted: list[str], claimed: list[Claim]) -> None:
-        """A hinted calendar that was not claimed may have been locked just then: it is asked for once more."""
-        missed = set(hinted) - {claim.calendar_id for claim in claimed} - self._missed
-        self._missed = missed
-        with self._condition:
-            for calendar_id in missed:
-                self._hints.setdefault(calendar_id, time.monotonic() + MISSED_SECONDS)
+        """A hinted calendar that was not claimed may have been locked just then: it is asked for a few times more."""
+        found = {claim.calendar_id for claim in claimed}
+        for calendar_id in hinted:
+            times = self._missed.pop(calendar_id, 0) + 1
+            if calendar_id in found or times > MISSED_TIMES:
+                continue
+            self._missed[calendar_id] = times
+            with self._condition:
+                self._hints.setdefault(calendar_id, time.monotonic() + MISSED_SECONDS * 2**times)
 
     def _take(self, claimed: list[Claim]) -> None:
         """Starts what was claimed; looks again as soon as there is room, until nothing is found."""

@@ -27,6 +27,8 @@ AUDIT_SECONDS = 600
 DROP_SECONDS = 3600
 # Often enough to be seen as alive, whatever else runs; asks only when the last word is older than its time.
 DECLARE_SECONDS = 5
+# Said this often by a process that lives that long at least.
+DRIVE_SECONDS = 300
 # A run ends then, and what is left waits for the next.
 BUDGET_SECONDS = 300.0
 
@@ -47,6 +49,8 @@ def duties(services: Services, should_stop: Callable[[], bool], *, at_start: boo
     budget = BUDGET_SECONDS
     return [
         Duty("declare_settings", DECLARE_SECONDS, services.in_force.now, at_start=True, is_everybodys=True),
+        # Not at the start: a process that a cron woke may be gone by then.
+        Duty("drive", DRIVE_SECONDS, lambda: None),
         Duty(
             "renew_watches",
             RENEW_SECONDS,

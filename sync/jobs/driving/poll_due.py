@@ -44,12 +44,14 @@ class _Sweeping:
         last_seconds: float,
         should_stop: Callable[[], bool],
         late: Callable[[SyncOutcome], None],
+        ahead_seconds: float,
     ) -> None:
         self._services = services
         self._deadline = deadline
         self._last_seconds = last_seconds
         self._should_stop = should_stop
         self._late = late
+        self._ahead_seconds = ahead_seconds
         self._limit = services.settings.sync_threads * CLAIMS_PER_THREAD
         self._waiting: deque[Claim] = deque()
         self._changed = threading.Condition()
@@ -93,7 +95,7 @@ class _Sweeping:
 
     def _claim_more(self) -> None:
         if not self._waiting and not self._dry and self._may_claim():
-            claimed = self._services.leases.claim(self._limit)
+            claimed = self._services.leases.claim(self._limit, ahead_seconds=self._ahead_seconds)
             self._waiting.extend(claimed)
             self._dry = len(claimed) < self._limit
 
@@ -114,7 +116,9 @@ class _Sweeping:
         """One thread's share: whatever is claimed, until there is no more."""
         try:
             while claim := self._next():
-                outcome = sync_claim(self._services, claim, should_stop=self._should_stop)
+                outcome = sync_claim(
+                    self._services, claim, should_stop=self._should_stop, ahead_seconds=self._ahead_seconds
+                )
                 with self._changed:
                     is_late = self._is_answered
                     if not is_late:
@@ -135,14 +139,15 @@ def poll_due(
     budget_seconds: float,
     should_stop: Callable[[], bool] = lambda: False,
     late: Callable[[SyncOutcome], None] = lambda _outcome: None,
+    ahead_seconds: float = 0.0,
 ) -> Sweep:
     """Syncs due calendars until none is left, the budget is used, or `should_stop`. `late`: told of each sync that ends
-    after the answer.
+    after the answer. `ahead_seconds`: what becomes due within that time is due now.
 
     Raises StoreUnavailable if the store cannot be asked what is due.
     """
     deadline = time.monotonic() + budget_seconds
-    sweeping = _Sweeping(services, deadline, min(LAST_SECONDS, budget_seconds / 2), should_stop, late)
+    sweeping = _Sweeping(services, deadline, min(LAST_SECONDS, budget_seconds / 2), should_stop, late, ahead_seconds)
     sweeping.begin()
     outcomes = sweeping.end()
     remaining, vouched_for = services.store.claims.sweep_state(services.settings.poll_stale_hours)

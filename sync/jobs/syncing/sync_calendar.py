@@ -68,6 +68,7 @@ def sync_claim(
     plan: Callable[[Claim, int], SyncPlan] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     on_long: Callable[[], None] = lambda: None,
+    ahead_seconds: float = 0.0,
 ) -> SyncOutcome:
     """Syncs a claimed calendar and ends the claim, by `plan` (of the generation of settings in force) if the caller has
     one. Never raises for what can go wrong with a calendar."""
@@ -89,6 +90,7 @@ def sync_claim(
             forced=forced,
             now=now,
             generation=in_force.generation,
+            ahead_seconds=ahead_seconds,
         )
     return _run_guarded(SyncRun(services, in_force, claim, planned, now, should_stop, on_long))
 

@@ -8,7 +8,7 @@ from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 
 from sync.core.polling.poll_policy import vouched_until
-from sync.jobs.driving.cron import polling_cron
+from sync.jobs.driving.cron import CronRun, polling_cron
 from sync.jobs.driving.driver import Driver
 from sync.jobs.driving.poll_user import UserPoll, poll_user
 from sync.jobs.services import Services
@@ -61,15 +61,16 @@ def poll_all_due() -> ResponseReturnValue:
     services: Services = current_app.extensions["services"]
     driver: Driver = current_app.extensions["driver"]
     with long_work().for_scheduler():
-        sweep = polling_cron(services, lambda: driver.is_stopping, driver.follow_up)
+        run = polling_cron(services, lambda: driver.is_stopping, driver.follow_up)
+    sweep = run.sweep
     _follow_up(sweep.outcomes)
     totals = _totals(sweep.outcomes)
     failed = [outcome for outcome in sweep.outcomes if outcome.status is SyncStatus.FAILED]
     skipped = [outcome for outcome in sweep.outcomes if outcome.status is SyncStatus.SKIPPED]
     shown = [*failed, *(outcome for outcome in sweep.outcomes if outcome.status is not SyncStatus.FAILED)][:MAX_RESULTS]
     return jsonify(
-        success=True,
-        message=f"{len(sweep.outcomes)} calendars were due, {sweep.remaining} remain.",
+        success=not run.failed,
+        message=_cron_message(run),
         **{f"total_{name}": figure for name, figure in totals.items()},
         total_skipped=max(len(skipped), sweep.vouched_for - _synced_though_vouched(services, sweep.outcomes)),
         total_failed=len(failed),
@@ -77,6 +78,11 @@ def poll_all_due() -> ResponseReturnValue:
         remaining=sweep.remaining,
         results=[_result(outcome) for outcome in shown],
     )
+
+
+def _cron_message(run: CronRun) -> str:
+    message = f"{len(run.sweep.outcomes)} calendars were due, {run.sweep.remaining} remain."
+    return message + (f" Cut short: {', '.join(run.failed)}." if run.failed else "")
 
 
 def _follow_up(outcomes: tuple[SyncOutcome, ...]) -> None:

@@ -52,6 +52,7 @@ class ClaimCalls:
         calendar_ids: Sequence[str] | None = None,
         even_if_not_due: bool = False,
         room: Mapping[str, int] | None = None,
+        ahead_seconds: float = 0.0,
     ) -> list[Claim]:
         """`claim_id` names the call, so that a repetition gives the same leases. `room`: how many of each lane."""
         claimed = self._rpc.rows(
@@ -63,6 +64,7 @@ class ClaimCalls:
             p_even_if_not_due=even_if_not_due,
             p_claim_id=claim_id,
             p_room=dict(room) if room is not None else None,
+            p_ahead_seconds=ahead_seconds,
         )
         return [rows.claim(row) for row in claimed]
 
@@ -85,6 +87,17 @@ class ClaimCalls:
 
     def end_turn(self, user_id: str, holder: str) -> None:
         self._rpc.call("end_turn", p_user_id=user_id, p_holder=holder)
+
+    def since_job(self, name: str) -> float | None:
+        """Seconds since a job was last taken up; None: never."""
+        since = self._rpc.call("since_job", p_name=name)
+        return None if since is None else float(since)
+
+    def cron_interval(self, name: str, same_run_seconds: float, worker: str) -> float | None:
+        """Notes a run, and seconds between the last two; None: there was none before. Calls within
+        `same_run_seconds` are one run."""
+        interval = self._rpc.call("cron_interval", p_name=name, p_same_run_seconds=same_run_seconds, p_worker=worker)
+        return None if interval is None else float(interval)
 
     def take_job(self, name: str, every_seconds: float, worker: str) -> bool:
         """Whether to do a job that one process does for all."""

@@ -1,0 +1,87 @@
+"""calendar_status: how a calendar stands comes from facts, with the reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sql.database import Database, Row
+
+SYNCED = {"sync_token": "t", "last_synced_at": "now() - interval '1 hour'", "poll_interval_seconds": "21600"}
+
+
+def state(db: Database, calendar: Row) -> tuple[str, str | None]:
+    (row,) = db.rows("select state, reason from public.calendar_status where calendar_id = %s", calendar["id"])
+    return row["state"], row["reason"]
+
+
+def watched(db: Database, **expressions: str) -> Row:
+    calendar = db.calendar(sync_token="t")
+    columns = {key: value for key, value in SYNCED.items() if key != "sync_token"}
+    db.set(calendar, **{"due_at": "now() + interval '1 hour'", **columns, **expressions})
+    db.channel(calendar, opened_at="2026-01-01", last_notification_at="2026-01-01")
+    return calendar
+
+
+def test_a_synced_calendar_with_a_channel_that_spoke_is_healthy(db: Database) -> None:
+    assert state(db, watched(db)) == ("healthy", None)
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"due_at": "now() - interval '5 days'"}, ("overdue", "no_process_seen")),
+        ({"due_at": "now() - interval '5 minutes'"}, ("healthy", None)),
+        ({"due_at": "now() - interval '5 days'", "lease_expires_at": "now() + interval '9 s'"}, ("healthy", None)),
+        # Taken up again and again, and never brought to an end.
+        ({"last_synced_at": "now() - interval '5 days'"}, ("overdue", "never_finished")),
+        ({"claims_unended": "4"}, ("poisoned", "claims_unended")),
+        ({"consecutive_failures": "2", "last_error_code": "'backend_error'"}, ("retrying", "backend_error")),
+        ({"webhook_failures": "1"}, ("push_doubtful", "missed_pushes")),
+        ({"paused_reason": "'needs_reauth'"}, ("paused", "needs_reauth")),
+    ],
+)
+def test_its_state_is_what_its_facts_say(db: Database, facts: dict[str, str], expected: tuple[str, str]) -> None:
+    assert state(db, watched(db, **facts)) == expected
+
+
+def test_whether_anybody_drives_is_told_apart(db: Database) -> None:
+    calendar = watched(db, due_at="now() - interval '1 hour'")
+    db.admin.execute("insert into public.service_processes (worker_name, meaning) values ('w', '{}')")
+    assert state(db, calendar) == ("overdue", "not_looked_at")
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"), [("1 minute", ("connecting", "new")), ("1 hour", ("overdue", "never_finished"))]
+)
+def test_a_first_sync_that_does_not_end_is_overdue(db: Database, age: str, expected: tuple[str, str]) -> None:
+    calendar = db.calendar()
+    db.set(calendar, created_at=f"now() - interval '{age}'", due_at="now() + interval '1 minute'")
+    assert state(db, calendar) == expected
+
+
+def test_a_channel_that_never_spoke_or_lapsed_is_no_health(db: Database) -> None:
+    calendar = watched(db)
+    db.admin.execute("update public.calendar_channels set last_notification_at = null")
+    assert state(db, calendar) == ("push_doubtful", "channel_unproven")
+    db.admin.execute("update public.calendar_channels set expires_at = now() - interval '1 second'")
+    assert state(db, calendar) == ("polled_only", "no_live_channel")
+
+
+def test_a_claim_looks_ahead_but_into_no_backoff(db: Database) -> None:
+    soon = db.calendar(sync_token="t", after_seconds=3600)
+    failing = db.calendar(sync_token="t", after_seconds=3600)
+    later = db.calendar(sync_token="t", after_seconds=9000)
+    db.set(failing, not_before="now() + interval '1 hour'")
+    arguments = {"p_worker": "w", "p_limit": 9, "p_lease_seconds": 60}
+    claimed = db.call("claim_due_calendars", **arguments, p_ahead_seconds=7200.0)
+    assert [row["calendar_id"] for row in claimed] == [soon["id"]]
+    assert later["id"] != soon["id"]
+
+
+def test_a_crons_interval_is_what_lay_between_its_runs(db: Database) -> None:
+    def note() -> float | None:
+        return db.value("cron_interval", p_name="cron", p_same_run_seconds=600.0, p_worker="w")  # type: ignore[no-any-return]
+
+    assert [note(), note()] == [None, None]
+    db.admin.execute("update public.service_jobs set taken_at = taken_at - interval '2 hours'")
+    assert [round(note() or 0, -1), round(note() or 0, -1)] == [7200, 7200]
