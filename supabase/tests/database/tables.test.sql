@@ -1,0 +1,58 @@
+-- Who holds which right to which table and view. Run by `supabase test db`, which brings pgTAP; what users do with these rights
+-- to whose rows is in rows.test.sql.
+
+begin;
+
+create temporary table matrix (relation name primary key, kept_for text not null) on commit drop;
+insert into matrix values
+  ('calendar_channels', 'service'),
+  ('calendar_events', 'service'),
+  ('calendar_notifications', 'service'),
+  ('calendar_set_aside', 'service'),
+  ('calendar_staged_items', 'service'),
+  ('google_credentials', 'service'),
+  ('oauth_flows', 'service'),
+  ('security_events', 'service'),
+  ('service_jobs', 'service'),
+  ('service_processes', 'service'),
+  ('settings_generations', 'service'),
+  ('user_turns', 'service'),
+  -- A view: nobody writes it.
+  ('calendar_status', 'service reads'),
+  ('calendar_sync_logs', 'users read'),
+  ('meetings', 'users read'),
+  -- Users also mark their own as read, by a right to that column.
+  ('user_notifications', 'users read'),
+  -- Users read the columns that are named below.
+  ('calendar_webhooks', 'users read columns');
+
+select plan((select 4 * count(*)::integer + 7 from matrix));
+
+select table_privs_are('public', relation, 'anon', '{}'::text[]) from matrix order by relation;
+
+select table_privs_are(
+  'public', relation, 'authenticated', case kept_for when 'users read' then array['SELECT'] else '{}' end)
+from matrix order by relation;
+
+select table_privs_are(
+  'public', relation, 'service_role',
+  case kept_for when 'service reads' then array['SELECT'] else array['SELECT', 'INSERT', 'UPDATE', 'DELETE'] end)
+from matrix order by relation;
+
+select ok(
+  c.relrowsecurity or c.reloptions @> array['security_invoker=true'],
+  format('%s is under row level security, of its own or of the tables that it reads', m.relation))
+from matrix m join pg_class c on c.oid = format('public.%I', m.relation)::regclass
+order by m.relation;
+
+-- Columns
+
+select column_privs_are('public', 'calendar_webhooks', secret::name, 'authenticated', '{}'::text[])
+from unnest(array['sync_token', 'webhook_id', 'resource_id', 'claimed_by']) secret;
+
+select column_privs_are('public', 'calendar_webhooks', 'initial_sync', 'authenticated', array['SELECT']);
+select column_privs_are('public', 'user_notifications', 'read_at', 'authenticated', array['SELECT', 'UPDATE']);
+select column_privs_are('public', 'user_notifications', 'message', 'authenticated', array['SELECT']);
+
+select * from finish();
+rollback;
