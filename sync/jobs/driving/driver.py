@@ -13,12 +13,11 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import schedule
-
 from sync.errors import SyncError
 from sync.jobs.driving.duties import Duty
 from sync.jobs.driving.executor import Executor, Task
 from sync.jobs.driving.lanes import Lanes
+from sync.jobs.driving.timekeeper import Timekeeper
 from sync.jobs.services import Services
 from sync.jobs.syncing.sync_calendar import SyncOutcome, sync_claim
 from sync.jobs.watching.renew_watches import stop_channels
@@ -50,7 +49,7 @@ class Driver:
         self._thread: threading.Thread | None = None
         # Room for long syncs beside the others.
         self._pool = ThreadPoolExecutor(2 * services.settings.sync_threads + 1, thread_name_prefix="sync")
-        self._duties: ThreadPoolExecutor | None = None
+        self._timekeeper: Timekeeper | None = None
 
     def start(self, duties: Sequence[Duty] = ()) -> None:
         """From now on also looks by itself for what is due, at once and every few seconds, and does the duties."""
@@ -58,8 +57,8 @@ class Driver:
             self._sweeps = True
             self._start()
         if duties:
-            self._duties = ThreadPoolExecutor(len(duties), thread_name_prefix="duty")
-            threading.Thread(target=self._keep_time, args=(tuple(duties),), name="duties", daemon=True).start()
+            self._timekeeper = Timekeeper(self._services, duties, lambda: self._stopping)
+            self._timekeeper.start()
 
     def sync_soon(self, calendar_id: str, delay_seconds: float = 0.0) -> None:
         """Syncs the calendar once it is due, which the store said is in `delay_seconds`."""
@@ -113,8 +112,8 @@ class Driver:
                 self._condition.wait(max(0.0, deadline - time.monotonic()))
         self._tasks.stop(max(0.0, deadline - time.monotonic()))
         self._pool.shutdown(wait=False)
-        if self._duties:
-            self._duties.shutdown(wait=False)
+        if self._timekeeper:
+            self._timekeeper.shut_down()
 
     # The dispatcher
 
@@ -224,45 +223,13 @@ class Driver:
                 self._lanes.leave(lane)
                 self._condition.notify_all()
 
-    # The duties
-
-    def _keep_time(self, duties: tuple[Duty, ...]) -> None:
-        scheduler = schedule.Scheduler()
-        running: set[str] = set()
-
-        def begin(duty: Duty) -> None:
-            if duty.name not in running and self._duties and not self._stopping:
-                running.add(duty.name)
-                self._duties.submit(self._do, duty, running)
-
-        for duty in duties:
-            scheduler.every(duty.every_seconds).seconds.do(begin, duty)
-            if duty.at_start:
-                begin(duty)
-        while not self._stopping:
-            scheduler.run_pending()
-            time.sleep(min(1.0, max(0.05, scheduler.idle_seconds or 0.0)))
-
-    def _do(self, duty: Duty, running: set[str]) -> None:
-        def work() -> float | None:
-            # A little less than its time: two processes' clocks never beat together.
-            every = duty.every_seconds * 0.9
-            if duty.is_everybodys or self._services.store.claims.take_job(duty.name, every, self._services.worker_name):
-                duty.work()
-            return None
-
-        try:
-            self._guarded(work, duty.name)
-        finally:
-            running.discard(duty.name)
-
-    def _guarded(self, task: Task, name: str = "task") -> float | None:
+    def _guarded(self, task: Task) -> float | None:
         try:
             return task()
         except SyncError as failure:
-            self._services.log.warning("duty_failed", duty=name, error_code=failure.code)
+            self._services.log.warning("task_failed", error_code=failure.code)
         except Exception as bug:
-            self._services.log.exception("duty_bug", duty=name, error=type(bug).__name__)
+            self._services.log.exception("task_bug", error=type(bug).__name__)
         return None
 
 

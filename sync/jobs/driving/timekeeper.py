@@ -1,0 +1,63 @@
+"""Does a process' share of the duties: each at its time, side by side, each once for all. Called by the driver."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import schedule
+
+from sync.errors import SyncError
+from sync.jobs.driving.duties import Duty
+from sync.jobs.services import Services
+
+
+class Timekeeper:
+    """A duty that still runs when its time comes again is left to run."""
+
+    def __init__(self, services: Services, duties: Sequence[Duty], is_stopping: Callable[[], bool]) -> None:
+        self._services = services
+        self._duties = tuple(duties)
+        self._is_stopping = is_stopping
+        self._running: set[str] = set()
+        self._pool = ThreadPoolExecutor(len(self._duties), thread_name_prefix="duty")
+
+    def start(self) -> None:
+        threading.Thread(target=self._keep_time, name="duties", daemon=True).start()
+
+    def shut_down(self) -> None:
+        """What runs is told to stop by itself."""
+        self._pool.shutdown(wait=False)
+
+    def _keep_time(self) -> None:
+        scheduler = schedule.Scheduler()
+        for duty in self._duties:
+            scheduler.every(duty.every_seconds).seconds.do(self._begin, duty)
+            if duty.at_start:
+                self._begin(duty)
+        while not self._is_stopping():
+            scheduler.run_pending()
+            time.sleep(min(1.0, max(0.05, scheduler.idle_seconds or 0.0)))
+
+    def _begin(self, duty: Duty) -> None:
+        if duty.name not in self._running and not self._is_stopping():
+            self._running.add(duty.name)
+            self._pool.submit(self._do, duty)
+
+    def _do(self, duty: Duty) -> None:
+        try:
+            if duty.is_everybodys or self._is_our_turn(duty):
+                duty.work()
+        except SyncError as failure:
+            self._services.log.warning("duty_failed", duty=duty.name, error_code=failure.code)
+        except Exception as bug:
+            self._services.log.exception("duty_bug", duty=duty.name, error=type(bug).__name__)
+        finally:
+            self._running.discard(duty.name)
+
+    def _is_our_turn(self, duty: Duty) -> bool:
+        # A little less than its time: two processes' clocks never beat together.
+        every = duty.every_seconds * 0.9
+        return self._services.store.claims.take_job(duty.name, every, self._services.worker_name)
