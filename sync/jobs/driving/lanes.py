@@ -21,7 +21,7 @@ class Lanes:
         spare = 1 if threads > 1 else 0
         self._most = {"notified": threads - spare, "first": max(1, threads // 2), "poll": threads - spare}
         self._running: Counter[str] = Counter()
-        self._suspects_from = 0.0
+        self._suspects_from: float | None = None
 
     @property
     def busy(self) -> int:
@@ -43,7 +43,7 @@ class Lanes:
         room = {lane: max(0, min(free, most - self._running[lane])) for lane, most in self._most.items()}
         for lane in ("first", "poll"):
             room[lane] = min(room[lane], max(0, self._most["poll"] - others))
-        if self.busy == 0:
+        if self.busy == 0 or self._suspects_from is None:
             self._suspects_from = now + SUSPECT_PATIENCE_SECONDS
         room["suspect"] = int(self.busy == 0 or now >= self._suspects_from)
         return room
