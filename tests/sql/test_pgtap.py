@@ -120,3 +120,19 @@ def test_every_table_and_view_is_in_the_matrix(db: Database) -> None:
         " and relkind in ('r', 'p', 'v', 'm', 'f')"
     )
     assert named == {row["relname"] for row in there}, f"supabase/tests/database/{path.name} leaves something out"
+
+
+def test_machine_without_debians_tools_is_told_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PackageUnavailable, match="no apt-get"):
+        unpacked(PACKAGE)
+
+
+def test_apts_own_complaint_is_the_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, script in {"apt-get": "echo 'E: no such package' >&2; exit 100", "dpkg": "exit 0"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(PackageUnavailable, match="E: no such package"):
+        unpacked(PACKAGE)
