@@ -104,8 +104,8 @@ comment on column public.calendar_notifications.received_at is 'When it came.';
 comment on table public.calendar_set_aside is 'Families of events that could not be read or written. Their mirror and meetings stay as they were; the next full listing tries them again. For the service alone.';
 comment on column public.calendar_set_aside.calendar_id is 'The calendar they stand in.';
 comment on column public.calendar_set_aside.base_event_id is 'The family.';
-comment on column public.calendar_set_aside.reason is 'unreadable: nothing can be made of it; refused: the database cannot take it; unknown_tombstone: nothing tells what was deleted.';
-comment on column public.calendar_set_aside.error_code is 'What broke.';
+comment on column public.calendar_set_aside.reason is 'unreadable: nothing can be made of it; refused: the database cannot take it.';
+comment on column public.calendar_set_aside.error_code is 'What broke; unknown_tombstone: nothing tells what was deleted.';
 comment on column public.calendar_set_aside.sync_id is 'The sync that set it aside.';
 comment on column public.calendar_set_aside.created_at is 'When it was first set aside.';
 

@@ -57,7 +57,7 @@ def test_force_polls_whatever_push_says(world: World, alice: Person) -> None:
 
 @pytest.mark.parametrize("force", [False, True])
 def test_a_pending_notification_is_never_skipped(world: World, alice: Person, force: bool) -> None:
-    world.stop_service()  # its executor would be first
+    world.stop_service()  # its driver would be first
     world.google.insert_event(alice.email, world.event("Announced", hours=4))
     world.db.execute(
         "update calendar_webhooks set notifications_seen = notifications_seen + 1, last_webhook_received = now()"

@@ -2,7 +2,7 @@
 
 In this order, so that no step needs what an earlier one took away. What Google does not do now is not waited for: no
 token stays because of it. A process that dies in between leaves a mark, and `finish_disconnects` goes on from there.
-Called by the web, the worker and `user_data`.
+Called by the web, the duties and `user_data`.
 """
 
 from __future__ import annotations

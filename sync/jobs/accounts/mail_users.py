@@ -1,4 +1,4 @@
-"""Mails users what they must act on, if mail is configured. Called by the worker and the polling cron.
+"""Mails users what they must act on, if mail is configured. Called by the duties and the polling cron.
 
 The row in `user_notifications` is what a user is told; the mail only carries it to where they look. A failed mail is
 tried again while the row still holds.

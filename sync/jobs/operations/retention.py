@@ -1,6 +1,6 @@
 """Drops what nobody looks at any more: old sync logs, channels that are over, and what unfinished listings left.
 
-Called by the worker and by the renewal cron. In steps of bounded cost; what a run does not reach the next one does.
+Called by the duties and by the renewal cron. In steps of bounded cost; what a run does not reach the next one does.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The drift audit: whether `meetings` equals the calendar, as a number. Called by the worker at a low rate, and by
+"""The drift audit: whether `meetings` equals the calendar, as a number. Called by the duties at a low rate, and by
 hand:
 
     python -m sync.jobs.syncing.audit_drift [--limit N] [--calendar ID …]

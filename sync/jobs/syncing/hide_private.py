@@ -1,7 +1,7 @@
 """Hides the content of private events where it lies stored, while the settings in force say so.
 
 A full listing hides what it lists, hours later at the most; this is at once, and reaches what is listed no more:
-meetings that are cancelled or long over, and calendars that are paused, lost or left. Called by the worker and the
+meetings that are cancelled or long over, and calendars that are paused, lost or left. Called by the duties and the
 cron, again and again: it costs one call where nothing is hidden or left to hide.
 """
 

@@ -1,5 +1,5 @@
 """Moves horizons forward: claims the calendars that something enters and enters it, in parallel threads within a time
-budget. Called by the cron and the worker.
+budget. Called by the cron and by the duties.
 
 A calendar that nothing enters costs nothing. The others are leased like a sync, so that no sync of the same calendar
 runs meanwhile. Past occurrences stay as history.

@@ -1,9 +1,8 @@
 """Watches: opened before they are needed, renewed with overlap, stopped with their own resource id.
 
 Store the new channel, open it, make it current, then stop the old ones. A failed watch leaves everything as it was,
-polling
-included. Called by the cron endpoint, the worker, connecting, and the webhook when a channel speaks that should be
-dead.
+polling included. Called by the cron endpoint, the duties, connecting, and the webhook when a channel speaks that should
+be dead.
 """
 
 from __future__ import annotations
