@@ -77,6 +77,13 @@ def secret(value: str) -> str:
     return value
 
 
+def signing_secret(value: str) -> str:
+    """HS256 takes shorter ones, which can be guessed from one token (RFC 7518, section 3.2)."""
+    if len(value.encode()) < 32:
+        raise BadValue("must have at least 32 bytes, as every legacy secret of Supabase has; else leave it out")
+    return value
+
+
 def secrets(value: str) -> tuple[str, ...]:
     found = tuple(secret(part) for part in (p.strip() for p in value.split(",")) if part)
     if not found:

@@ -83,7 +83,7 @@ class Settings:
     )
     supabase_jwt_secret: str | None = _supabase(
         "SUPABASE_JWT_SECRET",
-        env_checks.text,
+        env_checks.signing_secret,
         "legacy secret that signs users' JWTs; without it the project's JWKS is used",
         example="b2f…",
         optional=True,

@@ -170,7 +170,7 @@ def test_whatever_the_values_are_none_is_ever_shown(environment: dict[str, str])
 def test_secrets_are_not_in_the_settings_repr() -> None:
     secrets = {
         "SUPABASE_SERVICE_ROLE_KEY": "hidden-service-role-key",
-        "SUPABASE_JWT_SECRET": "hidden-jwt-secret-012345",
+        "SUPABASE_JWT_SECRET": "hidden-jwt-secret-0123456789-abcdef",
         "GOOGLE_CLIENT_SECRET": "hidden-client-secret",
         "CHANNEL_TOKEN_SECRET": "hidden-channel-secret-01",
         "CRON_SECRET": "hidden-cron-secret-01234",

@@ -58,8 +58,8 @@ create table if not exists public.calendar_sync_logs (
 
 -- 2. What an original database may lack, and what the service adds ----------------------------------------------
 
--- Tokens are ciphertext ("v1." and base64). A value without that mark is a plaintext of the original system: it is
--- encrypted when it is first used.
+-- Tokens are ciphertext ("v2." and base64; older ones "v1."). A value without a mark is a plaintext of the original system:
+-- it is encrypted when it is first used, and refused once none is left (plaintext_tokens_ended).
 alter table public.google_credentials
   add column if not exists access_token text,
   add column if not exists refresh_token text,

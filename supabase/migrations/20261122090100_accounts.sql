@@ -392,6 +392,52 @@ as $$
   select exists (select 1 from replaced)
 $$;
 
+-- That no plaintext of the original system is left. Only ever added to: whoever can write google_credentials could else plant
+-- a token of another Google account there, without any key, and have that account's calendar shown as somebody's.
+create table if not exists public.plaintext_tokens_ended (
+  ended_by text primary key,
+  ended_at timestamptz not null default now()
+);
+comment on table public.plaintext_tokens_ended is
+  'Whether stored tokens without a mark of encryption are refused: they are, once there is a row.';
+comment on column public.plaintext_tokens_ended.ended_by is 'What found none left: the migration, or rotate_keys.';
+comment on column public.plaintext_tokens_ended.ended_at is 'When.';
+alter table public.plaintext_tokens_ended enable row level security;
+revoke all on table public.plaintext_tokens_ended from public, anon, authenticated, service_role;
+grant select, insert on table public.plaintext_tokens_ended to service_role;
+
+-- Stores that no plaintext is left, if none is. Answers whether plaintexts are refused from now on.
+-- Guarantee: it is never undone.
+create or replace function public.end_plaintext_tokens(p_by text)
+returns boolean
+language plpgsql security invoker set search_path = ''
+as $$
+begin
+  insert into public.plaintext_tokens_ended (ended_by)
+  select p_by
+  where not exists (
+    select 1 from public.google_credentials g
+    where g.access_token !~ '^v[0-9]+[.]' or g.refresh_token !~ '^v[0-9]+[.]')
+  on conflict (ended_by) do nothing;
+  return exists (select 1 from public.plaintext_tokens_ended);
+end
+$$;
+comment on function public.end_plaintext_tokens is
+  'Has stored tokens without a mark of encryption refused from now on, if there are none.';
+
+-- Whether a stored token without a mark of encryption is taken for one of the original system's.
+create or replace function public.accepts_plaintext_tokens()
+returns boolean
+language sql stable security invoker set search_path = ''
+as $$
+  select not exists (select 1 from public.plaintext_tokens_ended)
+$$;
+comment on function public.accepts_plaintext_tokens is
+  'Whether stored tokens without a mark of encryption are accepted: until none is left of the original system.';
+
+-- A database without the original system's tokens never accepts any.
+select public.end_plaintext_tokens('migration');
+
 -- Google refused a refresh token. Once may be a passing fault of its, so the first refusal is only noted, for all processes.
 -- Answers what it means: suspected (ask again after p_confirm_seconds) | confirmed (it has been refused before, so long ago:
 -- lose_connection) | superseded (the user has reconnected since p_used_refresh_token was read) | other_client (the token
@@ -512,6 +558,8 @@ revoke all on function
   public.save_tokens,
   public.read_tokens,
   public.replace_ciphertext,
+  public.end_plaintext_tokens,
+  public.accepts_plaintext_tokens,
   public.suspect_connection,
   public.lose_connection,
   public.lost_connections,
@@ -527,6 +575,8 @@ grant execute on function
   public.save_tokens,
   public.read_tokens,
   public.replace_ciphertext,
+  public.end_plaintext_tokens,
+  public.accepts_plaintext_tokens,
   public.suspect_connection,
   public.lose_connection,
   public.lost_connections,

@@ -1,8 +1,10 @@
 """Tokens at rest: AES-256-GCM, bound to the user and the kind of token, under rotating keys.
 
-Owns the ciphertext's form: "v1." + URL-safe base64 of key id (4 bytes), nonce (12), ciphertext. A value without the
-mark is a plaintext of the original system: it opens as itself, and is sealed when it is next saved; so is what an older
-key sealed, so that a rotated key can be dropped once every token was refreshed. Called by `jobs/access_tokens`.
+Owns the ciphertext's form: "v2." + URL-safe base64 of key id (4 bytes), nonce (12), ciphertext, under a key of the
+user's own (HKDF): random nonces under one key for everybody's tokens would be safe for 2^32 of them only. "v1." was
+under the configured key itself; it opens, and is sealed anew when it is next saved, as is what an older key sealed, so
+that a rotated key can be dropped once every token was refreshed. A value without a mark is a plaintext of the original
+system, which opens as itself while those are accepted. Called by `jobs/access_tokens`.
 """
 
 from __future__ import annotations
@@ -11,33 +13,39 @@ import base64
 import binascii
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from sync.errors import TokenUnreadable
 
-_MARK = "v1."
+_MARK = "v2."
+_FORMER_MARK = "v1."
 _KEY_ID_BYTES = 4
 _NONCE_BYTES = 12
 
 
 class Vault:
-    """Seals with the first key, opens with any. Keys are 32 bytes."""
+    """Seals with the first key, opens with any. Keys are 32 bytes. `accepts_plaintext` is asked when one is met; once
+    it has said no, it is not asked again."""
 
-    def __init__(self, keys: Sequence[bytes]) -> None:
+    def __init__(self, keys: Sequence[bytes], accepts_plaintext: Callable[[], bool] = lambda: False) -> None:
         self._current = _key_id(keys[0])
-        self._ciphers = {_key_id(key): AESGCM(key) for key in keys}
+        self._keys = {_key_id(key): key for key in keys}
+        self._accepts_plaintext = accepts_plaintext
+        self._is_plaintext_over = False
 
     def seal(self, user_id: str, kind: str, token: str) -> str:
         """Ciphertext that opens only for the same user and kind ("access" or "refresh")."""
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = self._ciphers[self._current].encrypt(nonce, token.encode(), _bound_to(user_id, kind))
+        sealed = _cipher_of(self._keys[self._current], user_id).encrypt(nonce, token.encode(), _bound_to(user_id, kind))
         return _MARK + base64.urlsafe_b64encode(self._current + nonce + sealed).decode()
 
     def is_current(self, stored: str) -> bool:
-        """False for a plaintext of the original system, and for what an older key sealed: seal it anew."""
+        """False for a plaintext of the original system, the former form, and what an older key sealed: seal it anew."""
         try:
             raw = base64.urlsafe_b64decode(stored.removeprefix(_MARK)) if stored.startswith(_MARK) else b""
         except (binascii.Error, ValueError):
@@ -45,9 +53,10 @@ class Vault:
         return raw[:_KEY_ID_BYTES] == self._current
 
     def open(self, user_id: str, kind: str, stored: str) -> str:
-        """The token. Raises TokenUnreadable if no key fits or the ciphertext belongs to another row."""
-        if not stored.startswith(_MARK):
-            return stored
+        """The token. Raises TokenUnreadable if no key fits, the ciphertext belongs to another row, or it is a plaintext
+        and those are over; what `accepts_plaintext` raises."""
+        if not stored.startswith((_MARK, _FORMER_MARK)):
+            return self._plaintext(stored)
         try:
             raw = base64.urlsafe_b64decode(stored[len(_MARK) :])
         except (binascii.Error, ValueError):
@@ -55,13 +64,26 @@ class Vault:
         if len(raw) < _KEY_ID_BYTES + _NONCE_BYTES:
             raise TokenUnreadable("token_damaged", "the stored token is cut short")
         key_id, rest = raw[:_KEY_ID_BYTES], raw[_KEY_ID_BYTES:]
-        cipher = self._ciphers.get(key_id)
-        if cipher is None:
+        key = self._keys.get(key_id)
+        if key is None:
             raise TokenUnreadable("token_key_missing", "add the key it was sealed with to TOKEN_ENCRYPTION_KEYS")
+        cipher = _cipher_of(key, user_id) if stored.startswith(_MARK) else AESGCM(key)
         try:
             return cipher.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], _bound_to(user_id, kind)).decode()
         except InvalidTag:
             raise TokenUnreadable("token_not_this_users", "the stored token was sealed for another row") from None
+
+    def _plaintext(self, stored: str) -> str:
+        self._is_plaintext_over = self._is_plaintext_over or not self._accepts_plaintext()
+        if self._is_plaintext_over:
+            raise TokenUnreadable("token_not_sealed", "plaintexts of the original system are not accepted any more")
+        return stored
+
+
+def _cipher_of(key: bytes, user_id: str) -> AESGCM:
+    """A key of the user's own, which nobody has without the configured one."""
+    info = b"oauth tokens v2:" + user_id.lower().encode()
+    return AESGCM(HKDF(hashes.SHA256(), 32, None, info).derive(key))
 
 
 def _key_id(key: bytes) -> bytes:

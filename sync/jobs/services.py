@@ -64,7 +64,7 @@ def build_services(settings: Settings, clock: Callable[[], dt.datetime] = utc_no
         revoke_uri=settings.google_revoke_uri,
     )
     log: structlog.stdlib.BoundLogger = structlog.get_logger("sync")
-    vault = Vault(settings.token_encryption_keys)
+    vault = Vault(settings.token_encryption_keys, store.connections.accepts_plaintext)
     # Containers repeat both their names and their process ids.
     worker_name = f"{socket.gethostname()[:100]}:{secrets.token_hex(4)}:{os.getpid()}"
     return Services(

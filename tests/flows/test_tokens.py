@@ -7,9 +7,12 @@ import os
 import subprocess
 import sys
 
+import httpx
 import pytest
 
 from sync.clients.vault import Vault
+from sync.jobs.accounts.rotate_keys import Rotation, rotate_keys
+from tests.sealing import plaintexts_accepted
 from tests.world import Person, World
 
 
@@ -122,18 +125,50 @@ def test_a_key_that_is_missing_is_a_failure_by_name_and_no_lost_connection(world
     assert world.sweep(world.services_with()).outcomes[0].status == "completed"
 
 
-def test_a_plaintext_row_of_the_original_system_is_encrypted_at_its_first_use(world: World, alice: Person) -> None:
+def plant_plaintext(world: World, person: Person) -> None:
     world.db.execute(
         "update google_credentials set refresh_token = %s, access_token = 'ya29.plain', access_token_expires_at = null",
-        (alice.refresh_token,),
+        (person.refresh_token,),
     )
-    world.make_due(alice)
+    world.make_due(person)
 
-    assert world.sweep(world.services_with()).outcomes[0].status == "completed"
+
+def test_a_planted_plaintext_is_no_token(world: World, alice: Person) -> None:
+    plant_plaintext(world, alice)
+
+    outcome = world.sweep(world.services_with()).outcomes[0]
+
+    assert (outcome.status, outcome.error_code) == ("failed", "token_not_sealed")
+    assert world.google.counters()["calls"] == {}
+    answer = httpx.get(
+        f"{world.service.url}/functions/v1/calendars",
+        params={"userId": alice.user_id},
+        headers={"Authorization": f"Bearer {world.supabase.service_key}"},
+    )
+    assert (answer.status_code, answer.json()["code"]) == (409, "needs_reauth")
+    world.connect(alice)
+    world.await_equal(alice)
+
+
+def test_plaintexts_are_accepted_until_none_is_left(world: World, alice: Person) -> None:
+    plant_plaintext(world, alice)
+    with plaintexts_accepted(world):
+        store = world.services.store
+        assert not store.connections.end_plaintext()
+        assert store.connections.accepts_plaintext()
+        vault = Vault(world.settings.token_encryption_keys, store.connections.accepts_plaintext)
+        assert rotate_keys(store, vault, lambda _: None) == Rotation(sealed=1)
+        assert not store.connections.accepts_plaintext()
+
+
+def test_a_plaintext_row_of_the_original_system_is_encrypted_at_its_first_use(world: World, alice: Person) -> None:
+    plant_plaintext(world, alice)
+    with plaintexts_accepted(world):
+        assert world.sweep(world.services_with()).outcomes[0].status == "completed"
 
     stored = row(world, alice)
-    assert stored["refresh_token"].startswith("v1.")
-    assert stored["access_token"].startswith("v1.")
+    assert stored["refresh_token"].startswith("v2.")
+    assert stored["access_token"].startswith("v2.")
     assert alice.refresh_token not in dump(world)
 
 

@@ -33,12 +33,13 @@ PEOPLE = ("anon", "nobody", "alice", "bob", "service")
 class Access:
     """`read`, `write`: by caller, whose rows ("alice", "bob") they reach; a caller not named is denied.
 
-    `owner`: the column that tells whose row it is.
+    `owner`: the column that tells whose row it is. `only_grows`: the service adds rows, and changes none.
     """
 
     read: dict[str, str]
     write: dict[str, str]
     owner: str = "user_id"
+    only_grows: bool = False
 
 
 ALL = "alice bob"
@@ -58,6 +59,7 @@ RELATIONS = {
     # Belong to nobody; the test's rows name their person.
     "public.settings_generations": Access(read={"service": ALL}, write={"service": ALL}, owner="declared_by"),
     "public.service_processes": Access(read={"service": ALL}, write={"service": ALL}, owner="worker_name"),
+    "public.plaintext_tokens_ended": Access(read={"service": ALL}, write={}, owner="ended_by", only_grows=True),
     "public.calendar_status": Access(read={"service": ALL}, write={}),
     "public.calendar_sync_logs": OWN_ROWS,
     "public.calendar_webhooks": OWN_ROWS,
@@ -100,6 +102,8 @@ FUNCTIONS = {
     "calendar_internal.sweep_unseen",
     "calendar_internal.take_calendars",
     "calendar_internal.tell_user",
+    "public.accepts_plaintext_tokens",
+    "public.end_plaintext_tokens",
     "public.activate_channel",
     "public.add_calendars",
     "public.begin_channel",
@@ -216,8 +220,10 @@ def furnish(db: Database) -> House:
         db.insert("oauth_flows", nonce_hash=user_id, user_id=user_id, verifier="v1.v", expires_at="2040-01-01")
         db.insert("security_events", hour="2030-01-01", kind=user_id, address_prefix="*")
         db.insert("user_notifications", user_id=user_id, kind="calendar_lost", reason="gone", message="It is gone.")
+    db.admin.execute("delete from plaintext_tokens_ended")
     for generation, user_id in enumerate(people.values(), 1):
         db.insert("settings_generations", generation=generation, meaning="{}", declared_by=user_id)
+        db.insert("plaintext_tokens_ended", ended_by=user_id)
         db.insert("service_processes", worker_name=user_id, meaning="{}")
     return House(db, people)
 
@@ -280,7 +286,8 @@ def test_everyone_reaches_exactly_the_rows_meant_for_them(house: House, relation
 def test_only_the_service_inserts(house: House, relation: str) -> None:
     for caller in PEOPLE:
         with house.acting_as(caller) as connection:
-            may = "service" in RELATIONS[relation].write and caller == "service"
+            access = RELATIONS[relation]
+            may = caller == "service" and ("service" in access.write or access.only_grows)
             with pytest.raises(psycopg.errors.NotNullViolation if may else REFUSALS):
                 connection.execute(f"insert into {relation} default values".encode())
 

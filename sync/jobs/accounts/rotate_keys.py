@@ -3,7 +3,7 @@
 
 Works user by user, in order, each by compare-and-set: it may be interrupted and begun again at any time, beside a
 running
-service. Plaintexts of the original system are sealed too.
+service. Plaintexts of the original system are sealed too; once none is left, none is accepted any more.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ def rotate_keys(store: Store, vault: Vault, on_progress: Callable[[Rotation], No
             )
         after = batch[-1][0]
         on_progress(rotation)
+    store.connections.end_plaintext()
     return rotation
 
 

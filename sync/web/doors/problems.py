@@ -9,7 +9,7 @@ from collections.abc import Callable
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from sync.errors import RetryLater, StoreUnavailable, SyncError
+from sync.errors import RetryLater, StoreUnavailable, SyncError, TokenUnreadable
 
 
 class Problem(Exception):
@@ -52,6 +52,8 @@ def _of_failure(failure: SyncError) -> Problem:
         return Problem(503, "store_unavailable", "The database does not answer now; try again.", {"Retry-After": "5"})
     if isinstance(failure, RetryLater):
         return Problem(503, "google_unavailable", "Google does not answer now; try again.", {"Retry-After": "30"})
+    if isinstance(failure, TokenUnreadable):
+        return Problem(409, "needs_reauth", f"The stored grant cannot be read ({failure.code}); connect again.")
     return Problem(500, failure.code if failure.code.isidentifier() else "internal_error", "The service failed here.")
 
 

@@ -91,6 +91,14 @@ class ConnectionCalls:
             )
         )
 
+    def accepts_plaintext(self) -> bool:
+        """Whether stored tokens without a mark of encryption are the original system's."""
+        return bool(self._rpc.call("accepts_plaintext_tokens"))
+
+    def end_plaintext(self) -> bool:
+        """Whether no plaintext is left, so that none is accepted from now on."""
+        return bool(self._rpc.call("end_plaintext_tokens", p_by="rotate_keys"))
+
     def suspect(
         self, user_id: str, used_refresh_token: str | None, oauth_client: str, confirm_seconds: float
     ) -> Standing:
