@@ -179,7 +179,8 @@ class EventStatus(StrEnum):
     """Google's status of an event, and a meeting's (`calendar_events.status`, `meetings.status`).
 
     A meeting follows its event, moved by `commit_sync`. It becomes cancelled also when its occurrence vanishes, or when
-    its user removes the calendar or leaves; the commit that finds it again brings it back.
+    its user removes the calendar or leaves, or the calendar is long lost; the commit that finds it again brings it
+    back.
     """
 
     CONFIRMED = "confirmed"

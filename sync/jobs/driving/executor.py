@@ -1,6 +1,6 @@
 """The bounded in-process executor: small tasks after a delay, each key once. Called by the driver.
 
-Nothing that must happen: what it loses (a full queue, a crash) is found again, or is a figure that may be a little low.
+Holds nothing that must happen: what it loses (a full queue, a crash) is found again, or a figure is a little low.
 """
 
 from __future__ import annotations
