@@ -111,6 +111,7 @@ def test_sigterm_during_a_crons_sweep_gives_every_claim_back(world: World) -> No
         headers = {"Authorization": f"Bearer {world.supabase.service_key}"}
         url = f"http://127.0.0.1:{port}/functions/v1/calendar-polling-cron"
         sweeping = pool.submit(httpx.post, url, headers=headers, timeout=60)
+        wait_until(lambda: world.rpcs()["claim_due_calendars"] > 1, "the cron's sweep has begun")
         assert world.google.wait_held(hold)
         process.terminate()
         wait_until(lambda: not _listens(port), "it takes no more requests")
