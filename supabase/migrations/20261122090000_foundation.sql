@@ -218,6 +218,181 @@ create table if not exists public.calendar_events (
 comment on column public.calendar_events.enters_at is
   'The first start of this item at or after the horizon''s end that its family was last derived under; null: there is none.';
 
+comment on table public.calendar_webhooks is
+  'One row per watched calendar: its sync state, and the queue of work (due_at). The name is the original system''s. Written by the service alone.';
+comment on column public.calendar_webhooks.id is 'The calendar''s id in this database.';
+comment on column public.calendar_webhooks.user_id is 'Whose connection reads it.';
+comment on column public.calendar_webhooks.google_calendar_id is 'Google''s id of the calendar; ''primary'' for a user''s own.';
+comment on column public.calendar_webhooks.webhook_id is 'The current push channel (calendar_channels.id).';
+comment on column public.calendar_webhooks.resource_id is
+  'Google''s id of what the current channel watches: equal for channels of one calendar of one account.';
+comment on column public.calendar_webhooks.expiration_time is 'When the current channel lapses.';
+comment on column public.calendar_webhooks.sync_token is
+  'Google''s token of what was last committed; null: the calendar is to be listed whole.';
+comment on column public.calendar_webhooks.is_active is 'False: its user watches it no more.';
+comment on column public.calendar_webhooks.created_at is 'When it was first connected.';
+comment on column public.calendar_webhooks.updated_at is 'When the row last changed.';
+comment on column public.calendar_webhooks.last_webhook_received is 'When the last accepted notification came.';
+comment on column public.calendar_webhooks.last_poll_at is 'When it was last synced without a notification.';
+comment on column public.calendar_webhooks.webhook_failures is
+  'Missed pushes in a row: changes that a poll found and no notification had announced.';
+comment on column public.calendar_webhooks.due_at is 'When it next needs work: the queue. While it is leased, the end of the lease.';
+comment on column public.calendar_webhooks.due_reason is 'Why it is due then.';
+comment on column public.calendar_webhooks.not_before is
+  'No work before this: the pause between two syncs, a failure''s backoff, what Google asked for. No notification shortens it.';
+comment on column public.calendar_webhooks.lease_expires_at is 'Until when somebody works on it; null: nobody does.';
+comment on column public.calendar_webhooks.fence is 'Grows with every claim. What was begun under an older one is refused.';
+comment on column public.calendar_webhooks.committed_fence is 'The last claim that was ended.';
+comment on column public.calendar_webhooks.claimed_at is 'When it was last claimed.';
+comment on column public.calendar_webhooks.claimed_by is 'By which process (service_processes).';
+comment on column public.calendar_webhooks.claim_id is 'The call that claimed it, so that one whose answer was lost can be asked again.';
+comment on column public.calendar_webhooks.claims_unended is
+  'Claims in a row that were neither committed, ended nor given back: each may have killed its process.';
+comment on column public.calendar_webhooks.notifications_seen is 'Notifications accepted so far.';
+comment on column public.calendar_webhooks.notifications_synced is
+  'Of these, how many a sync has answered. Fewer than seen: a sync is owed.';
+comment on column public.calendar_webhooks.notified_since is 'When the first unanswered notification came.';
+comment on column public.calendar_webhooks.settings_generation is
+  'The generation of settings it was last listed whole under (settings_generations).';
+comment on column public.calendar_webhooks.time_zone is
+  'The calendar''s IANA zone when it was last synced; all-day events stand at its midnight.';
+comment on column public.calendar_webhooks.horizon_until is 'The furthest end of the horizon that rows were derived for.';
+comment on column public.calendar_webhooks.audited_at is 'When its meetings were last compared with a whole listing.';
+comment on column public.calendar_webhooks.poll_interval_seconds is 'The plan''s present interval between polls, in seconds.';
+comment on column public.calendar_webhooks.last_synced_at is 'When a sync last committed.';
+comment on column public.calendar_webhooks.last_change_at is 'When a sync last found a change.';
+comment on column public.calendar_webhooks.consecutive_failures is 'Failed syncs in a row.';
+comment on column public.calendar_webhooks.last_error_code is 'What the last failed sync failed of.';
+comment on column public.calendar_webhooks.last_error_at is 'When that was.';
+comment on column public.calendar_webhooks.paused_reason is 'Why nothing is asked of Google for it.';
+comment on column public.calendar_webhooks.paused_at is 'Since when.';
+comment on column public.calendar_webhooks.access_lost_at is
+  'Since when Google refuses this calendar alone. It is asked for rarely; nothing of it is wiped.';
+comment on column public.calendar_webhooks.retired_at is
+  'Since when its meetings ahead are cancelled because it could not be read for days.';
+comment on column public.calendar_webhooks.watch_retry_at is 'No try for its watch before this: a lease, or a backoff.';
+comment on column public.calendar_webhooks.watch_lead_seconds is 'How long before it lapses the current channel is renewed, in seconds.';
+comment on column public.calendar_webhooks.watch_due_at is 'When its watch is to be opened or renewed.';
+comment on column public.calendar_webhooks.watch_failures is 'Failed tries for its watch in a row.';
+comment on column public.calendar_webhooks.watch_error_code is 'What the last of them failed of.';
+comment on column public.calendar_webhooks.initial_sync is 'How the first listing stands.';
+comment on column public.calendar_webhooks.initial_events is 'Events mirrored by the first listing so far.';
+comment on column public.calendar_webhooks.initial_meetings is 'Meetings it made so far.';
+comment on column public.calendar_webhooks.duplicate_of is 'An original row for a calendar that has a newer row; never synced.';
+
+comment on table public.calendar_channels is
+  'Push channels at Google, one or more per calendar: a renewal overlaps. For the service alone.';
+comment on column public.calendar_channels.id is 'The channel''s id, ours to choose.';
+comment on column public.calendar_channels.calendar_id is 'The calendar it speaks for.';
+comment on column public.calendar_channels.user_id is 'Whose tokens opened it.';
+comment on column public.calendar_channels.resource_id is 'Google''s id of what it watches; needed to stop it.';
+comment on column public.calendar_channels.state is 'See docs/states.md.';
+comment on column public.calendar_channels.address is 'Where Google sends its notifications.';
+comment on column public.calendar_channels.expires_at is 'When it lapses by itself.';
+comment on column public.calendar_channels.opened_at is 'When Google opened it.';
+comment on column public.calendar_channels.last_notification_at is 'When it last spoke.';
+comment on column public.calendar_channels.last_message_number is 'The greatest message number it sent.';
+comment on column public.calendar_channels.notifications is 'Notifications accepted from it.';
+comment on column public.calendar_channels.refused is 'Notifications refused, for they named another resource.';
+comment on column public.calendar_channels.stop_after is 'Not to be stopped before this; null: it need not be.';
+comment on column public.calendar_channels.stop_attempts is 'Tries to stop it.';
+comment on column public.calendar_channels.error_code is 'Why it failed.';
+comment on column public.calendar_channels.created_at is 'When it was stored, before Google was asked.';
+comment on column public.calendar_channels.updated_at is 'When the row last changed.';
+
+comment on table public.calendar_events is
+  'The mirror of Google''s events: singles, series, exceptions and tombstones. Other people''s addresses stay at Google. For the service alone.';
+comment on column public.calendar_events.calendar_id is 'The calendar it stands in.';
+comment on column public.calendar_events.google_event_id is 'Google''s id of the item.';
+comment on column public.calendar_events.user_id is 'Whose calendar it is.';
+comment on column public.calendar_events.base_event_id is 'Its family: a series, those split off it, and all their exceptions.';
+comment on column public.calendar_events.recurring_event_id is 'The series it is an exception of.';
+comment on column public.calendar_events.kind is 'single, series or exception.';
+comment on column public.calendar_events.status is 'confirmed, tentative or cancelled (a tombstone).';
+comment on column public.calendar_events.starts_at is 'When it begins; of a series, its first occurrence.';
+comment on column public.calendar_events.ends_at is 'When it ends.';
+comment on column public.calendar_events.original_start_at is 'The start that an exception replaces.';
+comment on column public.calendar_events.google_updated_at is 'When it was last changed at Google.';
+comment on column public.calendar_events.details is 'Google''s JSON of it, trimmed to what can matter.';
+comment on column public.calendar_events.generation is 'The full listing (its fence) that saw it last.';
+comment on column public.calendar_events.sync_id is 'The sync that changed it last.';
+comment on column public.calendar_events.created_at is 'When it was first mirrored.';
+comment on column public.calendar_events.updated_at is 'When the row last changed.';
+
+comment on table public.calendar_sync_logs is
+  'One row per sync that was committed, skipped or failed. Users read their own; old rows are dropped (LOG_RETENTION_DAYS).';
+comment on column public.calendar_sync_logs.id is 'The row''s id.';
+comment on column public.calendar_sync_logs.user_id is 'Whose calendar it was.';
+comment on column public.calendar_sync_logs.sync_type is 'What asked for it.';
+comment on column public.calendar_sync_logs.status is 'How it ended.';
+comment on column public.calendar_sync_logs.events_processed is 'Items Google listed.';
+comment on column public.calendar_sync_logs.meetings_created is 'Rows inserted.';
+comment on column public.calendar_sync_logs.meetings_updated is 'Rows changed.';
+comment on column public.calendar_sync_logs.meetings_deleted is 'Rows that became cancelled.';
+comment on column public.calendar_sync_logs.error_message is 'What it failed of, without contents or secrets.';
+comment on column public.calendar_sync_logs.duration_ms is 'From the claim to the commit, in milliseconds.';
+comment on column public.calendar_sync_logs.created_at is 'When it ended.';
+comment on column public.calendar_sync_logs.sync_id is 'The sync''s id, which the rows it wrote carry.';
+comment on column public.calendar_sync_logs.calendar_id is 'The calendar.';
+comment on column public.calendar_sync_logs.fence is 'The claim.';
+comment on column public.calendar_sync_logs.reason is 'Why it ran, or was skipped.';
+comment on column public.calendar_sync_logs.is_full is 'Whether the whole calendar was listed.';
+comment on column public.calendar_sync_logs.google_calls is 'Requests sent to Google.';
+comment on column public.calendar_sync_logs.notifications is 'Notifications it answered.';
+comment on column public.calendar_sync_logs.events_changed is 'Rows of the mirror that changed.';
+comment on column public.calendar_sync_logs.audited is 'Meetings an audit compared.';
+comment on column public.calendar_sync_logs.differing is 'Of these, how many were wrong.';
+comment on column public.calendar_sync_logs.repaired is 'Of these, how many were put right.';
+comment on column public.calendar_sync_logs.latency_ms is 'From the first unanswered notification to the commit, in milliseconds.';
+comment on column public.calendar_sync_logs.error_code is 'The failure''s stable code.';
+
+comment on table public.google_credentials is
+  'One row per user: the grant that reads their calendars. Tokens are ciphertext. For the service alone.';
+comment on column public.google_credentials.user_id is 'Whose grant it is.';
+comment on column public.google_credentials.access_token is 'Ciphertext of the access token.';
+comment on column public.google_credentials.refresh_token is 'Ciphertext of the refresh token.';
+comment on column public.google_credentials.created_at is 'When it was first stored.';
+comment on column public.google_credentials.updated_at is 'When the row last changed.';
+comment on column public.google_credentials.access_token_expires_at is 'When the access token ends.';
+comment on column public.google_credentials.scopes is 'What the user granted.';
+comment on column public.google_credentials.status is 'See docs/states.md.';
+comment on column public.google_credentials.status_reason is 'Why it has this status.';
+comment on column public.google_credentials.status_at is 'Since when it has it.';
+comment on column public.google_credentials.refresh_token_expires_at is 'When the grant ends by itself, where Google said so.';
+comment on column public.google_credentials.google_account is 'The Google account''s address, where the grant lets us read it.';
+comment on column public.google_credentials.former_account is
+  'The address before the last reconnection, while it is unproven that the account is the same.';
+comment on column public.google_credentials.refresh_lease_until is
+  'Until when somebody refreshes the access token: two workers do not at once.';
+comment on column public.google_credentials.oauth_client is 'The OAuth client that the grant was given to, as a fingerprint or id.';
+
+comment on table public.meetings is
+  'One row per occurrence inside the horizon that has a join link. A row is never deleted by a sync: what vanished becomes cancelled. Users read their own.';
+comment on column public.meetings.id is 'The row''s id, kept for the occurrence''s life.';
+comment on column public.meetings.user_id is 'Whose calendar it stands in.';
+comment on column public.meetings.google_calendar_event_id is
+  'Google''s id of the single event, or {series}_{original start} of an occurrence.';
+comment on column public.meetings.title is 'The event''s title.';
+comment on column public.meetings.description is 'As Google has it, which may be HTML written by anybody: show it as text.';
+comment on column public.meetings.meeting_url is 'The link to join by.';
+comment on column public.meetings.start_time is 'When it begins.';
+comment on column public.meetings.end_time is 'When it ends.';
+comment on column public.meetings.event_status is 'The user''s own answer.';
+comment on column public.meetings.bot_status is 'How far a bot is; not the calendar''s to say.';
+comment on column public.meetings.created_at is 'When it came into the horizon.';
+comment on column public.meetings.updated_at is 'When the row last changed.';
+comment on column public.meetings.calendar_id is 'The calendar it stands in; null: an original row without one.';
+comment on column public.meetings.base_event_id is 'Its family in the mirror.';
+comment on column public.meetings.status is 'confirmed, tentative or cancelled.';
+comment on column public.meetings.status_reason is 'Why it is cancelled.';
+comment on column public.meetings.is_all_day is 'Whether it has dates instead of times.';
+comment on column public.meetings.time_zone is 'The IANA zone it was written in.';
+comment on column public.meetings.provider is 'The meeting service, as a slug.';
+comment on column public.meetings.room_key is 'Equal for two links into one room.';
+comment on column public.meetings.sync_id is 'The sync that changed it last (calendar_sync_logs).';
+comment on column public.meetings.entered_horizon_at is 'When the rolling horizon, not a change in the calendar, brought this row in.';
+comment on column public.meetings.is_private is 'Whether its event is private at Google.';
+
 -- 3. Original constraints that no longer fit --------------------------------------------------------------------
 
 -- A column that this service does not write must not stop its inserts, and a calendar exists before its channel does.
@@ -587,8 +762,14 @@ create policy users_read_their_meetings on public.meetings
   for select to authenticated using ((select auth.uid()) = user_id);
 create policy users_read_their_sync_logs on public.calendar_sync_logs
   for select to authenticated using ((select auth.uid()) = user_id);
+comment on policy users_read_their_calendars on public.calendar_webhooks is
+  'Users see their own calendars, of these the columns granted to them.';
+comment on policy users_read_their_meetings on public.meetings is 'Users see their own meetings.';
+comment on policy users_read_their_sync_logs on public.calendar_sync_logs is 'Users see the logs of their own calendars.';
 
 -- Helpers of the sync functions live where PostgREST does not look.
 create schema if not exists calendar_internal;
 revoke all on schema calendar_internal from public, anon, authenticated;
 grant usage on schema calendar_internal to service_role;
+comment on schema calendar_internal is
+  'Parts of the functions of public, out of reach of the API. Only the service may use it.';

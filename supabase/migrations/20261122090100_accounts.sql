@@ -54,6 +54,18 @@ create table if not exists public.user_notifications (
   mailed_at timestamptz,
   constraint user_notifications_kind check (kind in ('reconnect_needed', 'reconnected', 'calendar_lost', 'calendar_back'))
 );
+comment on table public.user_notifications is 'What users are told, once. Users read their own and mark them as read.';
+comment on column public.user_notifications.id is 'The notification''s id.';
+comment on column public.user_notifications.user_id is 'Who is told.';
+comment on column public.user_notifications.kind is 'What it is about.';
+comment on column public.user_notifications.reason is 'Its stable code.';
+comment on column public.user_notifications.message is 'A sentence for the user.';
+comment on column public.user_notifications.calendar_id is 'The calendar it is about, if one.';
+comment on column public.user_notifications.created_at is 'When it was told.';
+comment on column public.user_notifications.read_at is 'When its user read it.';
+comment on column public.user_notifications.resolved_at is 'When it held no more.';
+comment on column public.user_notifications.mail_after is 'When its mail may be sent: a lease and a backoff.';
+comment on column public.user_notifications.mailed_at is 'When it was mailed.';
 
 -- a user's notifications, newest first
 create index if not exists user_notifications_of_user on public.user_notifications (user_id, created_at desc);
@@ -78,6 +90,9 @@ create policy users_read_their_notifications on public.user_notifications
 drop policy if exists users_mark_their_notifications on public.user_notifications;
 create policy users_mark_their_notifications on public.user_notifications
   for update to authenticated using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
+comment on policy users_read_their_notifications on public.user_notifications is 'Users see what they themselves were told.';
+comment on policy users_mark_their_notifications on public.user_notifications is
+  'Users mark what they were told as read; the grant is for that column alone.';
 
 -- Tells a user; what they were told already and is still so is not told again.
 create or replace function calendar_internal.tell_user(
@@ -599,6 +614,14 @@ create table if not exists public.oauth_flows (
   taken_by uuid,
   created_at timestamptz not null default now()
 );
+comment on table public.oauth_flows is
+  'One row per way through Google''s consent page. Who reads the table can neither forge a return nor redeem a code. For the service alone.';
+comment on column public.oauth_flows.nonce_hash is 'SHA-256 of the state''s nonce.';
+comment on column public.oauth_flows.user_id is 'Who began it.';
+comment on column public.oauth_flows.verifier is 'The PKCE verifier, as ciphertext bound to user and nonce.';
+comment on column public.oauth_flows.expires_at is 'When it ends unused.';
+comment on column public.oauth_flows.taken_by is 'The return that took it.';
+comment on column public.oauth_flows.created_at is 'When it was begun.';
 
 -- begin_oauth_flow: what has expired; a user's pending flows
 create index if not exists oauth_flows_by_expiry on public.oauth_flows (expires_at);
@@ -956,3 +979,48 @@ grant execute on function
   public.erase_user,
   public.export_user
 to service_role;
+
+-- Functions, as the comments above them say. Written by scripts/document_sql.
+comment on function calendar_internal.tell_user is 'Tells a user; what they were told already and is still so is not told again.';
+comment on function calendar_internal.resolve_told is 'Ends what a user was told of a kind. True if they had been told.';
+comment on function public.claim_unmailed_notifications is 'Leases up to p_limit notifications that still hold, ask something of the user, and were not mailed. What is older than
+p_oldest_seconds is not mailed any more: mail that was switched on today is not about last month.';
+comment on function public.mark_mailed is 'It was sent. A mail whose process died before this is sent once more: better twice than never.';
+comment on function calendar_internal.take_calendars is 'Takes calendars into watching, as a step of connecting or of choosing: new ones, and those that were watched no more. They wait
+p_watch_seconds for their watch.';
+comment on function public.connect_calendars is 'Connects a user (again): stores the grant, takes the named calendars into watching, ends every pause that the lost
+grant caused. The calendars wait p_watch_seconds for their watch to be opened before anyone lists them: a change
+between a listing and a later watch would be announced by nobody.';
+comment on function public.begin_refresh is 'Leave to refresh, for one worker at a time. may_refresh false with an access token: another worker has brought a new one
+since p_seen_access_token; without one: another worker is at it, ask again soon. A worker that dies holds others up for
+p_lease_seconds only.';
+comment on function public.release_refresh is 'Gives the leave to refresh back: the token endpoint did not answer, and the next one may try.';
+comment on function public.save_tokens is 'Keeps a fresh access token for all processes, a refresh token that Google rotated, and the OAuth client they were given to.
+They are kept only if the refresh token still is the one that was used: a reconnection in between wins. Whatever was
+suspected of the grant is over.';
+comment on function public.read_tokens is 'Tokens of up to p_limit users after p_after, for sealing them anew under another key.';
+comment on function public.replace_ciphertext is 'Replaces ciphertexts by ciphertexts of the same tokens, unless somebody replaced the tokens meanwhile.';
+comment on function public.lose_connection is 'The grant is dead: syncing, polling and renewing stop for this user until they reconnect. True only the first time; then
+they are told, by p_message. A reconnection since p_used_refresh_token was read wins: then nothing changes.';
+comment on function public.begin_oauth_flow is 'Remembers a flow for p_seconds. Expired flows go at this occasion, and all but the newest 19 of this user: nobody comes back
+from more consent pages than that. A repeated call changes nothing.';
+comment on function public.take_oauth_flow is 'A flow comes back: ''ok'' with its verifier, to one return only; else ''expired'', or ''used'' (also when nobody knows it).
+Guarantee: of any number of returns at once one gets ''ok''; it gets it again when it asks again.';
+comment on function public.read_connection is 'A user''s connection and all their calendars with their watches and first syncs, as one object (PostgREST cuts row sets).
+Tokens leave as ciphertext, for the service alone.';
+comment on function calendar_internal.leave_calendars is 'Stops watching calendars, as one step of the transaction that decided it. Their mirror goes, their sync state begins anew, their
+channels are to be stopped. p_meetings: ''delete'' their rows, or ''keep'' them: then what is not over yet is cancelled for
+p_reason, because nobody keeps it true any more.
+Guarantee: a sync, a roll or a watch that runs meanwhile commits nothing: the fence moved on.';
+comment on function public.add_calendars is 'More calendars of a connected user. Nothing (and no row) for one who is not connected.';
+comment on function public.remove_calendars is 'Calendars the user wants watched no more: their names, and the channels that are to be stopped. A repeated call answers the
+same and changes nothing.';
+comment on function public.begin_disconnect is 'Ends a user''s connection: from here on nothing is claimed, synced, watched or refreshed for them. Answers what is still to be
+done at Google: the tokens to revoke, and the channels to stop with them. The tokens stay until finish_disconnect, so that a
+process that dies in between loses nothing: a repeated call gives them again, and unfinished_disconnects finds them.';
+comment on function public.finish_disconnect is 'What had to be done at Google was tried: the tokens go. Not if the user has connected again meanwhile.';
+comment on function public.unfinished_disconnects is 'Users whose disconnecting was begun p_after_seconds ago or longer, and never finished: its process died.';
+comment on function public.erase_user is 'Deletes every row of a user but the one in auth.users, which is Supabase Auth''s. Answers how many of each table. What hangs on
+a calendar goes with it.';
+comment on function public.export_user is 'A user''s rows of one table, in pages: {rows, last}. p_after: the last key of the page before ('''' for the first). Tokens and
+what else only the service may know are left out.';

@@ -10,12 +10,22 @@ create table if not exists public.settings_generations (
   declared_by text not null,
   declared_at timestamptz not null default now()
 );
+comment on table public.settings_generations is
+  'What settings make of rows, as a fact of this database that only moves forward. For the service alone.';
+comment on column public.settings_generations.generation is 'Grows with every change.';
+comment on column public.settings_generations.meaning is 'hide_private, horizon_past_days, horizon_future_days, sync_format.';
+comment on column public.settings_generations.declared_by is 'The process that declared it.';
+comment on column public.settings_generations.declared_at is 'When.';
 
 create table if not exists public.service_processes (
   worker_name text primary key,
   meaning jsonb not null,
   seen_at timestamptz not null default now()
 );
+comment on table public.service_processes is 'The processes seen lately, and the meaning each is configured with. For the service alone.';
+comment on column public.service_processes.worker_name is 'The process.';
+comment on column public.service_processes.meaning is 'What its settings would make of rows.';
+comment on column public.service_processes.seen_at is 'When it last spoke.';
 
 alter table public.settings_generations enable row level security;
 alter table public.service_processes enable row level security;

@@ -18,6 +18,15 @@ create table if not exists public.calendar_notifications (
   received_at timestamptz not null,
   constraint calendar_notifications_outcome check (outcome in ('due', 'handshake', 'dead_channel', 'refused'))
 );
+comment on table public.calendar_notifications is
+  'Notifications that could not be counted at once, for somebody held their calendar or channel. Every claim drains them. For the service alone.';
+comment on column public.calendar_notifications.id is 'The notification''s id in this database.';
+comment on column public.calendar_notifications.calendar_id is 'Its channel''s calendar.';
+comment on column public.calendar_notifications.channel_id is 'The channel that sent it.';
+comment on column public.calendar_notifications.outcome is 'What it came to.';
+comment on column public.calendar_notifications.resource_id is 'The resource it named.';
+comment on column public.calendar_notifications.message_number is 'Google''s number of it.';
+comment on column public.calendar_notifications.received_at is 'When it came.';
 create index if not exists calendar_notifications_of_calendar on public.calendar_notifications (calendar_id);
 
 -- Whose turn it is to have a user's calendars polled, connected or listed.
@@ -26,6 +35,10 @@ create table if not exists public.user_turns (
   holder uuid not null,
   expires_at timestamptz not null
 );
+comment on table public.user_turns is 'Whose turn it is to have a user''s calendars polled, connected or listed. For the service alone.';
+comment on column public.user_turns.for_user is 'The user.';
+comment on column public.user_turns.holder is 'The asker.';
+comment on column public.user_turns.expires_at is 'When the turn ends by itself.';
 
 -- Jobs that one process does for all: when each was last taken up, and by whom.
 create table if not exists public.service_jobs (
@@ -34,6 +47,11 @@ create table if not exists public.service_jobs (
   taken_by text not null,
   every_seconds double precision
 );
+comment on table public.service_jobs is 'Jobs that one process does for all. For the service alone.';
+comment on column public.service_jobs.name is 'The job.';
+comment on column public.service_jobs.taken_at is 'When it was last taken up.';
+comment on column public.service_jobs.every_seconds is 'Of a cron: seconds between its last two runs.';
+comment on column public.service_jobs.taken_by is 'By which process.';
 
 alter table public.calendar_notifications enable row level security;
 alter table public.user_turns enable row level security;
@@ -620,6 +638,13 @@ create table if not exists public.calendar_staged_items (
   details jsonb not null,
   primary key (calendar_id, google_event_id)
 );
+comment on table public.calendar_staged_items is
+  'What a listing named, until its last page: of a listing too large for one process'' memory. For the service alone.';
+comment on column public.calendar_staged_items.calendar_id is 'The calendar that is listed.';
+comment on column public.calendar_staged_items.google_event_id is 'Google''s id of the item.';
+comment on column public.calendar_staged_items.base_event_id is 'Its family.';
+comment on column public.calendar_staged_items.fence is 'The claim that lists.';
+comment on column public.calendar_staged_items.details is 'Google''s JSON of it, trimmed.';
 
 -- Families that could not be read or written, and why. Their mirror and meetings stay as they were; the next full listing
 -- tries them again.
@@ -633,6 +658,14 @@ create table if not exists public.calendar_set_aside (
   primary key (calendar_id, base_event_id),
   constraint calendar_set_aside_reason check (reason in ('unreadable', 'refused'))
 );
+comment on table public.calendar_set_aside is
+  'Families of events that could not be read or written. Their mirror and meetings stay as they were; the next full listing tries them again. For the service alone.';
+comment on column public.calendar_set_aside.calendar_id is 'The calendar they stand in.';
+comment on column public.calendar_set_aside.base_event_id is 'The family.';
+comment on column public.calendar_set_aside.reason is 'unreadable: nothing can be made of it; refused: the database cannot take it.';
+comment on column public.calendar_set_aside.error_code is 'What broke; unknown_tombstone: nothing tells what was deleted.';
+comment on column public.calendar_set_aside.sync_id is 'The sync that set it aside.';
+comment on column public.calendar_set_aside.created_at is 'When it was first set aside.';
 
 create index if not exists calendar_staged_items_family on public.calendar_staged_items (calendar_id, base_event_id);
 
@@ -1376,3 +1409,92 @@ $$;
 -- For the service alone.
 revoke all on function public.sample_for_audit from public, anon, authenticated;
 grant execute on function public.sample_for_audit to service_role;
+
+-- Functions, as the comments above them say. Written by scripts/document_sql.
+comment on function calendar_internal.drain_notifications is 'Counts notifications that wait in calendar_notifications, of up to p_limit calendars (of these, if named): the calendar
+becomes due, its channel''s figures grow. Answers how many notifications were counted.
+Guarantee: waits for nobody; what is locked stays for the next call. Each notification is counted once.';
+comment on function public.record_notification is 'A notification is a hint without data: it raises a counter and makes the calendar due. One call, whatever happens.
+Guarantee: an accepted notification is never lost, also while a sync of the calendar runs; none shortens a lease, the
+pause between two syncs of a burst, or the backoff of a failing calendar; none waits for a lock: what cannot be counted
+at once is left in calendar_notifications, which every claim drains.
+Answers outcome: due | handshake | dead_channel | unknown_channel | refused.';
+comment on function calendar_internal.claimed is 'What a claim gives of these calendars, in this order.';
+comment on function calendar_internal.pick_due is 'Due calendars of one lane, locked, the longest due first. Spread over users: at most p_per_user of each.';
+comment on function public.claim_due_calendars is 'Leases up to p_limit calendars, the longest due of each lane first:
+  notified   a notification waits            first      never synced, or to be listed whole
+  poll       the plan''s own date has come    suspect    its last claims were never ended: they may have killed who held them
+p_room: how many of each lane at most ({"notified": 3, …}; a lane that is not named gets none); without it polls and first
+syncs keep a third of p_limit, however many notifications wait, and suspects are left. A suspect is never claimed together
+with another calendar. With p_calendar_ids only among these, of every lane; with p_even_if_not_due also those that are not
+due (an operator asked), but never one that is leased or in its backoff. At most p_per_user calendars of one user.
+p_ahead_seconds: also what becomes due within that time, but for what is in its backoff (a cron that nobody relieves looks
+ahead to its next run).
+p_claim_id names the call: asked again, it gives the same leases and takes no more.
+Guarantee: no two callers hold a lease on one calendar; a claim that is never finished lapses with its lease, and is
+counted (claims_unended): from the fourth on the calendar waits longer and longer before it is claimed again.';
+comment on function public.keep_leases is 'Keeps all leases of a process at once, and its users'' turns: what its heartbeat calls. Answers the calendars of which the
+lease is still its own; of the others it was lost, and their work must stop.';
+comment on function public.release_calendar is 'Gives a claim back untouched (a worker that stops): the calendar is due for somebody else as soon as its backoff and
+the pause between two syncs allow.';
+comment on function public.take_turn is 'One user''s turn: of polls, connects and listings that somebody asked for one runs at a time. False: another one does.
+p_holder names the asker: asked again, it has its turn still.';
+comment on function public.end_turn is 'Ends a turn. A repeated call changes nothing.';
+comment on function public.cron_interval is 'Notes a run of a cron, and answers the seconds between its last two; null: there was none before. Calls that follow each
+other within p_same_run_seconds of the first are one run.';
+comment on function public.since_job is 'Seconds since a job was last taken up; null: never.';
+comment on function public.take_job is 'Whether the caller is to do a job that one process does for all, every so many seconds. True at most once in that time.';
+comment on function public.end_claim is 'Ends a claim without a sync, for a reason: ''skipped'' (the plan found no need) or ''failed''. Writes the log row. A failure
+counts and sets the backoff that no notification shortens. p_lost_message: Google refuses this
+calendar; what its user is told then.
+Guarantee: nothing of the calendar''s events, meetings or token changes; a repeated call changes nothing.';
+comment on function public.sweep_state is 'What a sweep leaves behind: calendars still due, and calendars a notification within p_stale_hours vouches for, so that they
+need no poll. Both are counted to 1000: the answer costs the same however many there are.';
+comment on function public.calendars_of_user is 'The calendars of one user that a poll is about, and how long each is not to be asked for yet.';
+comment on function calendar_internal.apply_events is 'Upserts mirror rows of one calendar. A row is written only when it differs, or when the generation must mark it seen; the
+count is of those that differ.';
+comment on function calendar_internal.apply_meetings is 'Makes the meetings of whole event families equal to what was derived for them.
+p_part: families [{base_event_id, known_from}] that were derived anew and are named here to their end; meetings, every
+  occurrence they have, with its placement:
+    inside   in the horizon: inserted or updated
+    before   ended before the horizon: history, only updated
+    beyond   starts after the horizon: a row it already has is withdrawn, and comes back when the horizon reaches it
+  present: occurrences of theirs that earlier parts wrote; withheld and ended: occurrences that are no meetings, and why.
+A row of these families that is not named is gone if it ends after absent_from; one that is over already, only if the
+family is known since before it (known_from), or if it is withheld or ended.
+Guarantee: a row is written only when its content differs; the counts are rows written.';
+comment on function calendar_internal.apply_entries is 'When what lies behind the horizon is to enter it: on every mirror row of the families that a part closes (p_part: families,
+entering {event id: first start at or after the horizon''s end}). Answers the first of all the calendar''s.';
+comment on function calendar_internal.sweep_unseen is 'What a full sync''s generation did not see is gone: mirror rows are dropped, live meetings ahead end. What is over stays as it
+was, and what was set aside too: nothing is known of it.';
+comment on function public.read_families is 'Whole families of the mirror, by their base ids and by the ids of members (a bare tombstone may not tell its family), and
+by base id the start of the first meeting of each that has any: what a delta is merged into. One jsonb, for PostgREST cuts
+row sets at 1000.';
+comment on function public.first_starts is 'By base id the start of the first meeting before an instant, of those families that have any.';
+comment on function public.stage_items is 'Keeps items of a listing until its last page, the latest version of each. p_is_first: what an earlier listing left goes.
+False: the fence moved on. A repeated call changes nothing.';
+comment on function public.read_staged_items is 'Staged items of the families that follow a base id, in order: whole families, together about p_limit items, at least one
+family. {items, last}: ask again after `last`, until it is null.';
+comment on function public.stage_sync is 'A part of a sync that is too large for one payload: complete families, of a full sync under the fence as generation.
+Idempotent. It only writes what is true of the calendar already; what is gone unseen, and the token, wait for commit_sync.';
+comment on function public.commit_sync is 'The one commit of a sync: mirror, meetings, token, counters, next due time and log row, together.
+p_sync: sync_id, sync_type, reason, is_full, sync_token, generation, time_zone, notifications_read, horizon_until,
+  next_poll_seconds, next_reason, coalesce_seconds, missed_push, reopen_watch, events_processed, google_calls, duration_ms,
+  staged {created, updated, deleted, events}, audited (meetings compared; for an audit only), and the part itself:
+  calendar_back_message, set_aside [{base_id, reason, code}], events, forgotten, and what apply_meetings takes.
+Guarantees: refused when the fence moved on (another worker has the calendar), or when other settings are in force than
+those it was made under (generation); a second call of the same fence changes
+nothing and gives the first one''s answer; a notification that came since the claim leaves the calendar due.';
+comment on function public.claim_rolling_calendars is 'Leases up to p_limit calendars that something enters, what waits the longest first: p_until is the horizon''s end, of which
+the last p_lag_seconds may wait, so that what enters together is written together. The lease is the one of a sync, so no
+sync of the calendar runs meanwhile; due_at stays, so a roller that dies delays nothing but itself.';
+comment on function public.read_entering is 'The families that have something to enter before an instant, as Google''s trimmed JSON, and `since`: they have meetings for
+all that starts before it. At most p_limit families, in order; the caller asks again after the last base id it got.';
+comment on function public.commit_roll is 'Writes what entered, part by part; the last part ends the claim. A repeated call changes nothing. An empty last part gives the
+claim back; without p_horizon_until nothing was derived up to there.
+Answers whether a notification came meanwhile: then the calendar is due at once.';
+comment on function calendar_internal.explain_facts is 'A calendar''s part of the facts: the mirror''s family as Google''s trimmed JSON, the row, and the sync that wrote the row last.';
+comment on function public.explain_meeting is 'By the id of a row of meetings: null when there is none.';
+comment on function public.explain_event is 'By Google''s id, in each watched calendar (of one user, if given) that knows the event''s family or has its row; up to 20.';
+comment on function public.sample_for_audit is 'The p_limit calendars whose last audit is the longest ago, if at all; marked at once, so that two samplers do not take the
+same ones. With p_calendar_ids these and no others.';

@@ -444,3 +444,20 @@ grant execute on function
   public.retire_lost_calendars,
   public.end_channel
 to service_role;
+
+-- Functions, as the comments above them say. Written by scripts/document_sql.
+comment on function public.claim_expiring_watches is 'Leases up to p_limit calendars whose watch is due: its channel lapses soon, or it has none. watch_retry_at is the lease and,
+after a failure, the backoff.';
+comment on function public.watches_due is 'How many watches claim_expiring_watches would find (counted to 1000): what a renewal leaves behind.';
+comment on function public.begin_channel is 'Stores a channel before Google is asked for it, so that no notification can come from one we do not know.';
+comment on function public.activate_channel is 'Google opened the channel: it becomes the calendar''s current one, all earlier ones are superseded and stoppable. If
+there was no other live channel, changes may have gone unannounced: the calendar becomes due. A channel of a calendar that is
+watched no more never becomes live. Of two names of one calendar `primary` stays, and the other one is let go.
+Answers the channels to stop. A repeated call changes nothing.';
+comment on function public.fail_channel is 'The watch was not opened, or nobody knows whether it was. Everything else stays as it is; a calendar never synced
+becomes due, for it has waited for its watch. A repeated call changes nothing, nor one that comes after the channel was
+activated or given up.';
+comment on function public.claim_dead_channels is 'Leases channels that should be dead and can be stopped. A channel whose opening was never finished (its process died)
+counts as failed after p_abandoned_seconds; one that has lapsed by itself need not be stopped any more.
+Guarantee: a channel that speaks for a watched calendar is never among them.';
+comment on function public.end_channel is 'The end of a channel: stopped by us, unknown to Google, or (p_retry_seconds given) still to be stopped later.';

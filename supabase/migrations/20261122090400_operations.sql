@@ -68,6 +68,25 @@ cross join lateral (
     exists (select 1 from public.service_processes p where p.seen_at > now() - interval '2 minutes') as is_driven
 ) fact
 where w.duplicate_of is null;
+comment on view public.calendar_status is
+  'One row per calendar: how it stands, why, and when at the latest it is looked at again. For operators.';
+comment on column public.calendar_status.calendar_id is 'The calendar.';
+comment on column public.calendar_status.user_id is 'Its user.';
+comment on column public.calendar_status.google_calendar_id is 'Google''s id of it.';
+comment on column public.calendar_status.state is 'See docs/states.md.';
+comment on column public.calendar_status.reason is 'Why it has this state.';
+comment on column public.calendar_status.last_synced_at is 'When a sync last committed.';
+comment on column public.calendar_status.last_webhook_received is 'When the last notification came.';
+comment on column public.calendar_status.last_poll_at is 'When it was last polled.';
+comment on column public.calendar_status.next_look_at is 'When it is looked at next.';
+comment on column public.calendar_status.next_look_reason is 'Why then.';
+comment on column public.calendar_status.poll_interval_seconds is 'The plan''s interval, in seconds.';
+comment on column public.calendar_status.notifications_waiting is 'Notifications that no sync has answered.';
+comment on column public.calendar_status.webhook_failures is 'Missed pushes in a row.';
+comment on column public.calendar_status.consecutive_failures is 'Failed syncs in a row.';
+comment on column public.calendar_status.channel_id is 'Its live push channel.';
+comment on column public.calendar_status.channel_expires_at is 'When that lapses.';
+comment on column public.calendar_status.watch_failures is 'Failed tries for a watch in a row.';
 
 revoke all on table public.calendar_status from public, anon, authenticated, service_role;
 grant select on table public.calendar_status to service_role;
@@ -93,6 +112,15 @@ create table if not exists public.security_events (
   primary key (hour, kind, address_prefix),
   constraint security_events_lengths check (char_length(kind) between 1 and 40 and char_length(address_prefix) between 1 and 50)
 );
+comment on table public.security_events is 'What the doors refused, counted by hour, kind and coarse address. For the service alone.';
+comment on column public.security_events.hour is 'The hour it is counted in.';
+comment on column public.security_events.kind is 'The kind of refusal.';
+comment on column public.security_events.address_prefix is 'The caller''s network, or * for all.';
+comment on column public.security_events.count is 'How many.';
+comment on column public.security_events.last_at is 'The last of them.';
+comment on column public.security_events.batches is 'Batches counted in, so that a repeated one counts once.';
+comment on column public.security_events.alerted_at is 'When it was told as an alert.';
+comment on column public.security_events.alert_batch is 'The batch that told it.';
 
 alter table public.security_events enable row level security;
 revoke all on table public.security_events from public, anon, authenticated, service_role;
@@ -294,3 +322,17 @@ begin
   end loop;
 end
 $$;
+
+-- Functions, as the comments above them say. Written by scripts/document_sql.
+comment on function public.record_security_events is 'Adds a process''s batch ([{hour, kind, address_prefix, count}], 1000 at most) and drops hours older than p_keep_days.
+Answers the kinds that reached p_alert_at in an hour by it.
+Guarantee: a batch counts once and alerts once, however often it is sent; each hour and kind alerts once; an hour never
+has more than p_hour_rows rows beside the ''*'' of each kind.';
+comment on function public.drop_old_logs is 'One step through the sync logs older than p_keep_days, in order from after the row (p_after_at, p_after_id): looks at p_limit
+rows and drops them, but for the newest of each calendar. `seen` below p_limit: there is no more.
+Guarantee: the newest log of a calendar stays, however old; who goes on from `last_at` and `last_id` sees each row once.';
+comment on function public.drop_old_channels is 'Drops up to p_limit channels that are over and were touched last p_keep_days ago. Answers how many.
+Guarantee: none that is opening or live, and none that Google may still speak through: where nobody knows when it lapses, a
+month more than the longest life of a channel has passed.
+In its index''s order, or a step would read and sort all that is old.';
+comment on function public.drop_left_items is 'Drops up to p_limit items that a listing kept and nobody will read: its claim is over, or was left a day ago. Answers how many.';

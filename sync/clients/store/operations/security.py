@@ -1,4 +1,4 @@
-"""What was refused, counted. SQL: security_events."""
+"""What was refused, counted. SQL: operations, security events."""
 
 from __future__ import annotations
 
