@@ -7,9 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from scripts.stack import migrate
 from scripts.stack.migrate import find_migrations
+from tests.sql.conftest import Scratch
 from tests.sql.database import Database
 from tests.workflows.cron_service import ROOT
 
@@ -47,8 +52,18 @@ order by 1
 """
 
 
-def test_everything_of_ours_has_a_comment(db: Database) -> None:
-    assert [row["name"] for row in db.rows(UNSAID)] == []
+@pytest.fixture
+def fresh(scratch: Scratch) -> Iterator[Database]:
+    """A database of its own: other tests may have left something of theirs in the shared one."""
+    admin_url, owner_url = scratch.create()
+    migrate.apply(owner_url)
+    db = Database(admin_url, owner_url)
+    yield db
+    db.close()
+
+
+def test_everything_of_ours_has_a_comment(fresh: Database) -> None:
+    assert [row["name"] for row in fresh.rows(UNSAID)] == []
 
 
 def test_the_page_and_the_comments_are_what_the_command_writes() -> None:
