@@ -9,7 +9,7 @@ import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sync.core.polling.poll_policy import LOOKS, vouched_until
+from sync.core.polling.poll_policy import LOOKS, after_skip, vouched_until
 from sync.model import Claim
 from sync.states import SyncType
 
@@ -48,12 +48,14 @@ def plan_sync(
     forced: bool,
     now: dt.datetime,
     generation: int,
+    jitter: float,
     ahead_seconds: float = 0.0,
 ) -> SyncPlan:
     """The documented rule over the facts of the claim.
 
     `asked`: an operator or the user asked for this poll. `forced`: they asked for it whatever push says.
     `generation`: of the settings in force; a calendar that was listed whole under another one is listed anew.
+    `jitter` in [0, 1) spreads the look after a skip.
     """
     why_full = _why_full(claim, generation)
     action = SyncAction.FULL if why_full else SyncAction.INCREMENTAL
@@ -73,7 +75,7 @@ def plan_sync(
     until = now + dt.timedelta(seconds=ahead_seconds)
     vouched = vouched_until(claim.last_webhook_received, stale_hours, until) if claim.is_watched else None
     if vouched and not owed and not why_full and not forced:
-        seconds = (vouched - now).total_seconds()
+        seconds = after_skip(vouched - now, stale_hours, jitter)
         sync_type = SyncType.MANUAL if asked else SyncType.INCREMENTAL
         return SyncPlan(SyncAction.SKIP, sync_type, "recent_notification", seconds)
     if asked:

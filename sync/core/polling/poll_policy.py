@@ -16,6 +16,9 @@ SPREAD_FROM = 0.75
 SPREAD_TO = 0.95
 # After each missed push in a row the interval halves, but a calendar is never polled more often than this.
 SHORTEST_POLL_SECONDS = 900.0
+# A notification vouches to the second, so the look after a skipped poll can be spread only behind that: by this share
+# of the stale hours (5 minutes of 6 hours) calendars that one event notified together are looked at apart.
+SKIP_SPREAD = 1 / 72
 
 
 # A push may come before the change can be listed. So a notified sync that finds nothing is followed by two more looks
@@ -38,6 +41,11 @@ def vouched_until(last_notification_at: dt.datetime | None, stale_hours: float, 
         return None
     until = last_notification_at + dt.timedelta(hours=stale_hours)
     return until if until > now else None
+
+
+def after_skip(vouched: dt.timedelta, stale_hours: float, jitter: float) -> float:
+    """Seconds to the look after a skipped poll that a notification vouches for so long. `jitter` in [0, 1)."""
+    return vouched.total_seconds() + stale_hours * 3600.0 * SKIP_SPREAD * jitter
 
 
 def next_poll(stale_hours: float, missed_pushes: int, jitter: float) -> NextPoll:

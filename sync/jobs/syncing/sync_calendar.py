@@ -90,6 +90,7 @@ def sync_claim(
             forced=forced,
             now=now,
             generation=in_force.generation,
+            jitter=services.jitter(),
             ahead_seconds=ahead_seconds,
         )
     return _run_guarded(SyncRun(services, in_force, claim, planned, now, should_stop, on_long))

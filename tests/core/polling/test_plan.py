@@ -36,9 +36,13 @@ VOUCHED: dict[str, Any] = {"last_webhook_received": NOW - 2 * HOUR}
 NOTIFIED: dict[str, Any] = {"notifications_seen": 4, "last_webhook_received": NOW}
 
 
-def planned(facts: dict[str, Any], *, asked: bool = False, forced: bool = False, stale_hours: float = 6) -> SyncPlan:
+def planned(
+    facts: dict[str, Any], *, asked: bool = False, forced: bool = False, stale_hours: float = 6, jitter: float = 0
+) -> SyncPlan:
     claim = dataclasses.replace(QUIET, **facts)
-    return plan_sync(claim, stale_hours=stale_hours, asked=asked, forced=forced, now=NOW, generation=GENERATION)
+    return plan_sync(
+        claim, stale_hours=stale_hours, asked=asked, forced=forced, now=NOW, generation=GENERATION, jitter=jitter
+    )
 
 
 @pytest.mark.parametrize(
@@ -102,8 +106,14 @@ def test_a_notification_vouches_for_exactly_the_stale_hours(age: dt.timedelta, a
     assert planned({"last_webhook_received": NOW - age}).action == action
 
 
-def test_a_skip_says_when_to_look_again() -> None:
-    assert planned(VOUCHED).skip_seconds == 4 * 3600
+@pytest.mark.parametrize(
+    ("stale_hours", "jitter", "seconds"),
+    [(6, 0.0, 4 * 3600), (6, 0.5, 4 * 3600 + 150), (6, 0.99, 4 * 3600 + 297), (3, 0.5, 3600 + 75)],
+)
+def test_the_look_after_a_skip_is_spread_over_minutes_behind_what_was_vouched_for(
+    stale_hours: float, jitter: float, seconds: float
+) -> None:
+    assert planned(VOUCHED, stale_hours=stale_hours, jitter=jitter).skip_seconds == pytest.approx(seconds)
 
 
 def test_the_stale_hours_are_the_settings() -> None:
