@@ -141,6 +141,8 @@ def test_a_listing_whose_pages_are_too_large_is_begun_anew_with_pages_of_half_th
     assert sizes == [(PAGE_SIZE, False), (PAGE_SIZE, True), (PAGE_SIZE // 2, False), (PAGE_SIZE // 2, True)]
 
 
+# Two thousand pages: on a machine that has much else to do they take longer than a test may.
+@pytest.mark.timeout(300)
 def test_a_listing_without_end_is_a_failure_to_try_again(odd: Answers) -> None:
     odd.script = [page(nextPageToken=f"p{number}") for number in range(9000)]
 
