@@ -123,7 +123,8 @@ class FamilyPart:
     `known_from`: its rows that start then or later and are not named here are gone from the calendar, however long they
     are over; None: of what is over only `ended` and `withheld` are known to be no meetings. `ended`: occurrences that
     the calendar calls cancelled. `closes` False: a chunk, rows it does not name stay; `present`: what such chunks
-    wrote. `entering`: members that put something behind the horizon's end, and when the first of it starts.
+    wrote. `entering`: members that put something behind the horizon's end, and when the first of it starts. `cut`:
+    series with more occurrences than a limit allows, of which only the first have rows.
     """
 
     base_id: str
@@ -136,6 +137,7 @@ class FamilyPart:
     present: tuple[str, ...] = ()
     entering: Mapping[str, dt.datetime] = field(default_factory=dict)
     closes: bool = True
+    cut: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:

@@ -122,6 +122,7 @@ def _family_part(change: FamilyChange, horizon: Window, calendar_zone: str) -> F
         events=tuple(mirror_row(event, calendar_zone) for event in change.written),
         meetings=derived.meetings,
         withheld=derived.withheld,
+        cut=derived.cut,
         forgotten=change.forgotten,
         ended=ended_occurrences(change.members),
         known_from=known,

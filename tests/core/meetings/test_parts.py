@@ -166,6 +166,15 @@ def test_a_family_nothing_can_be_made_of_stops_no_other(monkeypatch: pytest.Monk
     assert set_aside == [SetAside("odd", SetAsideReason.UNREADABLE, "OverflowError")]
 
 
+def test_a_family_that_a_limit_cuts_says_so_once_it_closes() -> None:
+    often = daily("often", HORIZON.start.strftime("%Y-%m-%d %H:%M"), rule="FREQ=MINUTELY")
+    changes = full_changes(events(often, daily("seldom")), {}, HORIZON.start, ZONE)
+
+    closing = [family for part in parts_of(changes) for family in part.families if family.closes]
+
+    assert [(family.base_id, family.cut) for family in closing] == [("often", ("often",)), ("seldom", ())]
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 400), st.booleans()), max_size=12), st.randoms())
 def test_parts_lose_nothing(shapes: list[tuple[int, int, bool]], order: random.Random) -> None:
