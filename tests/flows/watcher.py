@@ -53,7 +53,7 @@ class Watcher:
             for kind in ("access", "refresh"):
                 stored = row[f"{kind}_token"]
                 if stored:
-                    assert stored.startswith("v1."), "a token at rest that is no ciphertext"
+                    assert stored.startswith("v2."), "a token at rest that is no ciphertext"
                     self.keep(f"{kind} token", vault.open(str(row["user_id"]), kind, stored))
         for row in self.world.rows("select id from calendar_channels"):
             self.keep("channel token", channel_token(self.world.environment["CHANNEL_TOKEN_SECRET"], row["id"]))

@@ -70,8 +70,8 @@ def test_tokens_are_stored_as_ciphertext_only(world: World) -> None:
     connected(world, alice)
 
     (row,) = world.rows("select refresh_token, access_token from google_credentials")
-    assert row["refresh_token"].startswith("v1.")
-    assert row["access_token"].startswith("v1.")
+    assert row["refresh_token"].startswith("v2.")
+    assert row["access_token"].startswith("v2.")
     assert alice.refresh_token not in str(world.rows("select * from google_credentials"))
 
 

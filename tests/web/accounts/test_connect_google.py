@@ -67,8 +67,8 @@ def test_tokens_are_stored_as_ciphertext_and_shown_nowhere(world: World) -> None
     row = stored(world, alice)
     assert row is not None
     assert (row["status"], row["scopes"]) == ("connected", [EVENTS, LISTS])
-    assert row["access_token"].startswith("v1.")
-    assert row["refresh_token"].startswith("v1.")
+    assert row["access_token"].startswith("v2.")
+    assert row["refresh_token"].startswith("v2.")
     assert_no_secret(world, answer, alice)
     assert re.fullmatch(r"https://app\.example\.com/calendar\?result=connected", answer.headers["location"])
     code = query_of(way_back)["code"]
@@ -95,7 +95,7 @@ def test_the_consent_page_is_asked_for_the_least_with_pkce_and_offline(world: Wo
     assert asked["redirect_uri"] == f"{world.service.url}{CALLBACK}"
     assert "include_granted_scopes" not in asked
     flow = world.rows("select * from oauth_flows")[0]
-    assert flow["verifier"].startswith("v1.")
+    assert flow["verifier"].startswith("v2.")
     assert asked["code_challenge"] not in str(flow)
     assert query_of(begin(world, alice))["code_challenge"] != asked["code_challenge"]
 
