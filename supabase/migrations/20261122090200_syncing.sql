@@ -232,40 +232,24 @@ declare
   -- More than are wanted: some are another caller's by now, some one user's too many.
   v_look integer := p_limit * 4 + 20;
 begin
-  if p_lane = 'notified' then
-    select array_agg(c.id order by c.due_at) into v_candidates from (
+  -- One text for all lanes; each predicate as it stands in its index (calendar_webhooks_due_…), or the index is not seen.
+  execute format($query$
+    select array_agg(c.id order by c.due_at) from (
       select w.id, w.due_at from public.calendar_webhooks w
-      where w.is_active and w.paused_reason is null and w.duplicate_of is null
-        and w.notifications_seen > w.notifications_synced and w.sync_token is not null and w.claims_unended < 2
-        and w.due_at <= p_due_by and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
-      order by w.due_at limit v_look) c;
-  elsif p_lane = 'first' then
-    select array_agg(c.id order by c.due_at) into v_candidates from (
-      select w.id, w.due_at from public.calendar_webhooks w
-      where w.is_active and w.paused_reason is null and w.duplicate_of is null
-        and w.sync_token is null and w.claims_unended < 2
-        and w.due_at <= p_due_by and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
-      order by w.due_at limit v_look) c;
-  elsif p_lane = 'poll' then
-    select array_agg(c.id order by c.due_at) into v_candidates from (
-      select w.id, w.due_at from public.calendar_webhooks w
-      where w.is_active and w.paused_reason is null and w.duplicate_of is null
-        and w.notifications_seen <= w.notifications_synced and w.sync_token is not null and w.claims_unended < 2
-        and w.due_at <= p_due_by and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
-      order by w.due_at limit v_look) c;
-  elsif p_lane = 'suspect' then
-    select array_agg(c.id order by c.due_at) into v_candidates from (
-      select w.id, w.due_at from public.calendar_webhooks w
-      where w.is_active and w.paused_reason is null and w.duplicate_of is null and w.claims_unended >= 2
-        and w.due_at <= p_due_by and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
-      order by w.due_at limit v_look) c;
-  else
-    select array_agg(c.id order by c.due_at) into v_candidates from (
-      select w.id, w.due_at from public.calendar_webhooks w
-      where w.is_active and w.paused_reason is null and w.duplicate_of is null and w.claims_unended < 2
-        and w.due_at <= p_due_by and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
-      order by w.due_at limit v_look) c;
-  end if;
+      where w.is_active and w.paused_reason is null and w.duplicate_of is null and %s
+        and w.due_at <= $1 and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
+        and (w.due_at <= clock_timestamp() or coalesce(w.not_before, '-infinity') <= clock_timestamp())
+      order by w.due_at limit $2) c
+    $query$,
+    case p_lane
+      when 'notified'
+      then 'w.notifications_seen > w.notifications_synced and w.sync_token is not null and w.claims_unended < 2'
+      when 'first' then 'w.sync_token is null and w.claims_unended < 2'
+      when 'poll'
+      then 'w.notifications_seen <= w.notifications_synced and w.sync_token is not null and w.claims_unended < 2'
+      when 'suspect' then 'w.claims_unended >= 2'
+      else 'w.claims_unended < 2' end)
+  into v_candidates using p_due_by, v_look;
   select array_agg(picked.id) into v_picked from (
     select w.id from public.calendar_webhooks w
     where w.id in (
@@ -276,7 +260,6 @@ begin
         where ranked.number <= p_per_user)
       -- Once it is locked: still due, still nobody's.
       and w.due_at <= p_due_by and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
-      and (w.due_at <= clock_timestamp() or coalesce(w.not_before, '-infinity') <= clock_timestamp())
     order by w.due_at limit p_limit
     for update skip locked
   ) picked;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sync.jobs.syncing.sync_calendar import sync_claim
 from tests.world import JsonObject, Person, World
 
 BETWEEN = "update service_jobs set taken_at = taken_at - interval '6 hours'"
@@ -66,3 +67,31 @@ def test_a_part_that_fails_is_told(world: World, alice: Person) -> None:
 
     assert (answer["success"], answer["total_failed"]) == (False, 0)
     assert "Cut short" in answer["message"]
+
+
+def test_a_cron_alone_takes_up_what_nobody_brought_to_an_end(world: World, alice: Person) -> None:
+    """A host that freezes its processes after the answer leaves claims that were never ended."""
+    world.google.insert_event(alice.email, world.event("Unannounced", hours=3))
+    world.forget_notifications(alice)
+    world.db.execute("update calendar_webhooks set claims_unended = 3")
+    world.make_due(alice)
+
+    assert [each["created"] for each in cron(world)["results"]] == [1]
+    assert world.calendar(alice)["claims_unended"] == 0
+
+
+def test_a_lease_that_could_not_be_kept_is_given_back_and_blames_nobody(world: World, alice: Person) -> None:
+    world.google.insert_event(alice.email, world.event("Unannounced", hours=3))
+    world.forget_notifications(alice)
+    world.make_due(alice)
+    (claim,) = world.services.leases.claim(1)
+    world.services.leases.drop(claim)  # as after heartbeats that did not get through
+
+    world.google.configure(page_size_limit=1)
+    world.google.insert_event(alice.email, world.event("Another", hours=4))
+    assert sync_claim(world.services, claim).status == "lost"
+
+    row = world.calendar(alice)
+    assert (row["lease_expires_at"], row["claims_unended"]) == (None, 0)
+    assert [outcome.status for outcome in world.sweep().outcomes] == ["completed"]
+    world.assert_equal(alice)

@@ -8,9 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 
 from scripts.stack.ports import free_port
+from sync.jobs.driving.driver import Driver
+from sync.jobs.driving.duties import Duty
 from sync.jobs.driving.poll_user import poll_user
+from sync.jobs.syncing.audit_drift import audit_drift
 from sync.web.doors.long_work import FOR_USERS
-from tests.flows.processes import gunicorn, worker
+from tests.flows.processes import gunicorn
 from tests.flows.test_web_alone import announce
 from tests.world import World, wait_until
 
@@ -161,14 +164,18 @@ def test_an_audit_holds_up_no_notification(world: World) -> None:
     world.connect(bob)
     world.google.configure(push="drop")
     world.stop_service()
+    services = world.services_with(SYNC_THREADS="1", SWEEP_SECONDS="1")
+    bobs = [str(world.calendar(bob)["id"])]
     hold = world.google.add_fault("hold", method="events.list", calendar=bob.email)
-    audited = "update calendar_webhooks set audited_at = case when user_id = %s then null else now() end"
-    world.db.execute(audited, (bob.user_id,))
-    with worker(world, SYNC_THREADS="1", SWEEP_SECONDS="1"):
-        world.make_due(bob)
-        assert world.google.wait_held(hold)
-        world.google.insert_event(alice.email, world.event("Pushed"))
-        world.make_due(alice)
-        wait_until(lambda: world.calendar(alice)["due_at"], "it is there")
-        world.google.release(hold)
-        world.await_equal(alice)
+    driver = Driver(services)
+    audit = Duty("audit_drift", 60, lambda: audit_drift(services, limit=1, calendar_ids=bobs), at_start=True)
+    driver.start([audit])
+    assert world.google.wait_held(hold)
+
+    world.google.insert_event(alice.email, world.event("Pushed"))
+    world.make_due(alice)
+    world.await_equal(alice)
+
+    assert world.calendar(bob)["lease_expires_at"] is not None
+    world.google.release(hold)
+    driver.shut_down()

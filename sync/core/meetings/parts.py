@@ -7,8 +7,10 @@ family larger than a part comes in chunks, of which the last one ends what none 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 from sync.core.meetings.derive import derive
 from sync.core.meetings.evidence import ended_occurrences, known_from
@@ -23,6 +25,8 @@ from sync.states import EventKind, SetAsideReason
 ROWS_PER_PART = 1000
 # How far back rows of history follow a change of their series. Further back they stay as they were.
 HISTORY_DAYS = 400
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,33 +51,67 @@ def history_start(horizon: Window) -> dt.datetime:
 
 
 def delta_changes(
-    stored: Iterable[Event], delta: Sequence[Event], earliest: Mapping[str, dt.datetime], calendar_zone: str
+    stored: Iterable[Event],
+    delta: Sequence[Event],
+    earliest: Mapping[str, dt.datetime],
+    calendar_zone: str,
+    set_aside: list[SetAside],
 ) -> list[FamilyChange]:
     """The families that a delta touches. `stored`: the mirror's rows of them; `earliest`: the first start among the
-    meetings of each that has any, so that history follows the series it belongs to."""
-    merged = merge(stored, delta, calendar_zone)
-    written = by_family(merged.changed)
-    forgotten: dict[str, list[str]] = {}
-    for event_id, base_id in merged.forgotten.items():
-        forgotten.setdefault(base_id, []).append(event_id)
-    return [
-        FamilyChange(
-            base_id, members, written.get(base_id, ()), tuple(sorted(forgotten.get(base_id, ()))), earliest.get(base_id)
-        )
-        for base_id, members in sorted(merged.families.items())
-    ]
+    meetings of each that has any, so that history follows the series it belongs to. A family that is in `set_aside`
+    stays out whole; one that cannot be merged goes there."""
+    before = by_family(stored)
+    homes = {event.id: event.base_id for members in before.values() for event in members}
+    named: dict[str, list[Event]] = {}
+    for event in delta:
+        # A bare tombstone may not tell its family: the mirror does.
+        named.setdefault(homes.get(event.id, event.base_id), []).append(event)
+
+    def change(base_id: str) -> FamilyChange:
+        merged = merge(before.get(base_id, ()), named[base_id], calendar_zone)
+        members = merged.families.get(base_id, ())
+        return FamilyChange(base_id, members, merged.changed, tuple(sorted(merged.forgotten)), earliest.get(base_id))
+
+    return _changed(named, change, set_aside)
 
 
 def full_changes(
-    events: Iterable[Event], earliest: Mapping[str, dt.datetime], horizon_start: dt.datetime, calendar_zone: str
+    events: Iterable[Event],
+    earliest: Mapping[str, dt.datetime],
+    horizon_start: dt.datetime,
+    calendar_zone: str,
+    set_aside: list[SetAside],
 ) -> list[FamilyChange]:
-    """The families of a full listing, each whole. What is over and has no row of history is left out."""
-    changes = []
-    for base_id, members in sorted(by_family(events).items()):
+    """The families of a full listing, each whole. What is over and has no row of history is left out; `set_aside` as in
+    `delta_changes`."""
+    families = by_family(events)
+
+    def change(base_id: str) -> FamilyChange | None:
+        members = families[base_id]
         written = tuple(event for event in members if can_still_matter(event, horizon_start, calendar_zone))
-        if written or base_id in earliest:
-            changes.append(FamilyChange(base_id, members, written, (), earliest.get(base_id)))
-    return changes
+        if not written and base_id not in earliest:
+            return None
+        return FamilyChange(base_id, members, written, (), earliest.get(base_id))
+
+    return _changed(families, change, set_aside)
+
+
+def _changed(
+    base_ids: Iterable[str], make: Callable[[str], FamilyChange | None], set_aside: list[SetAside]
+) -> list[FamilyChange]:
+    """What is made of each family, but for those that were set aside before."""
+    known = {family.base_id for family in set_aside}
+    wanted = sorted(base_id for base_id in base_ids if base_id not in known)
+    return [made for base_id in wanted if (made := _guarded(base_id, partial(make, base_id), set_aside))]
+
+
+def _guarded(base_id: str, make: Callable[[], Made | None], set_aside: list[SetAside]) -> Made | None:
+    """What is made of a family; None if it is set aside: nothing odd about it stops the others."""
+    try:
+        return make()
+    except Exception as unreadable:  # noqa: BLE001 - see above
+        set_aside.append(SetAside(base_id, SetAsideReason.UNREADABLE, type(unreadable).__name__))
+        return None
 
 
 def sync_parts(
@@ -84,10 +122,9 @@ def sync_parts(
 
     def families() -> Iterator[FamilyPart]:
         for change in changes:
-            try:
-                yield _family_part(change, horizon, calendar_zone)
-            except Exception as unreadable:  # noqa: BLE001 - whatever is odd about one family must not stop the others
-                set_aside.append(SetAside(change.base_id, SetAsideReason.UNREADABLE, type(unreadable).__name__))
+            made = _guarded(change.base_id, partial(_family_part, change, horizon, calendar_zone), set_aside)
+            if made:
+                yield made
 
     return _packed(families(), horizon.start)
 

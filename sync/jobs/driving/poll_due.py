@@ -57,6 +57,7 @@ class _Sweeping:
         self._changed = threading.Condition()
         self._outcomes: list[SyncOutcome] = []
         self._running = 0
+        self._busy = 0
         self._dry = False
         self._is_answered = False
 
@@ -96,8 +97,11 @@ class _Sweeping:
     def _claim_more(self) -> None:
         if not self._waiting and not self._dry and self._may_claim():
             claimed = self._services.leases.claim(self._limit, ahead_seconds=self._ahead_seconds)
-            self._waiting.extend(claimed)
             self._dry = len(claimed) < self._limit
+            if not claimed and not self._busy:
+                # One whose last claims were never ended: alone, when nothing else is left to do.
+                claimed = self._services.leases.claim(1, room={"suspect": 1})
+            self._waiting.extend(claimed)
 
     def _next(self) -> Claim | None:
         with self._changed:
@@ -109,6 +113,7 @@ class _Sweeping:
             while self._waiting and self._may_claim():
                 claim = self._waiting.popleft()
                 if self._services.leases.is_held(claim):
+                    self._busy += 1
                     return claim
             return None
 
@@ -120,6 +125,7 @@ class _Sweeping:
                     self._services, claim, should_stop=self._should_stop, ahead_seconds=self._ahead_seconds
                 )
                 with self._changed:
+                    self._busy -= 1
                     is_late = self._is_answered
                     if not is_late:
                         self._outcomes.append(outcome)

@@ -136,7 +136,7 @@ class _Writer:
             if claim.last_synced_at
             else {}
         )
-        return full_changes(events, earliest, self._horizon.start, self._listing.time_zone)
+        return full_changes(events, earliest, self._horizon.start, self._listing.time_zone, self._set_aside)
 
     def _delta(self, delta: Sequence[Event]) -> list[FamilyChange]:
         found = self._store.read_families(
@@ -145,7 +145,7 @@ class _Writer:
             {event.id for event in delta if not event.is_live},
         )
         stored = [event_from_google(item) for item in found.details]
-        return delta_changes(stored, delta, found.earliest, self._listing.time_zone)
+        return delta_changes(stored, delta, found.earliest, self._listing.time_zone, self._set_aside)
 
 
 def _meetings(part: SyncPart) -> int:

@@ -16,6 +16,7 @@ from sync.clients.google.calendar import PAGE_SIZE, Access, GoogleCalendar, Page
 from sync.core.meetings.families import can_still_matter
 from sync.core.meetings.privacy import without_private_content
 from sync.core.meetings.translate import cleaned, event_from_google, is_storable
+from sync.core.series.instance_ids import base_event_id
 from sync.errors import AnswerTooLarge, PageTokenRejected, ResyncNeeded, RetryLater
 from sync.jobs.syncing.change_buffer import ChangeBuffer
 from sync.model import Event, EventsPage, SetAside
@@ -80,61 +81,53 @@ def fetch_changes(
     """
     departure, page_size = None, PAGE_SIZE
     for _ in range(MAX_LISTINGS):
+        changes.clear()
+        listing = Listing(changes, is_full=sync_token is None, time_zone=known_zone or FALLBACK_ZONE)
+        source = _Source(calendar, access, google_calendar_id, sync_token, page_size)
         try:
-            changes.clear()
-            listing = Listing(changes, is_full=sync_token is None, time_zone=known_zone or FALLBACK_ZONE)
-            _list_all(
-                calendar,
-                access,
-                google_calendar_id,
-                sync_token,
-                listing,
-                keep=keep,
-                between_pages=between_pages,
-                page_size=page_size,
-            )
+            _list_all(source, listing, keep, between_pages)
             if sync_token and known_zone and listing.time_zone != known_zone:
                 # All-day events stand at midnight of the calendar's zone: all of them move.
                 raise ResyncNeeded("time_zone_changed")
-            for event_id in _unknown(listing, known_among):
-                between_pages()
-                _ask(calendar, access, google_calendar_id, event_id, listing, keep)
+            _ask_for_unknown(source, listing, keep, between_pages, known_among)
         except PageTokenRejected:
-            between_pages()
-            continue
+            pass
         except AnswerTooLarge:
             # From the beginning: a page token belongs to the size of the pages that it continues.
-            between_pages()
             page_size //= 2
-            continue
         except ResyncNeeded as expired:
             if sync_token is None:
                 # A full listing has no token that could be expired: Google is not itself.
                 raise RetryLater(f"full_listing_{expired.code}") from expired
-            between_pages()
             sync_token, departure = None, expired.code
-            continue
-        listing.departure = departure if listing.sync_token else "ended_without_sync_token"
-        return listing
+        else:
+            listing.departure = departure if listing.sync_token else "ended_without_sync_token"
+            return listing
+        between_pages()
     raise RetryLater("listing_keeps_breaking")
 
 
-def _list_all(
-    calendar: GoogleCalendar,
-    access: Access,
-    google_calendar_id: str,
-    sync_token: str | None,
-    listing: Listing,
-    *,
-    keep: Keep,
-    between_pages: Callable[[], None],
-    page_size: int,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What is listed, and how."""
+
+    calendar: GoogleCalendar
+    access: Access
+    google_calendar_id: str
+    sync_token: str | None
+    page_size: int
+
+
+def _list_all(source: _Source, listing: Listing, keep: Keep, between_pages: Callable[[], None]) -> None:
     page_token = None
     turned = PagesTurned(MAX_PAGES)
     while True:
-        page = calendar.list_events(
-            access, google_calendar_id, sync_token=sync_token, page_token=page_token, page_size=page_size
+        page = source.calendar.list_events(
+            source.access,
+            source.google_calendar_id,
+            sync_token=source.sync_token,
+            page_token=page_token,
+            page_size=source.page_size,
         )
         _take(page, listing, keep)
         # An empty page may have a successor; only the token says where the listing ends.
@@ -157,7 +150,7 @@ def _take(page: EventsPage, listing: Listing, keep: Keep) -> None:
             continue
         if _is_bare(event):
             listing.bare.add(event.id)
-        if listing.is_full and not can_still_matter(event, keep.since, listing.time_zone):
+        if listing.is_full and _is_over(event, listing, keep):
             listing.changes.drop(event)
             continue
         if event.updated_at and not listing.is_full:
@@ -182,13 +175,26 @@ def _unknown(listing: Listing, known_among: Callable[[set[str]], set[str]]) -> l
     return unknown
 
 
-def _ask(
-    calendar: GoogleCalendar, access: Access, google_calendar_id: str, event_id: str, listing: Listing, keep: Keep
+def _ask_for_unknown(
+    source: _Source,
+    listing: Listing,
+    keep: Keep,
+    between_pages: Callable[[], None],
+    known_among: Callable[[set[str]], set[str]],
 ) -> None:
-    item = calendar.get_event(access, google_calendar_id, event_id)
-    event = _read(item, listing, keep)
-    if event is not None and (event.kind is EventKind.EXCEPTION or not listing.is_full):
-        listing.changes.add([event])
+    for event_id in _unknown(listing, known_among):
+        between_pages()
+        item = source.calendar.get_event(source.access, source.google_calendar_id, event_id)
+        event = _read(item, listing, keep)
+        if event is not None and (event.kind is EventKind.EXCEPTION or not listing.is_full):
+            listing.changes.add([event])
+
+
+def _is_over(event: Event, listing: Listing, keep: Keep) -> bool:
+    try:
+        return not can_still_matter(event, keep.since, listing.time_zone)
+    except Exception:  # noqa: BLE001 - of what is odd about its times the family is judged by, whole
+        return False
 
 
 def _is_bare(event: Event) -> bool:
@@ -205,7 +211,8 @@ def _read(item: Any, listing: Listing, keep: Keep) -> Event | None:
             raise ValueError("an id that no database holds")
         return event_from_google(without_private_content(item) if keep.hide_private else item)
     except Exception as unreadable:  # noqa: BLE001 - whatever is odd about one item must not stop the others
-        listing.set_aside.append(SetAside(cleaned(event_id), SetAsideReason.UNREADABLE, type(unreadable).__name__))
+        base_id = base_event_id(cleaned(event_id))
+        listing.set_aside.append(SetAside(base_id, SetAsideReason.UNREADABLE, type(unreadable).__name__))
         return None
 
 

@@ -76,9 +76,9 @@ def sync_claim(
     try:
         in_force = services.in_force.now()
     except StoreFailure as unreachable:
-        # Nothing was begun: the lease runs out and the next claim tries again.
         services.log.warning("settings_unknown", calendar_id=claim.calendar_id, error_code=unreachable.code)
         services.leases.drop(claim)
+        _give_back(services, claim)
         return SyncOutcome(claim, SyncStatus.LOST, SyncType.INCREMENTAL, "settings_unknown")
     if plan:
         planned = plan(claim, in_force.generation)
@@ -101,12 +101,15 @@ def _run_guarded(run: SyncRun) -> SyncOutcome:
     try:
         outcome = _skip(run) if plan.action is SyncAction.SKIP else _sync(run)
     except LeaseLost:
+        # If it is another's by now this changes nothing; if we only could not keep it, it need not lapse, nor count as
+        # one that ended its process.
+        _give_back(services, claim)
         outcome = SyncOutcome(claim, SyncStatus.LOST, plan.sync_type, "lease_lost")
     except Stopping as stopping:
-        _give_back(run)
+        _give_back(services, claim)
         outcome = SyncOutcome(claim, SyncStatus.RELEASED, plan.sync_type, stopping.code)
     except SettingsMoved:
-        _give_back(run)
+        _give_back(services, claim)
         outcome = SyncOutcome(claim, SyncStatus.RELEASED, plan.sync_type, SETTINGS_MOVED, again_in_seconds=0.0)
     except SyncError as failure:
         outcome = _record_failure(run, failure)
@@ -170,11 +173,11 @@ def _sync(run: SyncRun) -> SyncOutcome:
     )
 
 
-def _give_back(run: SyncRun) -> None:
+def _give_back(services: Services, claim: Claim) -> None:
     try:
-        run.services.store.claims.release(run.claim)
+        services.store.claims.release(claim)
     except StoreFailure as unreachable:
-        run.services.log.warning("claim_not_released", calendar_id=run.claim.calendar_id, error=unreachable.code)
+        services.log.warning("claim_not_released", calendar_id=claim.calendar_id, error=unreachable.code)
 
 
 def _record_failure(run: SyncRun, failure: SyncError) -> SyncOutcome:

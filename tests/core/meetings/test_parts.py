@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import random
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.core.meetings import derive as core_derive
 from sync.core.meetings.evidence import EVER
 from sync.core.meetings.parts import (
     HISTORY_DAYS,
@@ -24,7 +24,7 @@ from sync.core.meetings.parts import (
     horizon_at,
     sync_parts,
 )
-from sync.model import Event, FamilyPart, Meeting, SetAside, SyncPart
+from sync.model import Event, EventTime, FamilyPart, Meeting, SetAside, SyncPart
 from sync.states import Placement, SetAsideReason
 from tests.core.items import (
     HORIZON,
@@ -56,12 +56,12 @@ def parts_of(changes: Sequence[FamilyChange]) -> list[SyncPart]:
 
 def full(*items: Item, **earliest: str) -> list[SyncPart]:
     firsts = {base_id: at(start) for base_id, start in earliest.items()}
-    return parts_of(full_changes(events(*items), firsts, HORIZON.start, ZONE))
+    return parts_of(full_changes(events(*items), firsts, HORIZON.start, ZONE, []))
 
 
 def delta(stored: Sequence[Event], *items: Item, **earliest: str) -> FamilyPart:
     firsts = {base_id: at(start) for base_id, start in earliest.items()}
-    (part,) = parts_of(delta_changes(stored, events(*items), firsts, ZONE))
+    (part,) = parts_of(delta_changes(stored, events(*items), firsts, ZONE, []))
     (family,) = part.families
     return family
 
@@ -149,30 +149,36 @@ def test_a_part_is_halved_between_families_first() -> None:
     assert halves(SyncPart((), HORIZON.start)) is None
 
 
-def test_a_family_nothing_can_be_made_of_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    def derive(members: Sequence[Event], *_: object) -> object:
-        if members[0].id == "odd":
-            raise OverflowError("beyond all measure")
-        return real(members, *_)  # type: ignore[arg-type]
-
-    real = core_derive.derive
-    monkeypatch.setattr("sync.core.meetings.parts.derive", derive)
-    set_aside: list[SetAside] = []
-    changes = full_changes(events(single("a"), single("odd"), single("z")), {}, HORIZON.start, ZONE)
-
-    (part,) = sync_parts(changes, HORIZON, ZONE, set_aside)
-
-    assert homes(part) == ("a", "z")
-    assert set_aside == [SetAside("odd", SetAsideReason.UNREADABLE, "OverflowError")]
+def odd(*items: Item) -> list[Event]:
+    """Events without any time where one is needed: nothing can be made of them."""
+    return [dataclasses.replace(event, start=EventTime(), end=EventTime()) for event in events(*items)]
 
 
-def test_a_family_that_a_limit_cuts_says_so_once_it_closes() -> None:
-    often = daily("often", HORIZON.start.strftime("%Y-%m-%d %H:%M"), rule="FREQ=MINUTELY")
-    changes = full_changes(events(often, daily("seldom")), {}, HORIZON.start, ZONE)
+@pytest.mark.parametrize("item", [single("odd"), daily("odd")], ids=["single", "series"])
+def test_a_family_nothing_can_be_made_of_stops_no_other(item: Item) -> None:
+    around = events(single("a"), single("z"))
+    full_aside: list[SetAside] = []
+    delta_aside: list[SetAside] = []
 
-    closing = [family for part in parts_of(changes) for family in part.families if family.closes]
+    made = [
+        list(sync_parts(changes, HORIZON, ZONE, aside))
+        for changes, aside in (
+            (full_changes([*around, *odd(item)], {}, HORIZON.start, ZONE, full_aside), full_aside),
+            (delta_changes([], [*around, *odd(item)], {}, ZONE, delta_aside), delta_aside),
+        )
+    ]
 
-    assert [(family.base_id, family.cut) for family in closing] == [("often", ("often",)), ("seldom", ())]
+    assert [homes(part) for parts in made for part in parts] == [("a", "z"), ("a", "z")]
+    assert full_aside == delta_aside == [SetAside("odd", SetAsideReason.UNREADABLE, "ValueError")]
+
+
+def test_a_family_that_was_set_aside_stays_out_whole() -> None:
+    """One of its items could not be read: what the others come to without it says nothing."""
+    listed = events(single("a"), exception("odd", "2026-03-11 09:00"))
+    aside = [SetAside("odd", SetAsideReason.UNREADABLE, "ValueError")]
+
+    assert [change.base_id for change in full_changes(listed, {}, HORIZON.start, ZONE, list(aside))] == ["a"]
+    assert [change.base_id for change in delta_changes([], listed, {}, ZONE, list(aside))] == ["a"]
 
 
 @settings(max_examples=25, deadline=None)
@@ -340,8 +346,8 @@ def test_deltas_and_a_full_listing_of_one_calendar_come_to_the_same_rows(
         found = [meeting for part in parts for family in part.families for meeting in family.meetings]
         return [meeting for meeting in found if meeting.placement is not Placement.BEFORE]
 
-    by_delta = delta_changes(events(*stored), events(*delta), {}, ZONE)
-    by_listing = full_changes(events(*listed), {}, HORIZON.start, ZONE)
+    by_delta = delta_changes(events(*stored), events(*delta), {}, ZONE, [])
+    by_listing = full_changes(events(*listed), {}, HORIZON.start, ZONE, [])
 
     assert rows(by_delta) == rows(by_listing)
 
@@ -349,7 +355,7 @@ def test_deltas_and_a_full_listing_of_one_calendar_come_to_the_same_rows(
 def test_rows_of_a_history_too_long_to_derive_stay() -> None:
     often = daily("often", "2024-01-01 00:00", rule="FREQ=MINUTELY;INTERVAL=30")
 
-    changes = delta_changes([], events(often), {"often": at("2025-03-10 00:00")}, ZONE)
+    changes = delta_changes([], events(often), {"often": at("2025-03-10 00:00")}, ZONE, [])
     parts = parts_of(changes)
 
     named = [meeting.start_time for part in parts for family in part.families for meeting in family.meetings]
