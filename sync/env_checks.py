@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -82,6 +83,30 @@ def signing_secret(value: str) -> str:
     if len(value.encode()) < 32:
         raise BadValue("must have at least 32 bytes, as every legacy secret of Supabase has; else leave it out")
     return value
+
+
+def service_key(value: str) -> str:
+    """A secret key or the legacy one. Whatever else is no JWT passes: self-hosted projects name keys as they like."""
+    if value.startswith("sb_publishable_") or (is_jwt(value) and _role(value) != "service_role"):
+        raise BadValue(
+            "must be the secret key (sb_secret_…) or the legacy service_role key; this one is for front ends"
+        )
+    return value
+
+
+def is_jwt(value: str) -> bool:
+    """Legacy keys are; newer ones are opaque. By its form alone."""
+    return value.startswith("ey") and value.count(".") == 2
+
+
+def _role(token: str) -> object:
+    """As the token says, unverified: only to tell keys apart."""
+    payload = token.split(".")[1]
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except ValueError:
+        return None
+    return claims.get("role") if isinstance(claims, dict) else None
 
 
 def secrets(value: str) -> tuple[str, ...]:

@@ -31,7 +31,8 @@ class SettingsError(Exception):
 @dataclass(frozen=True, slots=True)
 class Key:
     """One environment key: the `section` it is listed under, its check, its help, an example of its value, its default
-    (None: required unless `optional`), whether it is a secret, and the `field` of Settings that holds what was read."""
+    (None: required unless `optional`), whether it is a secret, another name that it goes by (`also`), and the `field`
+    of Settings that holds what was read."""
 
     section: str
     name: str
@@ -41,6 +42,7 @@ class Key:
     default: str | None
     optional: bool
     secret: bool
+    also: str = ""
     field: str = ""
 
 
@@ -54,10 +56,11 @@ def _key(
     default: str | None = None,
     optional: bool = False,
     secret: bool = False,
+    also: str = "",
 ) -> Any:
     """A field of Settings, with all that there is to say of its key. A secret is left out of the repr, and its
     example opens nothing."""
-    key = Key(section, name, check, help, example or default or "", default, optional, secret)
+    key = Key(section, name, check, help, example or default or "", default, optional, secret, also)
     return field(repr=not secret, metadata={"key": key})
 
 
@@ -76,10 +79,11 @@ class Settings:
     )
     supabase_service_role_key: str = _supabase(
         "SUPABASE_SERVICE_ROLE_KEY",
-        env_checks.text,
-        "legacy service_role JWT, or sb_secret_…",
+        env_checks.service_key,
+        "the project's secret key (sb_secret_…); until the end of 2026 the legacy service_role JWT will do",
         example="sb_secret_…",
         secret=True,
+        also="SUPABASE_SECRET_KEY",
     )
     supabase_jwt_secret: str | None = _supabase(
         "SUPABASE_JWT_SECRET",
@@ -234,16 +238,21 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     values: dict[str, Any] = {}
     problems: dict[str, str] = {}
     for key in KEYS:
-        raw = environment.get(key.name, "").strip() or key.default
-        if raw is None:
-            values[key.field] = None
-            if not key.optional:
-                problems[key.name] = f"is missing; set it to {key.help}"
-            continue
         try:
-            values[key.field] = key.check(raw)
+            raw = _given(environment, key) or key.default
+            if raw is None and not key.optional:
+                raise env_checks.BadValue(f"is missing; set it to {key.help}")
+            values[key.field] = None if raw is None else key.check(raw)
         except env_checks.BadValue as bad:
             problems[key.name] = str(bad)
     if problems:
         raise SettingsError(problems)
     return Settings(**values)
+
+
+def _given(environment: Mapping[str, str], key: Key) -> str:
+    """What the environment says under either name; empty: nothing. Raises BadValue if it says two things."""
+    value, other = (environment.get(name, "").strip() for name in (key.name, key.also))
+    if value and other and value != other:
+        raise env_checks.BadValue(f"is set beside {key.also}, and they differ; set one of them alone")
+    return value or other

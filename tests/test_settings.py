@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -89,7 +90,16 @@ def test_an_empty_optional_or_defaulted_value_is_none_or_the_default() -> None:
     assert (settings.cron_secret, settings.poll_stale_hours) == (None, 6)
 
 
+def jwt_of(role: str) -> str:
+    payload = base64.urlsafe_b64encode(json.dumps({"role": role}).encode()).decode().rstrip("=")
+    return f"eyJhbGciOiJIUzI1NiJ9.{payload}.hidden"
+
+
 BAD = [
+    ("SUPABASE_SERVICE_ROLE_KEY", "sb_publishable_hidden"),
+    ("SUPABASE_SERVICE_ROLE_KEY", jwt_of("anon")),
+    ("SUPABASE_SERVICE_ROLE_KEY", "eyhidden.bm9uZQ.hidden"),
+    ("SUPABASE_JWT_SECRET", "hidden-" + "x" * 24),
     ("SUPABASE_URL", "project.supabase.co"),
     ("SUPABASE_URL", "ftp://project.supabase.co"),
     ("SUPABASE_URL", "http://project.supabase.co"),
@@ -165,6 +175,28 @@ def test_whatever_the_values_are_none_is_ever_shown(environment: dict[str, str])
     except SettingsError as refused:
         shown = str(refused)
         assert not [name for name, value in environment.items() if value.strip() and value.strip() in shown]
+
+
+@pytest.mark.parametrize("key", ["sb_secret_service", jwt_of("service_role"), "a-key-of-a-self-hosted-project"])
+@pytest.mark.parametrize("names", [{"SUPABASE_SECRET_KEY"}, {"SUPABASE_SERVICE_ROLE_KEY"}])
+def test_the_service_key_goes_by_either_name(names: set[str], key: str) -> None:
+    others = {name: value for name, value in GOOD.items() if name != "SUPABASE_SERVICE_ROLE_KEY"}
+
+    assert load({**others, **dict.fromkeys(names, key)}).supabase_service_role_key == key
+    assert load({**others, **dict.fromkeys(names | {"SUPABASE_SECRET_KEY"}, key)}).supabase_service_role_key == key
+
+
+def test_two_service_keys_that_differ_are_refused_by_both_names() -> None:
+    found = problems(SUPABASE_SERVICE_ROLE_KEY="hidden-old", SUPABASE_SECRET_KEY="hidden-new")
+
+    assert list(found) == ["SUPABASE_SERVICE_ROLE_KEY"]
+    assert "SUPABASE_SECRET_KEY" in found["SUPABASE_SERVICE_ROLE_KEY"]
+    assert "hidden" not in str(found)
+
+
+def test_a_signing_secret_has_32_bytes_at_least() -> None:
+    assert load({**GOOD, "SUPABASE_JWT_SECRET": "ü" * 16}).supabase_jwt_secret == "ü" * 16
+    assert "32 bytes" in problems(SUPABASE_JWT_SECRET="x" * 31)["SUPABASE_JWT_SECRET"]
 
 
 def test_secrets_are_not_in_the_settings_repr() -> None:

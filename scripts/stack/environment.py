@@ -26,6 +26,7 @@ def service_environment(
         "SUPABASE_URL": url,
         "SUPABASE_SERVICE_ROLE_KEY": secrets.service_key,
         "SUPABASE_ANON_KEY": secrets.anon_key,
+        "SUPABASE_PUBLISHABLE_KEY": secrets.publishable_key,
         "SUPABASE_JWT_SECRET": secrets.jwt_secret,
         "SUPABASE_DB_URL": db_url,
         "GOOGLE_CLIENT_ID": GOOGLE_CLIENT_ID,

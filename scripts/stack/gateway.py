@@ -1,8 +1,8 @@
 """The stack's front door: what Supabase's API gateway does for the one service this project uses.
 
-Maps `/rest/v1/*` to PostgREST, lets nobody in without one of the stack's keys, exchanges `sb_…` keys for the JWT of
-their role, publishes the JWKS, and carries the tests' switches under `/_stack/`. One thread per client connection,
-each with its own kept-alive connection to PostgREST. Refuses every other path. Started by supabase.py.
+Maps `/rest/v1/*` to PostgREST, lets nobody in without one of the stack's keys, exchanges `sb_…` keys given as `apikey`
+for the JWT of their role, publishes the JWKS, and carries the tests' switches under `/_stack/`. One thread per client
+connection, each with its own kept-alive connection to PostgREST. Refuses every other path. Started by supabase.py.
 """
 
 from __future__ import annotations
@@ -197,13 +197,14 @@ class Gateway:
             return _refusal("No API key found in request", "No `apikey` request header or url param was found.")
         return _refusal("Invalid API key", "Double check your Supabase `anon` or `service_role` API key.")
 
-    def _authorization(self, authorization: str | None, token: str) -> str:
-        """A user's JWT passes; nothing, or an opaque key, becomes the JWT of the key's role."""
+    @staticmethod
+    def _authorization(authorization: str | None, token: str) -> str:
+        """A bearer passes as it is, and nothing becomes the JWT of the key's role. An `sb_…` key as bearer is refused
+        by PostgREST, for it is no JWT: so the platform's guide "Understanding API keys" has it."""
         scheme, _, credentials = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not credentials:
             return f"Bearer {token}"
-        exchanged = self.keys.jwt_for(credentials.strip()) if credentials.startswith("sb_") else None
-        return f"Bearer {exchanged or credentials.strip()}"
+        return f"Bearer {credentials.strip()}"
 
     @staticmethod
     def _suffer(fault: Fault, request: Request, target: str, authorization: str | None, upstream: Upstream) -> Response:

@@ -19,6 +19,7 @@ from sync.clients.google.oauth import GoogleOAuth
 from sync.clients.mail import Mailer
 from sync.clients.store import Store
 from sync.clients.vault import Vault
+from sync.env_checks import is_jwt
 from sync.jobs.access_tokens import AccessTokens
 from sync.jobs.leases import Leases
 from sync.jobs.operator_faults import OperatorFaults
@@ -64,6 +65,9 @@ def build_services(settings: Settings, clock: Callable[[], dt.datetime] = utc_no
         revoke_uri=settings.google_revoke_uri,
     )
     log: structlog.stdlib.BoundLogger = structlog.get_logger("sync")
+    if is_jwt(settings.supabase_service_role_key):
+        mend = "put a secret key (sb_secret_…) into SUPABASE_SECRET_KEY; the platform retires legacy keys end of 2026"
+        log.warning("legacy_service_key", mend=mend)
     vault = Vault(settings.token_encryption_keys, store.connections.accepts_plaintext)
     # Containers repeat both their names and their process ids.
     worker_name = f"{socket.gethostname()[:100]}:{secrets.token_hex(4)}:{os.getpid()}"

@@ -13,6 +13,7 @@ import httpx
 import jwt
 import psycopg
 import pytest
+from postgrest.exceptions import APIError
 
 from scripts.stack.supabase import LocalSupabase
 from scripts.stack.waiting import wait_until
@@ -102,9 +103,11 @@ def test_each_key_alone_gives_its_role(project: LocalSupabase) -> None:
     assert {key: ask(project, {"apikey": key}).json() for key in keys} == keys
 
 
-def test_secret_key_may_also_stand_in_the_authorization_header(project: LocalSupabase) -> None:
-    key = project.sb_secret_key
-    assert ask(project, {"apikey": key, "authorization": f"Bearer {key}"}).json() == "service_role"
+@pytest.mark.parametrize("key", ["sb_secret_key", "service_key"])
+def test_an_opaque_key_as_bearer_is_refused_whatever_stands_beside_it(project: LocalSupabase, key: str) -> None:
+    headers = {"apikey": getattr(project, key), "authorization": f"Bearer {project.sb_secret_key}"}
+    answer = ask(project, headers)
+    assert (answer.status_code, answer.json()["code"]) == (401, "PGRST301")
 
 
 def test_secret_key_is_refused_from_a_browser(project: LocalSupabase) -> None:
@@ -144,9 +147,10 @@ def test_other_paths_do_not_exist(project: LocalSupabase, path: str) -> None:
     assert httpx.get(project.url + path, headers={"apikey": project.service_key}).status_code == 404
 
 
-@pytest.mark.parametrize("key", ["service_key", "sb_secret_key"])
-def test_supabase_py_works_through_the_gateway(project: LocalSupabase, key: str) -> None:
-    client: Client = create_client(project.url, getattr(project, key))
+def test_supabase_py_as_it_is_comes_in_with_a_legacy_key_alone(project: LocalSupabase) -> None:
+    with pytest.raises(APIError, match="PGRST301"):  # it sends the key as bearer too
+        create_client(project.url, project.sb_secret_key).rpc("whoami", {}).execute()
+    client: Client = create_client(project.url, project.service_key)
     assert client.rpc("whoami", {}).execute().data == "service_role"
     assert client.table("notes").select("id").eq("id", -1).execute().data == []
 

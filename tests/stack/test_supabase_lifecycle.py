@@ -105,6 +105,7 @@ def test_environment_file_is_complete_private_and_true(place: Path) -> None:
             "SUPABASE_URL",
             "SUPABASE_SERVICE_ROLE_KEY",
             "SUPABASE_ANON_KEY",
+            "SUPABASE_PUBLISHABLE_KEY",
             "SUPABASE_JWT_SECRET",
             "SUPABASE_DB_URL",
             "GOOGLE_CLIENT_ID",

@@ -17,6 +17,7 @@ from postgrest.exceptions import APIError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from supabase import Client, ClientOptions, create_client
+from sync.env_checks import is_jwt
 from sync.errors import DataRefused, StoreRejected, StoreTooSlow, StoreUnavailable
 
 # Above the platform's own statement timeout (8 s), so that the database's answer comes before ours.
@@ -65,6 +66,9 @@ class Rpc:
             httpx_client=http, auto_refresh_token=False, persist_session=False, postgrest_client_retry=False
         )
         self._client: Client = create_client(url, service_key, options)
+        if not is_jwt(service_key):
+            # The platform takes a new key as `apikey` alone: as Bearer it goes to PostgREST, which wants a JWT there.
+            del self._client.options.headers["Authorization"]
         # Built lazily and without a lock by supabase-py: touch it before threads share it.
         _ = self._client.postgrest
 

@@ -10,6 +10,7 @@ import pytest
 from sync.clients.store.rpc import ATTEMPTS, Rpc
 from sync.errors import StoreRejected, StoreUnavailable
 from tests.clients.google.answering import Answers, answering
+from tests.world import World
 
 
 @pytest.fixture
@@ -23,6 +24,15 @@ def rpc(gateway: Answers) -> Iterator[Rpc]:
     rpc = Rpc(gateway.url, "sb_secret_0123456789")
     yield rpc
     rpc.close()
+
+
+@pytest.mark.parametrize("kind", ["sb_secret_key", "service_key"])
+def test_both_kinds_of_key_come_through_the_platforms_gateway(world: World, kind: str) -> None:
+    rpc = Rpc(world.supabase.url, getattr(world.supabase, kind))
+    try:
+        assert rpc.is_reachable()
+    finally:
+        rpc.close()
 
 
 GATEWAYS = [500, 501, 502, 503, 504, 505, 507, 511, *range(520, 531), 540, 544, 599]

@@ -214,7 +214,7 @@ def test_the_new_secret_key_is_a_service_key_where_it_is_configured(
     world: World, other_service: Callable[..., str]
 ) -> None:
     key = world.supabase.sb_secret_key
-    url = other_service(SUPABASE_SERVICE_ROLE_KEY=key)
+    url = other_service(SUPABASE_SERVICE_ROLE_KEY="", SUPABASE_SECRET_KEY=key)
 
     for headers in (bearer(key), {"apikey": key}):
         assert call(world, CRON, headers).status_code == 401
