@@ -245,6 +245,16 @@ class WatchClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class AdoptableChannel:
+    """A channel whose opening was never answered, and which speaks. `expires_at`: as it told, if it did."""
+
+    channel_id: str
+    calendar_id: str
+    resource_id: str
+    expires_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class DeadChannel:
     """A channel that is to be stopped at Google."""
 

@@ -15,6 +15,7 @@ create table if not exists public.calendar_notifications (
   outcome text not null,
   resource_id text,
   message_number bigint,
+  expires_at timestamptz,
   received_at timestamptz not null,
   constraint calendar_notifications_outcome check (outcome in ('due', 'handshake', 'dead_channel', 'refused'))
 );
@@ -26,6 +27,7 @@ comment on column public.calendar_notifications.channel_id is 'The channel that 
 comment on column public.calendar_notifications.outcome is 'What it came to.';
 comment on column public.calendar_notifications.resource_id is 'The resource it named.';
 comment on column public.calendar_notifications.message_number is 'Google''s number of it.';
+comment on column public.calendar_notifications.expires_at is 'When it said that its channel lapses; null: it did not.';
 comment on column public.calendar_notifications.received_at is 'When it came.';
 create index if not exists calendar_notifications_of_calendar on public.calendar_notifications (calendar_id);
 
@@ -122,6 +124,7 @@ begin
       count(*) filter (where t.outcome = 'refused') as refused,
       max(t.received_at) filter (where t.outcome <> 'refused') as last, max(t.message_number) as number,
       min(t.resource_id) filter (where t.outcome <> 'refused') as resource_id,
+      max(t.expires_at) filter (where t.outcome <> 'refused') as expires_at,
       bool_or(t.outcome = 'dead_channel') as is_dead
     from taken t group by t.channel_id
   ), noted as (
@@ -129,6 +132,7 @@ begin
     -- of a channel whose answer was lost too, and only with it can that channel be stopped.
     update public.calendar_channels c set
       resource_id = coalesce(s.resource_id, c.resource_id),
+      expires_at = coalesce(c.expires_at, s.expires_at),
       notifications = c.notifications + s.notifications,
       refused = c.refused + s.refused,
       last_notification_at = greatest(c.last_notification_at, s.last),
@@ -147,7 +151,8 @@ $$;
 -- at once is left in calendar_notifications, which every claim drains.
 -- Answers outcome: due | handshake | dead_channel | unknown_channel | refused.
 create or replace function public.record_notification(
-  p_channel_id text, p_resource_id text, p_resource_state text, p_message_number bigint
+  p_channel_id text, p_resource_id text, p_resource_state text, p_message_number bigint,
+  p_expires_at timestamptz default null
 ) returns table (outcome text, calendar_id uuid, due_in_seconds double precision)
 language plpgsql security invoker set search_path = ''
 as $$
@@ -170,8 +175,9 @@ begin
     when p_resource_state = 'sync' then 'handshake'
     when v_calendar.is_active is not true then 'dead_channel'
     else 'due' end;
-  insert into public.calendar_notifications (calendar_id, channel_id, outcome, resource_id, message_number, received_at)
-  values (v_channel.calendar_id, p_channel_id, v_outcome, p_resource_id, p_message_number, v_now);
+  insert into public.calendar_notifications (calendar_id, channel_id, outcome, resource_id, message_number, expires_at,
+    received_at)
+  values (v_channel.calendar_id, p_channel_id, v_outcome, p_resource_id, p_message_number, p_expires_at, v_now);
   perform calendar_internal.drain_notifications(1, array[v_channel.calendar_id]);
   if v_outcome = 'refused' then
     return query select v_outcome, null::uuid, null::double precision;

@@ -5,8 +5,9 @@
 -- Push channels: opened before they are needed, made current in one step, stopped with their own resource id.
 --
 --   opening -> live -> superseded -> stopped      the usual life; a renewal overlaps by design
---   opening -> failed                             Google refused, or its answer was lost: then the orphan is stopped when
---                                                 it first speaks, for only its own notification tells its resource id
+--   opening -> failed                             Google refused, or its answer was lost
+--   failed  -> live                               its answer was lost, and it speaks: only its own notification tells its
+--                                                 resource id. It is adopted, or stopped where another one is live
 --   live -> expired                               nobody renewed it in time; polling goes on
 -- A calendar's watch never touches its polling.
 
@@ -338,6 +339,47 @@ $$;
 comment on function public.retire_lost_calendars is
   'Ends what lies ahead of calendars that could not be read for days, and their watches, until they can be read again.';
 
+-- Channels whose opening was never finished, for its process died, count as failed after p_abandoned_seconds.
+create or replace function calendar_internal.abandon_channels(p_abandoned_seconds integer) returns void
+language sql security invoker set search_path = ''
+as $$
+  update public.calendar_channels c set
+    state = 'failed', error_code = 'abandoned', updated_at = clock_timestamp(),
+    stop_after = case when c.resource_id is not null then clock_timestamp() end
+  where c.id in (
+    select a.id from public.calendar_channels a
+    where a.state = 'opening' and a.created_at < clock_timestamp() - make_interval(secs => p_abandoned_seconds)
+    for update skip locked)
+$$;
+
+-- Channels that count as failed and yet speak, of calendars that have no live one: Google opened them, and its answer was
+-- lost. The newest of each calendar, up to 200, for activate_channel to make them current. With p_channel_ids only among
+-- these. expires_at: as the channel itself told; null: it did not.
+create or replace function public.adoptable_channels(p_abandoned_seconds integer, p_channel_ids text[] default null)
+returns table (channel_id text, calendar_id uuid, resource_id text, expires_at timestamptz)
+language plpgsql security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+  perform calendar_internal.abandon_channels(p_abandoned_seconds);
+  return query
+  select distinct on (c.calendar_id) c.id, c.calendar_id, c.resource_id, c.expires_at
+  from (
+    select f.* from public.calendar_channels f
+    where f.stop_after is not null and f.resource_id is not null and f.state = 'failed'
+      and (p_channel_ids is null or f.id = any (p_channel_ids))
+      and coalesce(f.expires_at, 'infinity') > clock_timestamp()
+    order by f.stop_after limit 200
+  ) c
+  join public.calendar_webhooks w on w.id = c.calendar_id
+  where w.is_active and w.paused_reason is null and w.duplicate_of is null and w.retired_at is null
+    and not exists (
+      select 1 from public.calendar_channels l
+      where l.calendar_id = c.calendar_id and l.state = 'live' and l.expires_at > clock_timestamp())
+  order by c.calendar_id, c.created_at desc;
+end
+$$;
+
 -- Leases channels that should be dead and can be stopped. A channel whose opening was never finished (its process died)
 -- counts as failed after p_abandoned_seconds; one that has lapsed by itself need not be stopped any more.
 -- Guarantee: a channel that speaks for a watched calendar is never among them.
@@ -351,15 +393,10 @@ language plpgsql security invoker set search_path = ''
 as $$
 #variable_conflict use_column
 declare
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz;
 begin
-  update public.calendar_channels c set
-    state = 'failed', error_code = 'abandoned', updated_at = v_now,
-    stop_after = case when c.resource_id is not null then v_now end
-  where c.id in (
-    select a.id from public.calendar_channels a
-    where a.state = 'opening' and a.created_at < v_now - make_interval(secs => p_abandoned_seconds)
-    for update skip locked);
+  perform calendar_internal.abandon_channels(p_abandoned_seconds);
+  v_now := clock_timestamp();
   -- Also of users whose grant is lost, whose channels nobody can stop. No channel outlives 30 days at Google.
   with lapsed as materialized (
     select l.id from public.calendar_channels l
@@ -415,6 +452,7 @@ $$;
 
 -- For the service alone.
 revoke all on function
+  calendar_internal.abandon_channels,
   calendar_internal.identify_calendar,
   calendar_internal.lock_with_twin,
   calendar_internal.keep_watch_due,
@@ -424,12 +462,14 @@ revoke all on function
   public.renew_moved_watches,
   public.begin_channel,
   public.activate_channel,
+  public.adoptable_channels,
   public.fail_channel,
   public.claim_dead_channels,
   public.retire_lost_calendars,
   public.end_channel
 from public, anon, authenticated;
 grant execute on function
+  calendar_internal.abandon_channels,
   calendar_internal.identify_calendar,
   calendar_internal.lock_with_twin,
   calendar_internal.keep_watch_due,
@@ -439,6 +479,7 @@ grant execute on function
   public.renew_moved_watches,
   public.begin_channel,
   public.activate_channel,
+  public.adoptable_channels,
   public.fail_channel,
   public.claim_dead_channels,
   public.retire_lost_calendars,
@@ -457,6 +498,10 @@ Answers the channels to stop. A repeated call changes nothing.';
 comment on function public.fail_channel is 'The watch was not opened, or nobody knows whether it was. Everything else stays as it is; a calendar never synced
 becomes due, for it has waited for its watch. A repeated call changes nothing, nor one that comes after the channel was
 activated or given up.';
+comment on function calendar_internal.abandon_channels is 'Channels whose opening was never finished, for its process died, count as failed after p_abandoned_seconds.';
+comment on function public.adoptable_channels is 'Channels that count as failed and yet speak, of calendars that have no live one: Google opened them, and its answer was
+lost. The newest of each calendar, up to 200, for activate_channel to make them current. With p_channel_ids only among
+these. expires_at: as the channel itself told; null: it did not.';
 comment on function public.claim_dead_channels is 'Leases channels that should be dead and can be stopped. A channel whose opening was never finished (its process died)
 counts as failed after p_abandoned_seconds; one that has lapsed by itself need not be stopped any more.
 Guarantee: a channel that speaks for a watched calendar is never among them.';

@@ -124,19 +124,23 @@ def test_a_calendar_that_cannot_be_watched_is_polled_without_alarm_or_hot_retry(
     assert world.calendar(alice)["webhook_failures"] == 0
 
 
-def test_a_watch_whose_answer_was_lost_is_stopped_once_it_has_spoken(world: World) -> None:
+@pytest.mark.parametrize("delay_seconds", [0.0, 0.5])
+def test_a_first_watch_whose_answer_was_lost_is_adopted_when_it_speaks(world: World, delay_seconds: float) -> None:
+    """Before the failure is recorded, or after it."""
+    world.google.configure(delay_seconds=delay_seconds)
     alice = world.person()
     world.google.add_fault("lost_watch_answer", times=1)
     world.connect(alice)
 
-    # At once if its handshake comes after the failure was recorded, else with the next renewal.
-    wait_until(lambda: world.renew() and states(world) == ["stopped"], "the orphan is stopped")
-    about_to_lapse(world)
-    world.renew()
+    wait_until(lambda: [row["state"] for row in stored(world).values()] == ["live"], "the channel is adopted")
 
-    assert states(world) == ["stopped", "live"]
+    (channel,) = stored(world).values()
+    (opened,) = world.google.channels()
+    assert abs(channel["expires_at"].timestamp() - opened["expiration"] / 1000) < 2
+    assert world.renew().outcomes == ()
     world.google.insert_event(alice.email, world.event("Pushed"))
     world.await_equal(alice)
+    assert states(world) == ["live"]
 
 
 def test_an_orphan_that_speaks_only_later_is_stopped_then(world: World) -> None:

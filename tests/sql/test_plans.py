@@ -34,6 +34,7 @@ HOT = {
     "commit_sync": ("calendar_events_family", 60),
     "claim_expiring_watches": ("calendar_webhooks_watch_due", 1500),
     "watches_due": ("calendar_webhooks_watch_due", 2500),
+    "adoptable_channels": ("calendar_channels_to_stop", 2500),
     "claim_dead_channels": ("calendar_channels_to_stop", 2500),
     "sample_for_audit": ("calendar_webhooks_audit", 20),
     "drop_old_logs": ("calendar_sync_logs_by_time", 6000),
@@ -113,6 +114,7 @@ def calls(db: Database) -> dict[str, dict[str, Any]]:
         "begin_channel": {"p_channel_id": "new", **calendar, "p_address": "https://h"},
         "activate_channel": {**channel, "p_resource_id": "resource", "p_expires_at": "2040-01-01"},
         "fail_channel": {**channel, "p_error_code": "x", "p_retry_seconds": 5.0},
+        "adoptable_channels": {"p_abandoned_seconds": 300},
         "claim_dead_channels": {"p_limit": 50, "p_lease_seconds": 60, "p_abandoned_seconds": 300},
         "end_channel": channel,
         "save_tokens": {

@@ -19,6 +19,7 @@ from sync.core.polling.renewal import SHORTEST_LIFE_SECONDS, renew_lead_seconds
 from sync.errors import ChannelIdTaken, ChannelUnknown, Misconfigured, ReconnectNeeded, StoreFailure, SyncError
 from sync.jobs.losing_access import record_refusal
 from sync.jobs.services import Services
+from sync.jobs.watching.adopt_watches import ABANDONED_SECONDS, adopt_watches
 from sync.model import DeadChannel, OpenChannel, WatchClaim
 
 WEBHOOK_PATH = "/functions/v1/google-calendar-webhook"
@@ -29,8 +30,6 @@ RETIRED_AT_ONCE = 20
 # The service's address changed: all watches are renewed, at half of the calls a minute that Google grants a project.
 MOVED_AT_ONCE = 500
 MOVED_PER_SECOND = 80.0
-# An opening whose process died: longer than a watch call with its time-out, shorter than anybody misses the channel.
-ABANDONED_SECONDS = 300
 # Stopping is tidiness (Google lets a channel lapse by itself within a week), so a failed stop is in no hurry.
 STOP_RETRY_SECONDS = 6 * 3600.0
 # Its user let the calendar go while Google opened its channel, or it is another one of theirs under a second name.
@@ -69,6 +68,7 @@ def renew_watches(
     stopped = 0
     _retire_lost(services, may_go_on)
     _renew_moved(services, may_go_on)
+    adopt_watches(services)
     with ThreadPoolExecutor(services.settings.sync_threads, thread_name_prefix="watch") as pool:
         while may_go_on():
             claims = services.store.watches.claim_expiring(limit=CLAIMED_AT_ONCE, lease_seconds=WATCH_LEASE_SECONDS)
@@ -178,7 +178,8 @@ def _stop_superseded(services: Services, channel_ids: Sequence[str]) -> int:
 
 
 def stop_channels(services: Services, channel_ids: Sequence[str]) -> int:
-    """Stops these channels if they should be dead. Never raises for Google."""
+    """Stops these channels if they should be dead; adopts one that is all its calendar has. Never raises for Google."""
+    adopt_watches(services, channel_ids)
     return sum(stop_channel(services, channel) for channel in _claim_dead(services, channel_ids))
 
 
@@ -225,6 +226,8 @@ def _record_failure(services: Services, claim: WatchClaim, channel_id: str, fail
         # However soon the user is expected to be back: a calendar's watch is tried once a minute at most.
         retry_seconds = max(reaction.retry_seconds, SHORTEST_LIFE_SECONDS)
         services.store.watches.fail_channel(channel_id, failure.code, retry_seconds)
+        # It may have spoken before its answer was lost.
+        adopt_watches(services, [channel_id])
     except StoreFailure as unreachable:
         services.log.warning("failure_not_recorded", calendar_id=claim.calendar_id, error_code=unreachable.code)
     return WatchOutcome(claim, None, failure.code)

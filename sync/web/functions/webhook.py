@@ -6,6 +6,9 @@ for is done after the answer, by this process' driver or by whoever claims the c
 
 from __future__ import annotations
 
+import datetime as dt
+from email.utils import parsedate_to_datetime
+
 from flask import Blueprint, Response, current_app, request
 
 from sync.core.accounts.channel_token import is_channel_token
@@ -33,7 +36,7 @@ def receive() -> Response:
     if not resource_id or not state:
         raise Problem(400, "notification_malformed", "X-Goog-Resource-ID and X-Goog-Resource-State are needed.")
 
-    notified = services.store.claims.record_notification(channel_id, resource_id, state, _number())
+    notified = services.store.claims.record_notification(channel_id, resource_id, state, _number(), _expires_at())
     if notified.outcome is NotifiedOutcome.REFUSED:
         services.log.warning("notification_refused", why="resource_id", channel_id=channel_id)
         raise _refusal("wrong_resource")
@@ -60,3 +63,12 @@ def _number() -> int | None:
     """Message numbers grow, but not by one; they are kept as evidence only."""
     value = _header("X-Goog-Message-Number")
     return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else None
+
+
+def _expires_at() -> dt.datetime | None:
+    """When the channel lapses, as people read it ("Tue, 19 Nov 2013 01:13:52 GMT"); None if that cannot be read."""
+    try:
+        told = parsedate_to_datetime(_header("X-Goog-Channel-Expiration"))
+    except ValueError:
+        return None
+    return told if told.tzinfo else told.replace(tzinfo=dt.UTC)

@@ -99,7 +99,7 @@ def test_a_channel_nobody_knows_is_answered_and_does_nothing(world: World) -> No
 
 def test_a_channel_that_should_be_dead_is_answered_and_stopped(world: World) -> None:
     world.connect(world.person())
-    (row,) = world.rows("update calendar_channels set state = 'failed' returning *")
+    (row,) = world.rows("update calendar_channels set state = 'expired' returning *")
     lists = world.google_calls("events.list")
 
     answer = call(world, WEBHOOK, notification(world, row))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,13 +33,21 @@ class ClaimCalls:
     def __init__(self, rpc: Rpc) -> None:
         self._rpc = rpc
 
-    def record_notification(self, channel_id: str, resource_id: str, state: str, number: int | None) -> Notified:
+    def record_notification(
+        self,
+        channel_id: str,
+        resource_id: str,
+        state: str,
+        number: int | None,
+        expires_at: dt.datetime | None = None,
+    ) -> Notified:
         row = self._rpc.rows(
             "record_notification",
             p_channel_id=channel_id,
             p_resource_id=resource_id,
             p_resource_state=state,
             p_message_number=number,
+            p_expires_at=expires_at.isoformat() if expires_at else None,
         )[0]
         return Notified(NotifiedOutcome(row["outcome"]), row["calendar_id"], row["due_in_seconds"] or 0.0)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sync.clients.store import rows
 from sync.clients.store.rpc import Rpc
-from sync.model import DeadChannel, WatchClaim
+from sync.model import AdoptableChannel, DeadChannel, WatchClaim
 
 
 class WatchCalls:
@@ -63,6 +63,20 @@ class WatchCalls:
 
     def fail_channel(self, channel_id: str, error_code: str, retry_seconds: float) -> None:
         self._rpc.call("fail_channel", p_channel_id=channel_id, p_error_code=error_code, p_retry_seconds=retry_seconds)
+
+    def adoptable_channels(
+        self, *, abandoned_seconds: int, channel_ids: Sequence[str] | None = None
+    ) -> list[AdoptableChannel]:
+        """Channels that are taken for failed and yet speak, of calendars without a live one."""
+        found = self._rpc.rows(
+            "adoptable_channels",
+            p_abandoned_seconds=abandoned_seconds,
+            p_channel_ids=list(channel_ids) if channel_ids is not None else None,
+        )
+        return [
+            AdoptableChannel(row["channel_id"], row["calendar_id"], row["resource_id"], rows.instant(row["expires_at"]))
+            for row in found
+        ]
 
     def claim_dead_channels(
         self, *, limit: int, lease_seconds: int, abandoned_seconds: int, channel_ids: Sequence[str] | None = None
