@@ -266,12 +266,13 @@ class DeadChannel:
 
 @dataclass(frozen=True, slots=True)
 class EventsPage:
-    """One page of events.list. The sync token comes on the last page only; empty tokens and an empty zone are None."""
+    """One page of events.list. The sync token comes on the last page only; empty tokens, zone and name are None."""
 
     items: tuple[Mapping[str, Any], ...]
     next_page_token: str | None
     next_sync_token: str | None
     time_zone: str | None
+    calendar_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

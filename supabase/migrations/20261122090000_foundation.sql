@@ -104,6 +104,7 @@ alter table public.calendar_webhooks
   -- What the sync token stands for: under which settings the calendar was last listed whole, and its zone then.
   add column if not exists settings_generation bigint,
   add column if not exists time_zone text,
+  add column if not exists calendar_name text,
   add column if not exists horizon_until timestamptz,
   add column if not exists next_entry_at timestamptz,
   add column if not exists audited_at timestamptz,
@@ -256,6 +257,7 @@ comment on column public.calendar_webhooks.settings_generation is
   'The generation of settings it was last listed whole under (settings_generations).';
 comment on column public.calendar_webhooks.time_zone is
   'The calendar''s IANA zone when it was last synced; all-day events stand at its midnight.';
+comment on column public.calendar_webhooks.calendar_name is 'What its user calls it at Google, as last listed; null: not listed yet.';
 comment on column public.calendar_webhooks.horizon_until is 'The furthest end of the horizon that rows were derived for.';
 comment on column public.calendar_webhooks.audited_at is 'When its meetings were last compared with a whole listing.';
 comment on column public.calendar_webhooks.poll_interval_seconds is 'The plan''s present interval between polls, in seconds.';
@@ -702,7 +704,7 @@ create index if not exists calendar_sync_logs_of_calendar on public.calendar_syn
 -- older ones granted everything to everybody: both end here.
 --
 -- service_role  everything the functions do (they run as their caller)
--- authenticated reads its own meetings and sync logs, and of its own calendars the columns meant for it
+-- authenticated reads of its own calendars, meetings and sync logs the columns meant for it
 -- anon          nothing
 -- Tokens, channels and the mirror are for the service alone.
 
@@ -746,15 +748,31 @@ begin
 end
 $$;
 
-grant select on table public.meetings, public.calendar_sync_logs to authenticated;
--- Of a calendar what a front end shows. The sync token, the channel's ids and who works on it are the service's, and so is
--- whatever column is added without being named here. Realtime sends a user the columns they may select, and no other.
+-- Of each table what a front end shows, by name: a column that is not named here stays the service's, whoever adds it and
+-- whatever it holds. Realtime sends a user the columns they may select, and no other. Each line stands in USERS_READ of
+-- tests/sql/test_access.py too.
+
+-- Kept back: the sync token, the ids of channel and resource, leases and fences, who works on it.
 grant select (
-  id, user_id, google_calendar_id, is_active, time_zone, created_at, updated_at,
+  id, user_id, google_calendar_id, calendar_name, is_active, time_zone, created_at, updated_at,
   last_webhook_received, last_poll_at, last_synced_at, last_change_at, expiration_time, webhook_failures,
   due_at, due_reason, poll_interval_seconds, horizon_until, consecutive_failures, last_error_code, last_error_at,
-  paused_reason, paused_at, access_lost_at, retired_at, initial_sync, initial_events, initial_meetings, duplicate_of
+  claims_unended, paused_reason, paused_at, access_lost_at, retired_at,
+  initial_sync, initial_events, initial_meetings, duplicate_of
 ) on table public.calendar_webhooks to authenticated;
+
+-- Kept back: the family and the sync it came by.
+grant select (
+  id, user_id, calendar_id, google_calendar_event_id, title, description, meeting_url, provider, room_key,
+  start_time, end_time, is_all_day, time_zone, event_status, status, status_reason, is_private,
+  bot_status, created_at, updated_at
+) on table public.meetings to authenticated;
+
+-- Kept back: the claim, what it cost, an audit's figures, and the message of a failure, which is for operators.
+grant select (
+  id, user_id, calendar_id, sync_type, status, reason, is_full, error_code,
+  events_processed, meetings_created, meetings_updated, meetings_deleted, duration_ms, created_at
+) on table public.calendar_sync_logs to authenticated;
 
 create policy users_read_their_calendars on public.calendar_webhooks
   for select to authenticated using ((select auth.uid()) = user_id);
@@ -764,8 +782,10 @@ create policy users_read_their_sync_logs on public.calendar_sync_logs
   for select to authenticated using ((select auth.uid()) = user_id);
 comment on policy users_read_their_calendars on public.calendar_webhooks is
   'Users see their own calendars, of these the columns granted to them.';
-comment on policy users_read_their_meetings on public.meetings is 'Users see their own meetings.';
-comment on policy users_read_their_sync_logs on public.calendar_sync_logs is 'Users see the logs of their own calendars.';
+comment on policy users_read_their_meetings on public.meetings is
+  'Users see their own meetings, of these the columns granted to them.';
+comment on policy users_read_their_sync_logs on public.calendar_sync_logs is
+  'Users see the logs of their own calendars, of these the columns granted to them.';
 
 -- Helpers of the sync functions live where PostgREST does not look.
 create schema if not exists calendar_internal;

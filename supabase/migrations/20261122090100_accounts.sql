@@ -82,8 +82,10 @@ create index if not exists user_notifications_unmailed on public.user_notificati
 alter table public.user_notifications enable row level security;
 revoke all on table public.user_notifications from public, anon, authenticated, service_role;
 grant select, insert, update, delete on table public.user_notifications to service_role;
--- Users read their own, and may mark them as read; nothing else of them is theirs to change.
-grant select, update (read_at) on table public.user_notifications to authenticated;
+-- Users read their own, and may mark them as read; nothing else of them is theirs to change. Kept back: how they are mailed.
+grant select (id, user_id, kind, reason, message, calendar_id, created_at, read_at, resolved_at)
+on table public.user_notifications to authenticated;
+grant update (read_at) on table public.user_notifications to authenticated;
 drop policy if exists users_read_their_notifications on public.user_notifications;
 create policy users_read_their_notifications on public.user_notifications
   for select to authenticated using ((select auth.uid()) = user_id);

@@ -1006,10 +1006,11 @@ end
 $$;
 
 -- The one commit of a sync: mirror, meetings, token, counters, next due time and log row, together.
--- p_sync: sync_id, sync_type, reason, is_full, sync_token, generation, time_zone, notifications_read, horizon_until,
---   next_poll_seconds, next_reason, coalesce_seconds, missed_push, reopen_watch, events_processed, google_calls, duration_ms,
---   staged {created, updated, deleted, events}, audited (meetings compared; for an audit only), and the part itself:
---   calendar_back_message, set_aside [{base_id, reason, code}], events, forgotten, and what apply_meetings takes.
+-- p_sync: sync_id, sync_type, reason, is_full, sync_token, generation, time_zone, calendar_name (null: the known one holds),
+--   notifications_read, horizon_until, next_poll_seconds, next_reason, coalesce_seconds, missed_push, reopen_watch,
+--   events_processed, google_calls, duration_ms, staged {created, updated, deleted, events}, audited (meetings compared; for an
+--   audit only), and the part itself: calendar_back_message, set_aside [{base_id, reason, code}], events, forgotten, and what
+--   apply_meetings takes.
 -- Guarantees: refused when the fence moved on (another worker has the calendar), or when other settings are in force than
 -- those it was made under (generation); a second call of the same fence changes
 -- nothing and gives the first one's answer; a notification that came since the claim leaves the calendar due.
@@ -1111,6 +1112,7 @@ begin
     settings_generation = case when (p_sync ->> 'is_full')::boolean
       then (p_sync ->> 'generation')::bigint else w.settings_generation end,
     time_zone = p_sync ->> 'time_zone',
+    calendar_name = coalesce(p_sync ->> 'calendar_name', w.calendar_name),
     horizon_until = case when (p_sync ->> 'is_full')::boolean
       then (p_sync ->> 'horizon_until')::timestamptz
       else greatest(w.horizon_until, (p_sync ->> 'horizon_until')::timestamptz) end,
@@ -1467,10 +1469,11 @@ family. {items, last}: ask again after `last`, until it is null.';
 comment on function public.stage_sync is 'A part of a sync that is too large for one payload: complete families, of a full sync under the fence as generation.
 Idempotent. It only writes what is true of the calendar already; what is gone unseen, and the token, wait for commit_sync.';
 comment on function public.commit_sync is 'The one commit of a sync: mirror, meetings, token, counters, next due time and log row, together.
-p_sync: sync_id, sync_type, reason, is_full, sync_token, generation, time_zone, notifications_read, horizon_until,
-  next_poll_seconds, next_reason, coalesce_seconds, missed_push, reopen_watch, events_processed, google_calls, duration_ms,
-  staged {created, updated, deleted, events}, audited (meetings compared; for an audit only), and the part itself:
-  calendar_back_message, set_aside [{base_id, reason, code}], events, forgotten, and what apply_meetings takes.
+p_sync: sync_id, sync_type, reason, is_full, sync_token, generation, time_zone, calendar_name (null: the known one holds),
+  notifications_read, horizon_until, next_poll_seconds, next_reason, coalesce_seconds, missed_push, reopen_watch,
+  events_processed, google_calls, duration_ms, staged {created, updated, deleted, events}, audited (meetings compared; for an
+  audit only), and the part itself: calendar_back_message, set_aside [{base_id, reason, code}], events, forgotten, and what
+  apply_meetings takes.
 Guarantees: refused when the fence moved on (another worker has the calendar), or when other settings are in force than
 those it was made under (generation); a second call of the same fence changes
 nothing and gives the first one''s answer; a notification that came since the claim leaves the calendar due.';

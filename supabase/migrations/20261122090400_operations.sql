@@ -91,6 +91,90 @@ comment on column public.calendar_status.watch_failures is 'Failed tries for a w
 revoke all on table public.calendar_status from public, anon, authenticated, service_role;
 grant select on table public.calendar_status to service_role;
 
+-- One row per calendar of the signed-in user: what a front end shows of it. The same words as calendar_status, from what a user
+-- may read: a live channel that never spoke is known to operators alone.
+create or replace view public.my_calendars with (security_invoker = true) as
+select
+  w.id,
+  w.user_id,
+  w.google_calendar_id,
+  w.calendar_name,
+  w.time_zone,
+  case
+    when w.is_active is not true then 'inactive'
+    when w.paused_reason is not null then 'paused'
+    when w.access_lost_at is not null then 'paused'
+    when w.claims_unended >= 4 then 'poisoned'
+    when fact.is_left then 'overdue'
+    when w.consecutive_failures > 0 then 'retrying'
+    when fact.is_late then 'overdue'
+    when w.last_synced_at is null then 'connecting'
+    when fact.is_unwatched then 'polled_only'
+    when w.webhook_failures > 0 then 'push_doubtful'
+    else 'healthy'
+  end as state,
+  -- Why it has this state: of several facts the first in the same order.
+  case
+    when w.is_active is not true then null
+    when w.paused_reason is not null then w.paused_reason
+    when w.access_lost_at is not null then w.last_error_code
+    when w.claims_unended >= 4 then 'claims_unended'
+    when fact.is_left then 'not_looked_at'
+    when w.consecutive_failures > 0 then w.last_error_code
+    when fact.is_late then 'never_finished'
+    when w.last_synced_at is null then w.due_reason
+    when fact.is_unwatched then 'no_live_channel'
+    when w.webhook_failures > 0 then 'missed_pushes'
+  end as reason,
+  w.created_at as connected_at,
+  w.initial_sync,
+  w.initial_events,
+  w.initial_meetings,
+  w.last_synced_at,
+  w.last_change_at,
+  w.due_at as next_look_at,
+  w.due_reason as next_look_reason,
+  w.poll_interval_seconds,
+  w.expiration_time as pushed_until,
+  w.horizon_until as meetings_until
+from public.calendar_webhooks w
+cross join lateral (
+  select
+    -- While somebody works on it, its time is the end of their lease.
+    w.due_at < now() - interval '15 minutes' as is_left,
+    coalesce(w.last_synced_at, w.created_at) < now() - interval '15 minutes'
+      - make_interval(secs => case when w.last_synced_at is null then 0
+          else 2 * coalesce(w.poll_interval_seconds, 21600) end) as is_late,
+    coalesce(w.expiration_time, '-infinity') <= now() as is_unwatched
+) fact
+where w.duplicate_of is null;
+comment on view public.my_calendars is
+  'One row per calendar of the signed-in user: what a front end shows of it. States as calendar_status has them, from what a user may read.';
+comment on column public.my_calendars.id is 'The calendar''s id, which its meetings carry (calendar_id).';
+comment on column public.my_calendars.user_id is 'The signed-in user.';
+comment on column public.my_calendars.google_calendar_id is 'Google''s id of it; ''primary'' for the user''s own.';
+comment on column public.my_calendars.calendar_name is 'What its user calls it at Google; null: not listed yet.';
+comment on column public.my_calendars.time_zone is 'Its IANA zone; null: not listed yet.';
+comment on column public.my_calendars.state is 'How it stands: see docs/states.md.';
+comment on column public.my_calendars.reason is 'Why it has this state, as a stable code; null: there is nothing to say.';
+comment on column public.my_calendars.connected_at is 'When it was first connected.';
+comment on column public.my_calendars.initial_sync is 'How the first listing stands: pending, running, done or failed.';
+comment on column public.my_calendars.initial_events is 'Events found by the first listing so far.';
+comment on column public.my_calendars.initial_meetings is 'Meetings it made so far.';
+comment on column public.my_calendars.last_synced_at is 'When it was last looked at with success.';
+comment on column public.my_calendars.last_change_at is 'When a change was last found.';
+comment on column public.my_calendars.next_look_at is 'When it is looked at next; a notification brings that forward.';
+comment on column public.my_calendars.next_look_reason is 'Why then.';
+comment on column public.my_calendars.poll_interval_seconds is
+  'Without a notification it is looked at after so many seconds: what bounds the age of a change that none announced.';
+comment on column public.my_calendars.pushed_until is
+  'Until when Google notifies of changes, renewed before it ends; null or past: changes are found by polls.';
+comment on column public.my_calendars.meetings_until is 'Meetings are listed up to here; the rest follows as time goes on.';
+
+-- A user's, under the policy and the column grants of calendar_webhooks. The service has calendar_status.
+revoke all on table public.my_calendars from public, anon, authenticated, service_role;
+grant select on table public.my_calendars to authenticated;
+
 
 -- Security events ----------------------------------------------------------------------------------------------------
 

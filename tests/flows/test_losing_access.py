@@ -23,7 +23,8 @@ from tests.world import Person, World
 def told(world: World, person: Person) -> list[tuple[str, str, bool]]:
     """(kind, reason, still open), oldest first, as the person's own front end reads it."""
     headers = {"apikey": world.supabase.anon_key, "Authorization": f"Bearer {world.supabase.user_jwt(person.user_id)}"}
-    answer = httpx.get(f"{world.supabase.url}/rest/v1/user_notifications?order=created_at", headers=headers, timeout=10)
+    asked = "user_notifications?select=kind,reason,resolved_at&order=created_at"
+    answer = httpx.get(f"{world.supabase.url}/rest/v1/{asked}", headers=headers, timeout=10)
     answer.raise_for_status()
     return [(row["kind"], row["reason"], row["resolved_at"] is None) for row in answer.json()]
 

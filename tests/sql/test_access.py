@@ -65,12 +65,45 @@ RELATIONS = {
     "public.calendar_webhooks": OWN_ROWS,
     "public.google_credentials": SERVICE_ALONE,
     "public.meetings": OWN_ROWS,
+    # A user's own view; the service has calendar_status.
+    "public.my_calendars": Access(read={"nobody": "", "alice": "alice", "bob": "bob"}, write={}),
     "public.oauth_flows": SERVICE_ALONE,
     # Belongs to nobody; the test's rows name their person as the kind.
     "public.security_events": Access(read={"service": ALL}, write={"service": ALL}, owner="kind"),
     # A user also marks their own as read: see below.
     "public.user_notifications": OWN_ROWS,
 }
+
+# Column by column what a signed-in user reads of their own rows. A new column is the service's until it is named here
+# and granted in the migration.
+USERS_READ = {
+    "public.calendar_webhooks": {
+        "id", "user_id", "google_calendar_id", "calendar_name", "is_active", "time_zone", "created_at",
+        "updated_at", "last_webhook_received", "last_poll_at", "last_synced_at", "last_change_at",
+        "expiration_time", "webhook_failures", "due_at", "due_reason", "poll_interval_seconds", "horizon_until",
+        "consecutive_failures", "last_error_code", "last_error_at", "claims_unended", "paused_reason", "paused_at",
+        "access_lost_at", "retired_at", "initial_sync", "initial_events", "initial_meetings", "duplicate_of",
+    },
+    "public.meetings": {
+        "id", "user_id", "calendar_id", "google_calendar_event_id", "title", "description", "meeting_url", "provider",
+        "room_key", "start_time", "end_time", "is_all_day", "time_zone", "event_status", "status", "status_reason",
+        "is_private", "bot_status", "created_at", "updated_at",
+    },
+    "public.calendar_sync_logs": {
+        "id", "user_id", "calendar_id", "sync_type", "status", "reason", "is_full", "error_code", "events_processed",
+        "meetings_created", "meetings_updated", "meetings_deleted", "duration_ms", "created_at",
+    },
+    "public.user_notifications": {
+        "id", "user_id", "kind", "reason", "message", "calendar_id", "created_at", "read_at", "resolved_at",
+    },
+    "public.my_calendars": {
+        "id", "user_id", "google_calendar_id", "calendar_name", "time_zone", "state", "reason", "connected_at",
+        "initial_sync", "initial_events", "initial_meetings", "last_synced_at", "last_change_at", "next_look_at",
+        "next_look_reason", "poll_interval_seconds", "pushed_until", "meetings_until",
+    },
+}  # fmt: skip
+# And what of them they may change.
+USERS_WRITE = {"public.user_notifications": {"read_at"}}
 
 # Functions are for the service, one and all.
 FUNCTIONS = {
@@ -305,14 +338,53 @@ def test_nobody_may_truncate_or_tie_anything_to_a_table(house: House) -> None:
     assert granted == []
 
 
-def test_user_may_change_one_column_of_one_table_and_only_of_their_own_rows(house: House) -> None:
-    columns = house.db.rows(
-        "select format('%s.%s', c.oid::regclass, attname) as name from pg_class c join pg_attribute on attrelid = c.oid"
-        " where relnamespace = 'public'::regnamespace and relkind in ('r', 'v') and attnum > 0 and not attisdropped"
-        " and (has_column_privilege('authenticated', c.oid, attnum, 'update')"
-        "   or has_column_privilege('anon', c.oid, attnum, 'update'))"
+def columns_open_to(house: House, role: str, privilege: str) -> dict[str, set[str]]:
+    """By relation the columns on which a role has a privilege, however it was granted."""
+    rows = house.db.rows(
+        "select format('%%s.%%s', c.relnamespace::regnamespace, c.relname) as relation,"
+        " array_agg(a.attname::text) as columns"
+        " from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"
+        " where c.relnamespace in ('public'::regnamespace, 'calendar_internal'::regnamespace)"
+        " and c.relkind in ('r', 'p', 'v', 'm', 'f') and has_column_privilege(%s, c.oid, a.attnum, %s) group by c.oid",
+        role,
+        privilege,
     )
-    assert [column["name"] for column in columns] == ["user_notifications.read_at"]
+    return {row["relation"]: set(row["columns"]) for row in rows}
+
+
+def test_each_role_reaches_exactly_the_columns_meant_for_it(house: House) -> None:
+    everything = columns_open_to(house, "postgres", "select")
+    assert set(everything) == set(RELATIONS)
+    served = {name for name, access in RELATIONS.items() if "service" in access.read}
+    found = {
+        (role, privilege): columns_open_to(house, role, privilege)
+        for role in ("anon", "authenticated", "service_role")
+        for privilege in ("select", "insert", "update", "references")
+    }
+    writes = {name for name, access in RELATIONS.items() if "service" in access.write}
+    grows = {name for name, access in RELATIONS.items() if access.only_grows}
+    expected: dict[tuple[str, str], dict[str, set[str]]] = {key: {} for key in found}
+    expected["authenticated", "select"] = USERS_READ
+    expected["authenticated", "update"] = USERS_WRITE
+    expected["service_role", "select"] = {name: everything[name] for name in served}
+    expected["service_role", "update"] = {name: everything[name] for name in writes}
+    expected["service_role", "insert"] = {name: everything[name] for name in writes | grows}
+    assert found == expected
+
+
+def test_a_column_that_is_added_is_no_users_until_somebody_names_it(house: House) -> None:
+    tables = [name for name in USERS_READ if name != "public.my_calendars"]
+    with connect(house.db.postgres_url) as owner, owner.transaction(force_rollback=True):
+        for table in tables:
+            owner.execute(f"alter table {table} add column added text".encode())
+        owner.execute("set local role authenticated")
+        for table in tables:
+            for statement in (f"select added from {table}", f"update {table} set added = ''"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege), owner.transaction():
+                    owner.execute(statement.encode())
+
+
+def test_a_user_changes_their_own_rows_alone(house: House) -> None:
     with house.acting_as("alice") as connection:
         marked = connection.execute("update public.user_notifications set read_at = now() returning user_id").fetchall()
         assert [str(row["user_id"]) for row in marked] == [house.people["alice"]]
@@ -375,6 +447,18 @@ def test_api_gives_each_key_the_rows_meant_for_it(supabase: LocalSupabase, home:
         if answer.status_code == 200:
             seen = " ".join(sorted({names[row[owner]] for row in answer.json()}))
         assert (caller, seen) == (caller, RELATIONS[relation].read.get(caller, DENIED))
+
+
+@pytest.mark.parametrize("relation", USERS_READ)
+def test_api_gives_a_user_the_columns_that_are_named_and_refuses_the_row(
+    supabase: LocalSupabase, home: House, relation: str
+) -> None:
+    path, jwt = relation.removeprefix("public."), supabase.user_jwt(home.people["alice"])
+    named = request(supabase, "GET", f"{path}?select={','.join(sorted(USERS_READ[relation]))}", jwt=jwt)
+    assert [set(row) for row in named.json()] == [USERS_READ[relation]]
+    whole = request(supabase, "GET", path, jwt=jwt)
+    # The view holds nothing but what is shown.
+    assert whole.status_code == (200 if relation == "public.my_calendars" else 403), whole.text
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE", "POST"])

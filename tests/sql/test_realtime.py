@@ -18,13 +18,6 @@ from tests.sql.conftest import Scratch
 from tests.sql.database import Database, connect, meeting, part
 
 PUBLISHED = {"meetings", "calendar_webhooks", "user_notifications"}
-SHOWN_OF_A_CALENDAR = {
-    "id", "user_id", "google_calendar_id", "is_active", "time_zone", "created_at", "updated_at",
-    "last_webhook_received", "last_poll_at", "last_synced_at", "last_change_at", "expiration_time", "webhook_failures",
-    "due_at", "due_reason", "poll_interval_seconds", "horizon_until", "consecutive_failures", "last_error_code",
-    "last_error_at", "paused_reason", "paused_at", "access_lost_at", "retired_at", "initial_sync", "initial_events",
-    "initial_meetings", "duplicate_of",
-}  # fmt: skip
 TABLES = "select tablename from pg_publication_tables where pubname = 'supabase_realtime' and schemaname = 'public'"
 
 
@@ -96,18 +89,6 @@ def test_slot_carries_changes_of_the_published_tables_and_of_no_other(db: Databa
     named = {message[5:].split(b"\0")[1].decode() for message in messages if message[:1] == b"R"}
     assert named == PUBLISHED
     assert not [message for message in messages if b"hidden-refresh-token" in message]
-
-
-def test_user_gets_the_columns_of_a_calendar_that_a_front_end_shows(db: Database) -> None:
-    columns = db.rows(
-        "select attname, has_column_privilege('authenticated', attrelid, attnum, 'select') as shown,"
-        " has_column_privilege('anon', attrelid, attnum, 'select') as shown_to_anybody from pg_attribute"
-        " where attrelid = 'public.calendar_webhooks'::regclass and attnum > 0 and not attisdropped"
-    )
-    assert {column["attname"] for column in columns if column["shown"]} == SHOWN_OF_A_CALENDAR
-    assert [column["attname"] for column in columns if column["shown_to_anybody"]] == []
-    kept_back = {column["attname"] for column in columns} - SHOWN_OF_A_CALENDAR
-    assert {"sync_token", "webhook_id", "resource_id", "claimed_by"} <= kept_back
 
 
 @pytest.mark.parametrize(("column", "status"), [("initial_sync", 200), ("sync_token", 403), ("*", 403)])

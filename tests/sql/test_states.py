@@ -50,9 +50,10 @@ def test_check_constraints_hold_the_same_words_as_the_types(db: Database) -> Non
 
 
 def test_health_of_a_calendar_has_the_words_of_its_type(db: Database) -> None:
-    (view,) = db.rows("select pg_get_viewdef('public.calendar_status'::regclass) as says")
-    case = view["says"][: view["says"].index("AS state")]
-    assert set(re.findall(r"(?:THEN|ELSE) '(\w+)'", case)) == set(states.CalendarState)
+    for name in ("calendar_status", "my_calendars"):
+        (view,) = db.rows("select pg_get_viewdef(%s::regclass) as says", f"public.{name}")
+        case = view["says"][: view["says"].index("AS state")]
+        assert set(re.findall(r"(?:THEN|ELSE) '(\w+)'", case)) == set(states.CalendarState)
 
 
 def test_a_notification_comes_to_the_words_of_its_type(db: Database) -> None:

@@ -122,6 +122,8 @@ class GoogleCalendar:
             next_page_token=_token(answer, "nextPageToken"),
             next_sync_token=_token(answer, "nextSyncToken"),
             time_zone=_token(answer, "timeZone"),
+            # Only shown: a name that is none stops nothing.
+            calendar_name=name if isinstance(name := answer.get("summary"), str) else None,
         )
 
     def get_event(self, access: Access, calendar_id: str, event_id: str) -> Mapping[str, Any] | None:

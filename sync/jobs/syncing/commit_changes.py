@@ -174,6 +174,7 @@ def _facts(run: SyncRun, listing: Listing, horizon: Window) -> dict[str, object]
         "sync_token": listing.sync_token or (None if listing.is_full else claim.sync_token),
         "generation": run.in_force.generation,
         "time_zone": listing.time_zone,
+        "calendar_name": listing.calendar_name,
         "notifications_read": claim.notifications_seen,
         "horizon_until": horizon.end.isoformat(),
         "next_poll_seconds": poll.seconds,

@@ -32,6 +32,8 @@ FALLBACK_ZONE = "UTC"
 # names only cancelled instances of living series, and nothing else would tell whose they are.
 MAX_ASKED = 25
 MAX_ASKED_IN_FULL = 250
+# Of a calendar's name, which is only shown.
+MAX_NAME_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Listing:
     items: int = 0
     sync_token: str | None = None
     time_zone: str = FALLBACK_ZONE
+    calendar_name: str | None = None
     is_full: bool = False
     departure: str | None = None
     changed_at: list[dt.datetime] = field(default_factory=list)
@@ -142,6 +145,8 @@ def _list_all(source: _Source, listing: Listing, keep: Keep, between_pages: Call
 def _take(page: EventsPage, listing: Listing, keep: Keep) -> None:
     if page.time_zone:
         listing.time_zone = usable_zone(page.time_zone)
+    if page.calendar_name:
+        listing.calendar_name = cleaned(page.calendar_name)[:MAX_NAME_CHARACTERS]
     listing.items += len(page.items)
     events: list[Event] = []
     for item in page.items:

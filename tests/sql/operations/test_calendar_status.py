@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from tests.sql.database import Database, Row
+from tests.sql.database import Database, Row, connect
 
 SYNCED = {"sync_token": "t", "last_synced_at": "now() - interval '1 hour'", "poll_interval_seconds": "21600"}
 
@@ -14,16 +16,30 @@ def state(db: Database, calendar: Row) -> tuple[str, str | None]:
     return row["state"], row["reason"]
 
 
+def state_shown(db: Database, calendar: Row) -> tuple[str, str | None]:
+    """As its user reads it in my_calendars."""
+    with connect(db.postgres_url, "authenticated") as alice:
+        alice.execute(
+            "select set_config('request.jwt.claims', %s, false)", [json.dumps({"sub": str(calendar["user_id"])})]
+        )
+        (row,) = alice.execute(
+            "select state, reason from public.my_calendars where id = %s", [calendar["id"]]
+        ).fetchall()
+    return row["state"], row["reason"]
+
+
 def watched(db: Database, **expressions: str) -> Row:
     calendar = db.calendar(sync_token="t")
     columns = {key: value for key, value in SYNCED.items() if key != "sync_token"}
-    db.set(calendar, **{"due_at": "now() + interval '1 hour'", **columns, **expressions})
+    planned = {"due_at": "now() + interval '1 hour'", "expiration_time": "'2040-01-01'"}
+    db.set(calendar, **{**planned, **columns, **expressions})
     db.channel(calendar, opened_at="2026-01-01", last_notification_at="2026-01-01")
     return calendar
 
 
 def test_a_synced_calendar_with_a_channel_that_spoke_is_healthy(db: Database) -> None:
-    assert state(db, watched(db)) == ("healthy", None)
+    calendar = watched(db)
+    assert state(db, calendar) == state_shown(db, calendar) == ("healthy", None)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +58,30 @@ def test_a_synced_calendar_with_a_channel_that_spoke_is_healthy(db: Database) ->
 )
 def test_its_state_is_what_its_facts_say(db: Database, facts: dict[str, str], expected: tuple[str, str]) -> None:
     assert state(db, watched(db, **facts)) == expected
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"due_at": "now() - interval '5 days'"}, ("overdue", "not_looked_at")),
+        ({"last_synced_at": "now() - interval '5 days'"}, ("overdue", "never_finished")),
+        ({"last_synced_at": "null"}, ("connecting", "new")),
+        ({"claims_unended": "4"}, ("poisoned", "claims_unended")),
+        ({"consecutive_failures": "2", "last_error_code": "'backend_error'"}, ("retrying", "backend_error")),
+        ({"expiration_time": "now() - interval '1 s'"}, ("polled_only", "no_live_channel")),
+        ({"webhook_failures": "1"}, ("push_doubtful", "missed_pushes")),
+        ({"paused_reason": "'needs_reauth'"}, ("paused", "needs_reauth")),
+        ({"access_lost_at": "now()", "last_error_code": "'notFound'"}, ("paused", "notFound")),
+        ({"is_active": "false"}, ("inactive", None)),
+    ],
+)
+def test_its_user_reads_the_same_state(db: Database, facts: dict[str, str], expected: tuple[str, str | None]) -> None:
+    calendar = watched(db, **facts)
+    if "expiration_time" in facts:
+        db.admin.execute("update public.calendar_channels set state = 'expired'")
+    assert state_shown(db, calendar) == expected
+    # Whether any process lives is for operators to know.
+    assert state(db, calendar)[0] == expected[0]
 
 
 def test_whether_anybody_drives_is_told_apart(db: Database) -> None:

@@ -334,10 +334,7 @@ def test_a_grant_without_the_list_goes_on_reading_events(world: World, alice: Pe
 def progress(world: World, person: Person) -> tuple[str, int, int]:
     """What the front end reads with the user's own key, under row level security."""
     with world.supabase.rest(key=world.supabase.anon_key) as client:
-        answer = client.get(
-            "calendar_webhooks?select=initial_sync,initial_events,initial_meetings", headers=jwt(world, person)
-        )
-    (row,) = answer.json()
+        (row,) = client.get("my_calendars", headers=jwt(world, person)).json()
     return row["initial_sync"], row["initial_events"], row["initial_meetings"]
 
 
@@ -350,6 +347,9 @@ def test_the_first_syncs_progress_is_there_to_be_read(world: World, alice: Perso
 
     world.google.release(held)
     wait_until(lambda: progress(world, alice) == ("done", 1, 1), "the first sync is done")
+    assert world.rows("select calendar_name, time_zone from my_calendars") == [
+        {"calendar_name": alice.email, "time_zone": alice.time_zone}
+    ]
 
     world.google.insert_event(alice.email, world.event("Later", hours=6))
     world.await_equal(alice)
