@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sync.model import SmtpServer
@@ -182,3 +182,62 @@ def log_level(value: str) -> str:
     if value.lower() not in {"debug", "info", "warning", "error"}:
         raise BadValue("must be debug, info, warning or error")
     return value.lower()
+
+
+def choice(*words: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if value.lower() not in words:
+            raise BadValue(f"must be {', '.join(words[:-1])} or {words[-1]}")
+        return value.lower()
+
+    return check
+
+
+def endpoint(value: str) -> str:
+    """A URL that is called as it stands: its path's end matters, for no redirect is followed."""
+    url(value.partition("?")[0])
+    if "@" in urlsplit(value).netloc or not (value.isascii() and value.isprintable()) or " " in value:
+        raise BadValue("must be a URL of ASCII characters, without spaces or a user name")
+    return value
+
+
+def header_value(value: str) -> str:
+    if not (value.isascii() and value.isprintable()) or " " in value:
+        raise BadValue("must be ASCII characters without spaces, as the provider gave it")
+    return value
+
+
+def bot_name(value: str) -> str:
+    if len(value) > 100 or not value.isprintable():
+        raise BadValue("must be 100 printable characters at most")
+    return value
+
+
+def webhook_secrets(value: str) -> tuple[bytes, ...]:
+    """Of Standard Webhooks: base64, with the prefix whsec_ or without; the bytes of each, newest first."""
+    mend = (
+        "must hold secrets of Standard Webhooks, newest first, separated by commas: whsec_ and 24 to 64 bytes in "
+        "base64; "
+        "make one with: python -c 'import base64, os; print(\"whsec_\" + base64.b64encode(os.urandom(32)).decode())'"
+    )
+    return _decoded((part.removeprefix("whsec_") for part in _parts(value)), 24, mend)
+
+
+def base64_secrets(value: str) -> tuple[bytes, ...]:
+    """Base64 as the provider shows it; the bytes of each, newest first."""
+    mend = "must hold the provider's webhook secrets in base64 as it shows them, newest first, separated by commas"
+    return _decoded(_parts(value), 16, mend)
+
+
+def _parts(value: str) -> list[str]:
+    return [part for part in (p.strip() for p in value.split(",")) if part]
+
+
+def _decoded(parts: Iterable[str], least: int, mend: str) -> tuple[bytes, ...]:
+    try:
+        secrets = tuple(base64.b64decode(part + "=" * (-len(part) % 4), validate=True) for part in parts)
+    except ValueError:  # binascii.Error, or text beyond ASCII
+        raise BadValue(mend) from None
+    if not secrets or any(not least <= len(secret) <= 64 for secret in secrets):
+        raise BadValue(mend)
+    return secrets

@@ -8,15 +8,17 @@ docs/configuration.md and .env.example from here.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from dotenv import dotenv_values
 
 from sync import env_checks
+from sync.bot_settings import BotSettings, unfit_together
 from sync.model import SmtpServer
+from sync.setting_keys import Key, environment_key, keys_of
 
 
 class SettingsError(Exception):
@@ -28,51 +30,21 @@ class SettingsError(Exception):
         super().__init__("The configuration has problems:\n" + "\n".join(lines))
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One environment key: the `section` it is listed under, its check, its help, an example of its value, its default
-    (None: required unless `optional`), whether it is a secret, another name that it goes by (`also`), and the `field`
-    of Settings that holds what was read."""
-
-    section: str
-    name: str
-    check: Callable[[str], Any]
-    help: str
-    example: str
-    default: str | None
-    optional: bool
-    secret: bool
-    also: str = ""
-    field: str = ""
-
-
-def _key(
-    section: str,
-    name: str,
-    check: Callable[[str], Any],
-    help: str,
-    *,
-    example: str | None = None,
-    default: str | None = None,
-    optional: bool = False,
-    secret: bool = False,
-    also: str = "",
-) -> Any:
-    """A field of Settings, with all that there is to say of its key. A secret is left out of the repr, and its
-    example opens nothing."""
-    key = Key(section, name, check, help, example or default or "", default, optional, secret, also)
-    return field(repr=not secret, metadata={"key": key})
-
-
-_supabase, _google = partial(_key, "Supabase"), partial(_key, "Google")
-_own, _web = partial(_key, "Secrets of the service's own"), partial(_key, "Where it is reached")
-_rules, _work = partial(_key, "What is kept true, and how long"), partial(_key, "How much it works")
-_told = partial(_key, "What it tells")
+_supabase, _google = partial(environment_key, "Supabase"), partial(environment_key, "Google")
+_own, _web = partial(environment_key, "Secrets of the service's own"), partial(environment_key, "Where it is reached")
+_rules, _work = (
+    partial(environment_key, "What is kept true, and how long"),
+    partial(environment_key, "How much it works"),
+)
+_told = partial(environment_key, "What it tells")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """The list of all keys, and their checked values. Secrets are left out of its repr, which ends up in tracebacks."""
+class Settings(BotSettings):
+    """The list of all keys (those of the bots are inherited), and their checked values.
+
+    Secrets are left out of its repr, which ends up in tracebacks.
+    """
 
     supabase_url: str = _supabase(
         "SUPABASE_URL", env_checks.url, "the project's URL", example="https://abcdefghijklmnopqrst.supabase.co"
@@ -225,7 +197,9 @@ class Settings:
     log_level: str = _told("LOG_LEVEL", env_checks.log_level, "debug, info, warning or error", default="info")
 
 
-KEYS: tuple[Key, ...] = tuple(replace(each.metadata["key"], field=each.name) for each in fields(Settings))
+# The bots' stand last, although a dataclass has what it inherits first.
+_BOT_KEYS = keys_of(BotSettings)
+KEYS: tuple[Key, ...] = (*keys_of(Settings)[len(_BOT_KEYS) :], *_BOT_KEYS)
 
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
@@ -245,6 +219,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
             values[key.field] = None if raw is None else key.check(raw)
         except env_checks.BadValue as bad:
             problems[key.name] = str(bad)
+    problems |= unfit_together(values, frozenset(problems))
     if problems:
         raise SettingsError(problems)
     return Settings(**values)

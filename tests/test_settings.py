@@ -144,6 +144,23 @@ BAD = [
     ("SYNC_THREADS", "0"),
     ("CRON_BUDGET_SECONDS", "one"),
     ("LOG_LEVEL", "hidden-value"),
+    ("BOT_PROVIDER", "hidden-value"),
+    ("BOT_JOIN_RULE", "hidden-value"),
+    ("BOT_NAME", "hidden\tvalue"),
+    ("BOT_NAME", "hidden" * 20),
+    ("BOT_LEAD_SECONDS", "3601"),
+    ("ATTENDEE_API_URL", "http://attendee.example/hidden-value"),
+    ("ATTENDEE_API_KEY", "hidden value"),
+    ("ATTENDEE_WEBHOOK_SECRET", "hidden-value"),
+    ("ATTENDEE_WEBHOOK_SECRET", ","),
+    ("RECALL_API_URL", "https://recall.example/?hidden=value"),
+    ("RECALL_REGION", "hidden-value"),
+    ("RECALL_API_KEY", "hidden-välue"),
+    ("RECALL_WEBHOOK_SECRET", "whsec_hidden"),
+    ("BOT_WEBHOOK_URL", "http://bots.example/hidden-value"),
+    ("BOT_WEBHOOK_URL", "https://hidden-value@bots.example/"),
+    ("BOT_WEBHOOK_SECRET", "whsec_hidden-value"),
+    ("BOT_WEBHOOK_SECRET", ","),
 ]
 
 
@@ -207,9 +224,67 @@ def test_secrets_are_not_in_the_settings_repr() -> None:
         "CHANNEL_TOKEN_SECRET": "hidden-channel-secret-01",
         "CRON_SECRET": "hidden-cron-secret-01234",
         "TOKEN_ENCRYPTION_KEYS": base64.urlsafe_b64encode(b"hidden" + b"x" * 26).decode(),
+        "ATTENDEE_API_KEY": "hidden-attendee-key",
+        "ATTENDEE_WEBHOOK_SECRET": base64.b64encode(b"hidden" + b"x" * 26).decode(),
+        "RECALL_API_KEY": "hidden-recall-key",
+        "RECALL_WEBHOOK_SECRET": base64.b64encode(b"hidden" + b"x" * 26).decode(),
+        "BOT_WEBHOOK_SECRET": base64.b64encode(b"hidden" + b"x" * 26).decode(),
     }
 
     assert "hidden" not in repr(load({**GOOD, **secrets}))
+
+
+BOT_SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
+BOTS = {
+    "attendee": {"ATTENDEE_API_KEY": "key", "ATTENDEE_WEBHOOK_SECRET": base64.b64encode(b"a" * 32).decode()},
+    "recall": {"RECALL_REGION": "eu-central-1", "RECALL_API_KEY": "key", "RECALL_WEBHOOK_SECRET": BOT_SECRET},
+    "webhook": {"BOT_WEBHOOK_URL": "https://bots.example/in/?team=1", "BOT_WEBHOOK_SECRET": BOT_SECRET},
+}
+
+
+def test_without_a_bot_provider_nothing_of_bots_is_needed() -> None:
+    settings = load(GOOD)
+
+    assert (settings.bot_provider, settings.bot_join_rule, settings.bot_lead_seconds) == (None, "none", 120)
+
+
+@pytest.mark.parametrize("provider", BOTS)
+def test_a_bot_provider_that_is_named_needs_its_keys(provider: str) -> None:
+    assert load({**GOOD, **BOTS[provider], "BOT_PROVIDER": provider}).bot_provider == provider
+    found = problems(BOT_PROVIDER=provider)
+
+    assert set(found) == set(BOTS[provider])
+    assert all(mend.startswith(f"is missing; BOT_PROVIDER={provider} needs it") for mend in found.values())
+
+
+@pytest.mark.parametrize("provider", BOTS)
+def test_a_key_of_the_bots_that_is_bad_is_not_called_missing(provider: str) -> None:
+    name = next(name for name in BOTS[provider] if name.endswith("SECRET"))
+
+    found = problems(**{**BOTS[provider], name: "hidden-value", "BOT_PROVIDER": provider, "GOOGLE_CLIENT_ID": ""})
+
+    assert set(found) == {name, "GOOGLE_CLIENT_ID"}
+    assert found[name].startswith("must hold ")
+
+
+def test_recall_is_reached_by_region_or_by_address_and_not_by_both() -> None:
+    recall = {**GOOD, **BOTS["recall"], "BOT_PROVIDER": "recall"}
+    by_address = {**recall, "RECALL_REGION": "", "RECALL_API_URL": "http://127.0.0.1:8086/api/v1/"}
+
+    assert load(recall).recall_url == "https://eu-central-1.recall.ai/api/v1"
+    assert load(by_address).recall_url == "http://127.0.0.1:8086/api/v1"
+    with pytest.raises(SettingsError) as refused:
+        load({**by_address, "RECALL_REGION": "us-east-1"})
+    assert refused.value.problems == {"RECALL_REGION": "is set beside RECALL_API_URL; keep one of them"}
+
+
+def test_secrets_of_bots_are_bytes_newest_first_and_the_url_is_kept_to_the_letter() -> None:
+    secrets = f"{BOT_SECRET}, {base64.b64encode(b'o' * 24).decode()}"
+
+    settings = load({**GOOD, **BOTS["webhook"], "BOT_WEBHOOK_SECRET": secrets})
+
+    assert settings.bot_webhook_secrets == (b"s" * 32, b"o" * 24)
+    assert settings.bot_webhook_url == "https://bots.example/in/?team=1"
 
 
 @pytest.mark.parametrize(

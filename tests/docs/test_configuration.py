@@ -11,7 +11,8 @@ import pytest
 from dotenv import dotenv_values
 
 from sync.env_checks import BadValue
-from sync.settings import KEYS, Key, Settings, SettingsError, load
+from sync.setting_keys import Key
+from sync.settings import KEYS, Settings, SettingsError, load
 from tests.docs.pages import ROOT
 
 EXAMPLE = (ROOT / ".env.example").read_text()
