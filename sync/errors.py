@@ -138,3 +138,44 @@ class SettingsMoved(SyncError):
 
 class Stopping(SyncError):
     """This process is asked to stop, or its time budget is used up; the claim is given back."""
+
+
+class BotProviderFailure(SyncError):
+    """A bot provider did not do what it was asked to. `code` is ours: no text of the provider's is passed on."""
+
+
+class BotProviderBusy(BotProviderFailure):
+    """A passing fault: network, time-out, throttling, 5xx. `retry_after_seconds` if the provider named one.
+
+    `maybe_done`: the request may have been carried out. Then look for the bot by its key, and else repeat it under the
+    same attempt key. Without it nothing was done, and the next attempt takes a new attempt key, since a provider may
+    replay its refusal under the old one.
+    """
+
+    def __init__(self, code: str, retry_after_seconds: float | None = None, *, maybe_done: bool = False) -> None:
+        super().__init__(code)
+        self.retry_after_seconds = retry_after_seconds
+        self.maybe_done = maybe_done
+
+
+class NewKeyNeeded(BotProviderBusy):
+    """No bot was to be had (507), and the provider repeats that under this attempt key: wait, then ask under a new
+    one."""
+
+
+class BotProviderRefused(BotProviderFailure):
+    """The provider refuses this bot for good: trying the same again does not help."""
+
+
+class BotAccountRefused(BotProviderRefused):
+    """It refuses every bot now (no credit, too many at a time, another service in its place): the operator's to mend,
+    and worth asking again after hours."""
+
+
+class BotProviderKeyRejected(BotProviderFailure):
+    """The API key is refused: only the operator can mend it, and no bot's wish is in doubt."""
+
+
+class SignatureRefused(SyncError):
+    """A message that says to be a provider's is not signed as theirs, or not now. `code`: unsigned, malformed, stale,
+    wrong_signature."""

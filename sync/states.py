@@ -214,3 +214,21 @@ class SetAsideReason(StrEnum):
 
     UNREADABLE = "unreadable"
     REFUSED = "refused"
+
+
+class BotStatus(StrEnum):
+    """How far a meeting's bot is (`meetings.bot_status`). Starts as pending: none is asked for, or not yet.
+
+    pending → bot_scheduled: the provider has it. → bot_joined: it is in the call. → transcribing: the call is over for
+    it. → completed: its provider is done. any of these → failed: the provider says so. any of these → cancelled: it is
+    not wanted any more. A message moves it forward only, over any number of steps (`core/bots/provider_states`);
+    another bot for the same meeting begins at pending again.
+    """
+
+    PENDING = "pending"
+    BOT_SCHEDULED = "bot_scheduled"
+    BOT_JOINED = "bot_joined"
+    TRANSCRIBING = "transcribing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
