@@ -216,6 +216,8 @@ class Driver:
         try:
             outcome = sync_claim(self._services, claim, should_stop=lambda: self._stopping, on_long=lengthen)
             self.follow_up(outcome)
+            if self._timekeeper and outcome.created + outcome.updated + outcome.deleted:
+                self._timekeeper.after_commit()
         except Exception as bug:
             self._services.log.exception("driver_bug", error=type(bug).__name__)
         finally:

@@ -35,13 +35,15 @@ BUDGET_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """What is done every so often; `at_start`: also when the process begins. `is_everybodys`: each process does it."""
+    """What is done every so often; `at_start`: also when the process begins. `is_everybodys`: each process does it.
+    `follows_commits`: also as soon as a sync of this process has changed meetings."""
 
     name: str
     every_seconds: int
     work: Callable[[], object]
     at_start: bool = False
     is_everybodys: bool = False
+    follows_commits: bool = False
 
 
 def duties(services: Services, should_stop: Callable[[], bool], *, at_start: bool) -> list[Duty]:

@@ -22,10 +22,17 @@ class Timekeeper:
         self._duties = tuple(duties)
         self._is_stopping = is_stopping
         self._running: set[str] = set()
+        # Asked for while it ran: what it had read by then may be older.
+        self._again: set[str] = set()
+        self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(len(self._duties), thread_name_prefix="duty")
 
     def start(self) -> None:
         threading.Thread(target=self._keep_time, name="duties", daemon=True).start()
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._running)
 
     def shut_down(self) -> None:
         """What runs is told to stop by itself."""
@@ -41,10 +48,21 @@ class Timekeeper:
             scheduler.run_pending()
             time.sleep(min(1.0, max(0.05, scheduler.idle_seconds or 0.0)))
 
-    def _begin(self, duty: Duty) -> None:
-        if duty.name not in self._running and not self._is_stopping():
+    def after_commit(self) -> None:
+        """Meetings have changed: what follows from that is done now, and once more if it runs already."""
+        for duty in self._duties:
+            if duty.follows_commits:
+                self._begin(duty, once_more=True)
+
+    def _begin(self, duty: Duty, *, once_more: bool = False) -> None:
+        with self._lock:
+            if self._is_stopping():
+                return
+            if duty.name in self._running:
+                self._again |= {duty.name} if once_more else set()
+                return
             self._running.add(duty.name)
-            self._pool.submit(self._do, duty)
+        self._pool.submit(self._do, duty)
 
     def _do(self, duty: Duty) -> None:
         try:
@@ -55,7 +73,15 @@ class Timekeeper:
         except Exception as bug:
             self._services.log.exception("duty_bug", duty=duty.name, error=type(bug).__name__)
         finally:
+            self._end(duty)
+
+    def _end(self, duty: Duty) -> None:
+        with self._lock:
             self._running.discard(duty.name)
+            is_owed = duty.name in self._again
+            self._again.discard(duty.name)
+        if is_owed:
+            self._begin(duty)
 
     def _is_our_turn(self, duty: Duty) -> bool:
         # A little less than its time: two processes' clocks never beat together.
