@@ -80,21 +80,21 @@ def tell_figures(stage: Stage, teller: Teller, figures: chapters.Figures) -> Non
 
 
 def keep_running(stage: Stage, teller: Teller) -> None:
-    """Prints commands that read their keys from a file, so that none stands on the screen; waits for Ctrl-C."""
+    """Prints commands that read their keys from a file, so that none stands on the screen or in a process' arguments;
+    waits for Ctrl-C."""
     environment = stage.write_environment().relative_to(stage.root)
     alice = stage.people[0]
     teller.chapter("All is left running; Ctrl-C stops it. To look around:")
-    rest = '-H "apikey: $SUPABASE_SERVICE_ROLE_KEY"'
-    auth = '-H "Authorization: Bearer $SUPABASE_SERVICE_ROLE_KEY"'
+    rest = """printf 'apikey: %s' "$SUPABASE_SERVICE_ROLE_KEY" | curl -s -H @-"""
+    post = """printf 'Authorization: Bearer %s' "$SUPABASE_SERVICE_ROLE_KEY" | curl -s -X POST -H @-"""
     for command in (
         f". {environment}",
-        f'curl -s "$SUPABASE_URL/rest/v1/calendar_webhooks?user_id=eq.{alice.user_id}" {rest}',
-        f'curl -s -X POST "$WEBHOOK_BASE_URL/functions/v1/calendar-polling-service" {auth} '
+        f'{rest} "$SUPABASE_URL/rest/v1/calendar_webhooks?user_id=eq.{alice.user_id}"',
+        f'{post} "$WEBHOOK_BASE_URL/functions/v1/calendar-polling-service" '
         f'-H \'Content-Type: application/json\' -d \'{{"userId": "{alice.user_id}", "force": true}}\'',
-        f'curl -s "$SUPABASE_URL/rest/v1/calendar_sync_logs?user_id=eq.{alice.user_id}'
-        f'&order=created_at.desc&limit=10" {rest}',
-        f'curl -s -X POST "$WEBHOOK_BASE_URL/functions/v1/calendar-polling-cron" {auth}',
-        f'curl -s -X POST "$WEBHOOK_BASE_URL/functions/v1/renew-calendar-watches" {auth}',
+        f'{rest} "$SUPABASE_URL/rest/v1/calendar_sync_logs?user_id=eq.{alice.user_id}&order=created_at.desc&limit=10"',
+        f'{post} "$WEBHOOK_BASE_URL/functions/v1/calendar-polling-cron"',
+        f'{post} "$WEBHOOK_BASE_URL/functions/v1/renew-calendar-watches"',
     ):
         print(command, flush=True)
     stopped = threading.Event()

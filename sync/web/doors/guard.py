@@ -46,7 +46,9 @@ class Guard:
         self._events = events
         self._limits = Limits()
         self._proxies = settings.trusted_proxies
-        self._is_https = any(url.startswith("https:") for url in settings.webhook_base_urls.values())
+        is_https = any(url.startswith("https:") for url in settings.webhook_base_urls.values())
+        # Of every answer, also of those that no application gives.
+        self.headers = {**HEADERS, **({"Strict-Transport-Security": HSTS} if is_https else {})}
         self._has_warned = False
 
     def register(self, app: Flask) -> None:
@@ -102,9 +104,9 @@ class Guard:
     def _after(self, answer: Response) -> Response:
         if not is_proven() and not _is_free() and answer.status_code != 429:
             self._limits.count_unproven(customer(request.remote_addr))
-        for name, value in HEADERS.items():
+        for name, value in self.headers.items():
             answer.headers.setdefault(name, value)
-        if self._is_https or request.is_secure:
+        if request.is_secure:
             answer.headers.setdefault("Strict-Transport-Security", HSTS)
         return answer
 

@@ -24,6 +24,7 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 from sync.core.accounts.addresses import customer
 from sync.web.doors.arrival import Arrived, HeadTooLarge, arrived, expects_continue
+from sync.web.doors.refusals import refusal
 
 # From a request's first byte (or the connection's beginning) to its last, of 128 KiB at most. Google, GitHub and
 # browsers take a fraction of a second.
@@ -40,7 +41,6 @@ CHUNK_BYTES = 64 * 1024
 SWEEP_SECONDS = 0.25
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Phase(Enum):
@@ -56,7 +56,7 @@ class Phase(Enum):
 class Outbox:
     """What gunicorn writes an answer to in place of the socket: it is kept until the main loop sends it."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket | Outbox) -> None:
         self._sock = sock
         self.unsent = bytearray()
 
@@ -143,7 +143,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         try:
             request = arrived(conn.received)
         except HeadTooLarge:
-            self._refuse(conn, HEAD_TOO_LARGE)
+            self._refuse(conn, 431)
             return
         if request is None:
             self._encourage(conn)
@@ -159,12 +159,30 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             with suppress(OSError):
                 conn.socket.send(CONTINUE)
 
-    def _refuse(self, conn: PatientConnection, answer: bytes) -> None:
+    def _refuse(self, conn: PatientConnection, status: int) -> None:
         self._unwatch(conn)
         conn.is_last = True
         conn.received.clear()
-        conn.sock.sendall(answer)
+        conn.sock.sendall(self._refusal(status))
         self._answer(conn)
+
+    def _refusal(self, status: int) -> bytes:
+        return refusal(status, self.wsgi.extensions["guard"].headers)
+
+    # --- in a thread ------------------------------------------------------------------------------------------------
+
+    def handle_request(self, req: Any, conn: PatientConnection) -> Any:
+        """gunicorn's own. Where the connection ends with the answer, the answer says so."""
+        if conn.is_last:
+            req.force_close()
+        return super().handle_request(req, conn)
+
+    def handle_error(self, req: Any, client: Outbox, addr: Any, exc: BaseException) -> None:
+        """gunicorn's own: its log and its status, in an answer like all others."""
+        draft = Outbox(client)
+        super().handle_error(req, draft, addr, exc)
+        if draft.unsent:
+            client.sendall(self._refusal(int(draft.unsent.split(b" ", 2)[1])))
 
     # --- leaving ----------------------------------------------------------------------------------------------------
 
@@ -234,7 +252,14 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             if not self.alive and conn.phase is Phase.IDLE:
                 conn.deadline = min(conn.deadline, now + STOP_KEEPALIVE_LINGER)
             if conn.phase is not Phase.WORK and conn.deadline < now:
-                self._drop(conn)
+                self._end_overdue(conn)
+
+    def _end_overdue(self, conn: PatientConnection) -> None:
+        """Whoever has begun a request is told; a connection that was opened in advance just ends."""
+        if conn.phase is Phase.READING and conn.received:
+            self._refuse(conn, 408)
+        else:
+            self._drop(conn)
 
     def murder_keepalived(self, force: bool = False) -> None:
         """gunicorn's own; `force`: this worker ends."""

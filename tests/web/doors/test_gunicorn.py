@@ -15,7 +15,8 @@ from scripts.stack.ports import free_port
 from sync.web.doors.long_work import THREADS
 from sync.web.doors.patient_worker import REQUEST_SECONDS
 from tests.flows.processes import CHECKOUT, gunicorn
-from tests.web.calls import CRON, POLL, bearer
+from tests.web.calls import CRON, POLL, assert_problem, bearer
+from tests.web.doors.test_headers import EXPECTED
 from tests.world import World, wait_until
 
 # As in gunicorn.conf.py.
@@ -29,12 +30,13 @@ def url(world: World) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def status_of(url: str, request: bytes) -> int:
-    """What is answered to these bytes; 0: nothing."""
+def answer_to(url: str, request: bytes) -> httpx.Response:
+    """What is answered to these bytes, read to the connection's end."""
     with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=30) as connection:
         connection.sendall(request)
-        answer = connection.recv(4096)
-    return int(answer.split(b" ", 2)[1]) if answer else 0
+        head, _, body = b"".join(iter(lambda: connection.recv(4096), b"")).partition(b"\r\n\r\n")
+    lines = [line.split(": ", 1) for line in head.decode().split("\r\n")[1:]]
+    return httpx.Response(int(head.split(b" ", 2)[1]), headers=[(name, value) for name, value in lines], content=body)
 
 
 def test_the_share_of_long_work_is_reckoned_from_the_threads_there_are() -> None:
@@ -58,7 +60,21 @@ def test_the_server_tells_no_version(url: str) -> None:
     ],
 )
 def test_heads_too_large_or_doubtful_are_refused(url: str, lines: list[bytes], status: int) -> None:
-    assert status_of(url, b"\r\n".join([*lines, b"Host: x", b"Connection: close", b"", b""])) == status
+    answer = answer_to(url, b"\r\n".join([*lines, b"Host: x", b"Connection: close", b"", b""]))
+
+    assert answer.status_code == status
+    assert {name: answer.headers.get(name) for name in EXPECTED} == EXPECTED
+    assert answer.headers["connection"] == "close"
+    if status != 200:
+        assert_problem(answer, status)
+        assert "x" * 20 not in answer.text
+
+
+def test_a_head_without_end_is_refused_like_the_others(url: str) -> None:
+    answer = answer_to(url, b"GET /healthz HTTP/1.1\r\nX-Long: " + b"x" * 70_000)
+
+    assert_problem(answer, 431, "request_header_fields_too_large")
+    assert {name: answer.headers.get(name) for name in EXPECTED} == EXPECTED
 
 
 @contextmanager
