@@ -83,7 +83,7 @@ class MirrorRow:
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """One occurrence as a row of `meetings`."""
+    """One occurrence as a row of `meetings`. `other_attendees`, `has_outsiders`: None where Google does not tell."""
 
     google_calendar_event_id: str
     base_event_id: str
@@ -100,6 +100,9 @@ class Meeting:
     room_key: str
     placement: Placement
     is_private: bool = False
+    is_organiser: bool = False
+    other_attendees: int | None = 0
+    has_outsiders: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,11 @@ alter table public.meetings
   add column if not exists room_key text,
   add column if not exists sync_id uuid,
   add column if not exists entered_horizon_at timestamptz,
-  add column if not exists is_private boolean not null default false;
+  add column if not exists is_private boolean not null default false,
+  -- For whoever decides by them, as bots do. Null: Google does not tell.
+  add column if not exists is_organiser boolean,
+  add column if not exists other_attendees integer,
+  add column if not exists has_outsiders boolean;
 
 alter table public.calendar_sync_logs
   add column if not exists sync_id uuid default gen_random_uuid(),
@@ -394,6 +398,10 @@ comment on column public.meetings.room_key is 'Equal for two links into one room
 comment on column public.meetings.sync_id is 'The sync that changed it last (calendar_sync_logs).';
 comment on column public.meetings.entered_horizon_at is 'When the rolling horizon, not a change in the calendar, brought this row in.';
 comment on column public.meetings.is_private is 'Whether its event is private at Google.';
+comment on column public.meetings.is_organiser is 'Whether it is the user''s own meeting.';
+comment on column public.meetings.other_attendees is 'How many other people are invited; null: Google does not tell.';
+comment on column public.meetings.has_outsiders is
+  'Whether any of them is of another organisation, by their addresses; null: that is not known.';
 
 -- 3. Original constraints that no longer fit --------------------------------------------------------------------
 
@@ -765,6 +773,7 @@ grant select (
 grant select (
   id, user_id, calendar_id, google_calendar_event_id, title, description, meeting_url, provider, room_key,
   start_time, end_time, is_all_day, time_zone, event_status, status, status_reason, is_private,
+  is_organiser, other_attendees, has_outsiders,
   bot_status, created_at, updated_at
 ) on table public.meetings to authenticated;
 

@@ -736,7 +736,8 @@ begin
     select * from jsonb_to_recordset(p_part -> 'meetings') as m (
       google_calendar_event_id text, base_event_id text, title text, description text, meeting_url text,
       start_time timestamptz, end_time timestamptz, event_status text, status text, is_all_day boolean,
-      time_zone text, provider text, room_key text, placement text, is_private boolean)
+      time_zone text, provider text, room_key text, placement text, is_private boolean,
+      is_organiser boolean, other_attendees integer, has_outsiders boolean)
   ), changed as (
     update public.meetings m set
       base_event_id = d.base_event_id, title = d.title, description = d.description, meeting_url = d.meeting_url,
@@ -744,26 +745,29 @@ begin
       status = case when d.placement = 'beyond' then 'cancelled' else d.status end,
       status_reason = case when d.placement = 'beyond' then 'beyond_horizon' end,
       is_all_day = d.is_all_day, time_zone = d.time_zone, provider = d.provider, room_key = d.room_key,
-      is_private = d.is_private,
+      is_private = d.is_private, is_organiser = d.is_organiser, other_attendees = d.other_attendees,
+      has_outsiders = d.has_outsiders,
       sync_id = p_sync_id, updated_at = clock_timestamp()
     from desired d, public.meetings before
     where m.calendar_id = p_calendar.id and m.google_calendar_event_id = d.google_calendar_event_id
       and before.id = m.id
       and (m.base_event_id, m.title, m.description, m.meeting_url, m.start_time, m.end_time, m.event_status, m.status,
-          m.is_all_day, m.time_zone, m.provider, m.room_key, m.is_private)
+          m.is_all_day, m.time_zone, m.provider, m.room_key, m.is_private, m.is_organiser, m.other_attendees,
+          m.has_outsiders)
         is distinct from
           (d.base_event_id, d.title, d.description, d.meeting_url, d.start_time, d.end_time, d.event_status,
           case when d.placement = 'beyond' then 'cancelled' else d.status end,
-          d.is_all_day, d.time_zone, d.provider, d.room_key, d.is_private)
+          d.is_all_day, d.time_zone, d.provider, d.room_key, d.is_private, d.is_organiser, d.other_attendees, d.has_outsiders)
     returning before.status is distinct from 'cancelled' and d.placement = 'beyond' as withdrawn,
       before.status = 'cancelled' and d.placement = 'beyond' as stays_withdrawn
   ), added as (
     insert into public.meetings (
       user_id, calendar_id, google_calendar_event_id, base_event_id, title, description, meeting_url, start_time,
-      end_time, event_status, status, is_all_day, time_zone, provider, room_key, is_private, sync_id)
+      end_time, event_status, status, is_all_day, time_zone, provider, room_key, is_private, is_organiser,
+      other_attendees, has_outsiders, sync_id)
     select p_calendar.user_id, p_calendar.id, d.google_calendar_event_id, d.base_event_id, d.title, d.description,
       d.meeting_url, d.start_time, d.end_time, d.event_status, d.status, d.is_all_day, d.time_zone, d.provider,
-      d.room_key, d.is_private, p_sync_id
+      d.room_key, d.is_private, d.is_organiser, d.other_attendees, d.has_outsiders, p_sync_id
     from desired d
     where d.placement = 'inside' and not exists (
       select 1 from public.meetings m

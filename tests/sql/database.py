@@ -61,6 +61,9 @@ def meeting(event_id: str = "event", **columns: Any) -> Row:
         "room_key": "zoom:1",
         "placement": "inside",
         "is_private": False,
+        "is_organiser": True,
+        "other_attendees": 0,
+        "has_outsiders": None,
         **columns,
     }
 

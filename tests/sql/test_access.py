@@ -87,7 +87,7 @@ USERS_READ = {
     "public.meetings": {
         "id", "user_id", "calendar_id", "google_calendar_event_id", "title", "description", "meeting_url", "provider",
         "room_key", "start_time", "end_time", "is_all_day", "time_zone", "event_status", "status", "status_reason",
-        "is_private", "bot_status", "created_at", "updated_at",
+        "is_private", "is_organiser", "other_attendees", "has_outsiders", "bot_status", "created_at", "updated_at",
     },
     "public.calendar_sync_logs": {
         "id", "user_id", "calendar_id", "sync_type", "status", "reason", "is_full", "error_code", "events_processed",

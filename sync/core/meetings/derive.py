@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sync.core.meetings.meeting_rules import decide_meeting, own_answer, title_of
+from sync.core.meetings.meeting_rules import decide_meeting, is_organiser, others_of, own_answer, title_of
 from sync.core.meetings.privacy import is_private
 from sync.core.series.event_spans import duration_of, end_of, start_of
 from sync.core.series.instance_ids import instance_id
@@ -64,6 +64,9 @@ def derive(members: Sequence[Event], horizon: Window, expand_from: dt.datetime, 
                 room_key=verdict.link.room_key,
                 placement=_placement(start, end, horizon),
                 is_private=is_private(slot.event.details),
+                is_organiser=is_organiser(slot.event),
+                other_attendees=others_of(slot.event).count,
+                has_outsiders=others_of(slot.event).outside,
             )
         )
     covered_from = max(found.covered_from, default=None)

@@ -58,3 +58,24 @@ def own_answer(event: Event) -> Answer:
     if attendees is None or event.details.get("organizer", {}).get("self"):
         return Answer.ACCEPTED
     return Answer.NEEDS_ACTION
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """How many other people are invited, and whether any of another organisation; None: Google does not tell."""
+
+    count: int | None
+    outside: bool | None
+
+
+def others_of(event: Event) -> Others:
+    others = event.details.get("others")
+    if others:
+        return Others(others["count"], others["outside"])
+    return Others(None if event.details.get("attendeesOmitted") else 0, None)
+
+
+def is_organiser(event: Event) -> bool:
+    """Whether it is the user's own: theirs by Google's word, or an entry that nobody else has to do with."""
+    organizer = event.details.get("organizer")
+    return bool(organizer and organizer.get("self")) or event.details.get("attendees") is None

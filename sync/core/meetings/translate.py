@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from sync.core.meetings.organisations import organisation_of
 from sync.core.series.instance_ids import base_event_id, parse_instance_id
 from sync.core.series.local_time import find_zone, instant, zone_name, zone_of_offset
 from sync.model import Event, EventTime
@@ -18,7 +19,7 @@ from sync.states import Answer, EventKind, EventStatus
 
 # Bumped whenever the list parameters or what is kept change: part of the settings in force, so every calendar is listed
 # anew.
-SYNC_FORMAT = 2
+SYNC_FORMAT = 3
 
 _TEXTS = (
     "id", "status", "summary", "description", "location", "recurringEventId", "hangoutLink", "eventType", "visibility",
@@ -84,9 +85,35 @@ def trim(item: Mapping[str, Any]) -> dict[str, Any]:
         # There are attendees, but the reader is none of them. Google's own mark says so again when this is trimmed
         # anew.
         kept |= {"attendees": [], "attendeesOmitted": True}
+    if others := _others(item, attendees):
+        kept["others"] = others
     if _object(item.get("organizer")).get("self"):
         kept["organizer"] = {"self": True}
     return kept
+
+
+def _others(item: Mapping[str, Any], attendees: list[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """How many other people are invited, and whether any of another organisation; of nobody who. None: nobody is.
+
+    `count` is None where Google omits some; `outside` is None where one's own organisation is not known.
+    """
+    if isinstance(kept := item.get("others"), Mapping):
+        # It has been trimmed already.
+        count, outside = kept.get("count"), kept.get("outside")
+        return {
+            "count": count if isinstance(count, int) else None,
+            "outside": outside if isinstance(outside, bool) else None,
+        }
+    people = [attendee for attendee in attendees if not attendee.get("self") and not attendee.get("resource")]
+    is_whole = not item.get("attendeesOmitted")
+    if not people and is_whole:
+        return None
+    own = next((attendee for attendee in attendees if attendee.get("self")), _object(item.get("organizer")))
+    home = organisation_of(_text(own.get("email"))) if own.get("self") else None
+    addresses = [_text(person.get("email")) for person in people]
+    outside = any(address and organisation_of(address) != home for address in addresses)
+    knows = home is not None and (outside or (is_whole and all(addresses)))
+    return {"count": len(people) if is_whole else None, "outside": outside if knows else None}
 
 
 def is_storable(text: str) -> bool:

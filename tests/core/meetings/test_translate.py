@@ -197,6 +197,41 @@ def test_no_guests_and_guests_without_the_reader_stay_apart_when_read_back(
     assert trim(json.loads(json.dumps(kept))) == kept
 
 
+ALICE, BOB, EVE = (
+    {"email": "alice@firm.example", "self": True},
+    {"email": "bob@Firm.example"},
+    {"email": "eve@x.example"},
+)
+ROOM = {"email": "room@resource.example", "resource": True}
+
+
+@pytest.mark.parametrize(
+    ("more", "others"),
+    [
+        ({}, None),
+        ({"attendees": [ALICE, ROOM]}, None),
+        ({"attendees": [ALICE, BOB, ROOM]}, {"count": 1, "outside": False}),
+        ({"attendees": [ALICE, BOB, EVE]}, {"count": 2, "outside": True}),
+        ({"attendees": [BOB, EVE]}, {"count": 2, "outside": None}),
+        ({"attendees": [BOB], "organizer": ALICE}, {"count": 1, "outside": False}),
+        (
+            {"attendees": [{"email": "a@gmail.com", "self": True}, {"email": "b@gmail.com"}]},
+            {"count": 1, "outside": None},
+        ),
+        ({"attendees": [ALICE], "attendeesOmitted": True}, {"count": None, "outside": None}),
+        ({"attendees": [ALICE, EVE], "attendeesOmitted": True}, {"count": None, "outside": True}),
+        ({"attendees": [ALICE, {"displayName": "No address"}]}, {"count": 1, "outside": None}),
+    ],
+)
+def test_of_other_people_only_their_number_is_kept_and_whether_any_is_from_outside(
+    more: Item, others: Item | None
+) -> None:
+    kept = trim(single(**more))
+
+    assert kept.get("others") == others
+    assert trim(json.loads(json.dumps(kept))) == kept
+
+
 _texts = st.none() | st.text(max_size=10)
 _times = st.sampled_from(
     [None, {}, {"date": "2026-03-11"}, {"dateTime": "2026-03-11T09:00:00Z", "timeZone": "UTC"}, {"date": "never"}]
