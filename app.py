@@ -19,6 +19,7 @@ from sync.web.doors.cors import register_cors
 from sync.web.doors.guard import Guard
 from sync.web.doors.long_work import LongWork
 from sync.web.doors.problems import register_problems
+from sync.web.doors.returns import Returns
 from sync.web.functions import explain, polling, watches, webhook
 from sync.web.openapi import document as openapi
 
@@ -33,7 +34,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     services = services or build_services(settings)
     driver = Driver(services)
     doors = Doors(settings, UserTokens(settings.supabase_url, settings.supabase_jwt_secret))
-    guard = Guard(settings, doors.proves, SecurityEvents(services, driver))
+    guard = Guard(settings, doors.proves, Returns(settings, services.clock), SecurityEvents(services, driver))
     # The last registered is the first to run.
     atexit.register(guard.close)
     atexit.register(driver.shut_down)

@@ -1,4 +1,4 @@
-"""Client addresses, as coarse as each use may be. Pure. Called by `web/doors/guard`."""
+"""Client addresses, as coarse as each use may be. Pure. Called by `web/doors`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import ipaddress
 CUSTOMER_PREFIX_V6 = 64
 # A neighbourhood: tells attacks apart, names nobody.
 NETWORK_PREFIXES = {4: 24, 6: 48}
+# What one provider has to give, or so.
+PROVIDER_PREFIXES = {4: 16, 6: 32}
 UNKNOWN = "unknown"
 
 
@@ -23,6 +25,15 @@ def network(address: str | None) -> str:
     """What is stored: an IPv4 /24, an IPv6 /48."""
     parsed = _parsed(address)
     return UNKNOWN if parsed is None else _network(parsed, NETWORK_PREFIXES[parsed.version])
+
+
+def surroundings(customer: str) -> tuple[str, ...]:
+    """Itself, its network, its provider's block: from near to far, where so many come that not each can be counted."""
+    parsed = _parsed(customer.partition("/")[0])
+    if parsed is None:
+        return (customer,)
+    far = (_network(parsed, prefixes[parsed.version]) for prefixes in (NETWORK_PREFIXES, PROVIDER_PREFIXES))
+    return (customer, *far)
 
 
 def _parsed(address: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

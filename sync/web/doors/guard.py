@@ -2,7 +2,9 @@
 
 A request is proven once its credential was found good (`mark_proven`). A proven one is never throttled for what others
 do from the same address (behind one proxy, everybody may share one); an unproven one counts against its address, and
-past the limit it is answered 429 instead of what it would have got. Registered by `app`; called by `auth` and routes.
+past the limit it is answered 429 instead of what it would have got. A return from Google's consent page is heard past
+the limit too, a few times for each state: it cannot prove itself before its flow is taken. Registered by `app`; called
+by `auth` and routes.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from sync.jobs.operations.security_events import SecurityEvents
 from sync.settings import Settings
 from sync.web.doors.limits import Limits
 from sync.web.doors.problems import Problem
+from sync.web.doors.returns import Returns
 
 # The platform's probes: throttling them would take the service out of the platform's hands.
 PROBES = frozenset({"health.alive", "health.ready"})
@@ -41,8 +44,11 @@ _log = structlog.get_logger("guard")
 class Guard:
     """One per process. `proves`: whether a request's headers hold a good credential of the service or of a user."""
 
-    def __init__(self, settings: Settings, proves: Callable[[Headers], bool], events: SecurityEvents) -> None:
+    def __init__(
+        self, settings: Settings, proves: Callable[[Headers], bool], returns: Returns, events: SecurityEvents
+    ) -> None:
         self._proves = proves
+        self._returns = returns
         self._events = events
         self._limits = Limits()
         self._proxies = settings.trusted_proxies
@@ -97,9 +103,13 @@ class Guard:
         if _is_free() or request.endpoint == WEBHOOK:
             return
         seconds = self._limits.closed_for(customer(request.remote_addr))
-        if seconds is not None and not self._proves(request.headers):
+        if seconds is not None and not self._proves(request.headers) and not self._is_return():
             self.note("throttled")
             raise _throttled(seconds)
+
+    def _is_return(self) -> bool:
+        nonce = self._returns.nonce(request)
+        return nonce is not None and self._limits.count_return(nonce)
 
     def _after(self, answer: Response) -> Response:
         if not is_proven() and not _is_free() and answer.status_code != 429:

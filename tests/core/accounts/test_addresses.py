@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.core.accounts.addresses import customer, network
+from sync.core.accounts.addresses import customer, network, surroundings
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,18 @@ def test_an_address_is_counted_by_customer_and_stored_by_network(
     address: str | None, one: str, neighbourhood: str
 ) -> None:
     assert (customer(address), network(address)) == (one, neighbourhood)
+
+
+@pytest.mark.parametrize(
+    ("one", "wider"),
+    [
+        ("203.0.113.7", ("203.0.113.0/24", "203.0.0.0/16")),
+        ("2001:db8:1:2::/64", ("2001:db8:1::/48", "2001:db8::/32")),
+        ("unknown", ()),
+    ],
+)
+def test_a_customer_lies_in_a_network_of_a_provider(one: str, wider: tuple[str, ...]) -> None:
+    assert surroundings(one) == (one, *wider)
 
 
 @given(st.text(max_size=40))
