@@ -189,7 +189,7 @@ class Settings(BotSettings):
     smtp_server: SmtpServer | None = _told(
         "SMTP_URL",
         env_checks.smtp_server,
-        "mail server for telling users that a connection is lost; without it they are told by user_notifications alone",
+        "mail server for telling users what was connected or lost; without it user_notifications alone tells them",
         example="smtps://user:password@mail.example.com:465?from=calendar@example.com",
         optional=True,
         secret=True,

@@ -158,9 +158,11 @@ class Standing(StrEnum):
 
 
 class UserNotice(StrEnum):
-    """What a user is told (`user_notifications.kind`). reconnect_needed and reconnected: their grant died, and they
-    gave another. calendar_lost and calendar_back: Google refuses one calendar, and lets us read it again."""
+    """What a user is told (`user_notifications.kind`). connected: a Google account that was not
+    theirs before. reconnect_needed and reconnected: their grant died, and they gave another. calendar_lost and
+    calendar_back: Google refuses one calendar, and lets us read it again."""
 
+    CONNECTED = "connected"
     RECONNECT_NEEDED = "reconnect_needed"
     RECONNECTED = "reconnected"
     CALENDAR_LOST = "calendar_lost"

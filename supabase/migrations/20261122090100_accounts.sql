@@ -36,8 +36,8 @@ to service_role;
 
 -- What users are told ------------------------------------------------------------------------------------------------
 
--- What a user is told, once: that their grant is dead, that a calendar cannot be read, that it works again. Front ends read it under
--- RLS, or listen to it through Realtime.
+-- What a user is told, once: which Google account was connected, that their grant is dead, that a calendar cannot be read,
+-- that it works again. Front ends read it under RLS, or listen to it through Realtime.
 
 create table if not exists public.user_notifications (
   id uuid primary key default gen_random_uuid(),
@@ -52,7 +52,11 @@ create table if not exists public.user_notifications (
   -- When its mail may be sent: its lease and its backoff.
   mail_after timestamptz not null default now(),
   mailed_at timestamptz,
-  constraint user_notifications_kind check (kind in ('reconnect_needed', 'reconnected', 'calendar_lost', 'calendar_back'))
+  -- Whose Google account it is about, where that is not simply the one connected now: whoever connects another one, or
+  -- leaves, within the minute must not keep the mail from the account's owner.
+  mail_to text,
+  constraint user_notifications_kind check (
+    kind in ('connected', 'reconnect_needed', 'reconnected', 'calendar_lost', 'calendar_back'))
 );
 comment on table public.user_notifications is 'What users are told, once. Users read their own and mark them as read.';
 comment on column public.user_notifications.id is 'The notification''s id.';
@@ -66,6 +70,8 @@ comment on column public.user_notifications.read_at is 'When its user read it.';
 comment on column public.user_notifications.resolved_at is 'When it held no more.';
 comment on column public.user_notifications.mail_after is 'When its mail may be sent: a lease and a backoff.';
 comment on column public.user_notifications.mailed_at is 'When it was mailed.';
+comment on column public.user_notifications.mail_to is
+  'The address its mail goes to; null: that of the Google account that is connected then.';
 
 -- a user's notifications, newest first
 create index if not exists user_notifications_of_user on public.user_notifications (user_id, created_at desc);
@@ -77,7 +83,7 @@ create unique index if not exists user_notifications_open
 
 -- claim_unmailed_notifications
 create index if not exists user_notifications_unmailed on public.user_notifications (mail_after)
-  where mailed_at is null and resolved_at is null;
+  where mailed_at is null and (resolved_at is null or mail_to is not null);
 
 alter table public.user_notifications enable row level security;
 revoke all on table public.user_notifications from public, anon, authenticated, service_role;
@@ -98,12 +104,12 @@ comment on policy users_mark_their_notifications on public.user_notifications is
 
 -- Tells a user; what they were told already and is still so is not told again.
 create or replace function calendar_internal.tell_user(
-  p_user_id uuid, p_kind text, p_reason text, p_message text, p_calendar_id uuid default null
+  p_user_id uuid, p_kind text, p_reason text, p_message text, p_calendar_id uuid default null, p_mail_to text default null
 ) returns void
 language sql security invoker set search_path = ''
 as $$
-  insert into public.user_notifications (user_id, kind, reason, message, calendar_id)
-  values (p_user_id, p_kind, p_reason, p_message, p_calendar_id)
+  insert into public.user_notifications (user_id, kind, reason, message, calendar_id, mail_to)
+  values (p_user_id, p_kind, p_reason, p_message, p_calendar_id, p_mail_to)
   on conflict do nothing
 $$;
 
@@ -134,13 +140,14 @@ to service_role;
 
 -- Mail ---------------------------------------------------------------------------------------------------------------
 
--- Mail to users: what they were told and must act on, sent to the address of the Google account they connected.
+-- Mail to users: what they must not miss, sent to the address of the Google account that it is about.
 
--- Leases up to p_limit notifications that still hold, ask something of the user, and were not mailed. What is older than
--- p_oldest_seconds is not mailed any more: mail that was switched on today is not about last month.
+-- Leases up to p_limit notifications that a user must not miss and that were not mailed, if they still hold, or name whom
+-- they are for: an account's owner learns that it was connected also once it is no more. What is older
+-- than p_oldest_seconds is not mailed any more: mail that was switched on today is not about last month.
 create or replace function public.claim_unmailed_notifications(
   p_limit integer, p_lease_seconds integer, p_oldest_seconds integer
-) returns table (notification_id uuid, address text, message text)
+) returns table (notification_id uuid, address text, kind text, message text)
 language plpgsql security invoker set search_path = ''
 as $$
 #variable_conflict use_column
@@ -150,8 +157,8 @@ begin
   return query
   with unmailed as materialized (
     select n.id from public.user_notifications n
-    where n.mailed_at is null and n.resolved_at is null and n.mail_after <= v_now
-      and n.kind in ('reconnect_needed', 'calendar_lost')
+    where n.mailed_at is null and (n.resolved_at is null or n.mail_to is not null) and n.mail_after <= v_now
+      and n.kind in ('connected', 'reconnect_needed', 'calendar_lost')
       and n.created_at > v_now - make_interval(secs => p_oldest_seconds)
     order by n.mail_after
     limit least(greatest(p_limit, 0), 100)
@@ -159,12 +166,12 @@ begin
   ), claimed as (
     update public.user_notifications n set mail_after = v_now + make_interval(secs => p_lease_seconds)
     from unmailed where unmailed.id = n.id
-    returning n.id, n.user_id, n.message
+    returning n.id, n.user_id, n.kind, n.message, n.mail_to
   )
-  select c.id, g.google_account, c.message
+  select c.id, coalesce(c.mail_to, g.google_account), c.kind, c.message
   from claimed c
-  join public.google_credentials g on g.user_id = c.user_id
-  where g.google_account is not null;
+  left join public.google_credentials g on g.user_id = c.user_id
+  where coalesce(c.mail_to, g.google_account) is not null;
 end
 $$;
 
@@ -249,12 +256,13 @@ comment on function calendar_internal.doubt_calendars is
 
 -- Connects a user (again): stores the grant, takes the named calendars into watching, ends every pause that the lost
 -- grant caused. The calendars wait p_watch_seconds for their watch to be opened before anyone lists them: a change
--- between a listing and a later watch would be announced by nobody.
+-- between a listing and a later watch would be announced by nobody. p_notice: what the user is told, if this Google account
+-- is not connected to them already.
 create or replace function public.connect_calendars(
   p_user_id uuid, p_google_calendar_ids text[], p_refresh_token text, p_access_token text,
   p_access_token_expires_at timestamptz, p_scopes text[], p_watch_seconds integer,
   p_refresh_token_expires_at timestamptz default null, p_google_account text default null,
-  p_oauth_client text default null
+  p_oauth_client text default null, p_notice text default null
 ) returns table (calendar_id uuid, google_calendar_id text)
 language plpgsql security invoker set search_path = ''
 as $$
@@ -277,6 +285,13 @@ begin
       'keep', 'account_changed');
   end if;
   select g.suspected_at is not null into v_was_suspected from public.google_credentials g where g.user_id = p_user_id;
+  if p_notice is not null and not exists (
+    select 1 from public.google_credentials g
+    where g.user_id = p_user_id and g.status <> 'disconnected'
+      and coalesce(g.google_account, g.former_account) is not distinct from p_google_account
+  ) then
+    perform calendar_internal.tell_user(p_user_id, 'connected', 'connected', p_notice, p_mail_to => p_google_account);
+  end if;
   insert into public.google_credentials as g (
     user_id, google_account, refresh_token, refresh_token_expires_at, access_token, access_token_expires_at, scopes, status,
     status_reason, status_at, oauth_client)
@@ -605,8 +620,8 @@ to service_role;
 
 -- Connecting through Google's consent page: what must be remembered between leaving for it and coming back.
 
--- One row per flow. The nonce is stored as a hash, the PKCE verifier as ciphertext bound to the user and the nonce: who reads
--- the table can neither forge a return nor redeem a code.
+-- One row per flow. The nonce and the handle are stored as hashes, the PKCE verifier and Google's code as ciphertext bound to
+-- the user and the nonce: who reads the table can neither forge a return or a completion nor redeem a code.
 create table if not exists public.oauth_flows (
   nonce_hash text primary key,
   user_id uuid not null references auth.users (id) on delete cascade,
@@ -614,6 +629,11 @@ create table if not exists public.oauth_flows (
   expires_at timestamptz not null,
   -- The return that took the flow. A repeated call of the same return gets it again, any other is a replay.
   taken_by uuid,
+  -- What came back, parked until its user completes it.
+  handle_hash text unique,
+  code text,
+  -- As taken_by, for the completion.
+  completed_by uuid,
   created_at timestamptz not null default now()
 );
 comment on table public.oauth_flows is
@@ -623,6 +643,10 @@ comment on column public.oauth_flows.user_id is 'Who began it.';
 comment on column public.oauth_flows.verifier is 'The PKCE verifier, as ciphertext bound to user and nonce.';
 comment on column public.oauth_flows.expires_at is 'When it ends unused.';
 comment on column public.oauth_flows.taken_by is 'The return that took it.';
+comment on column public.oauth_flows.handle_hash is 'SHA-256 of the handle that the browser was sent back to the app with.';
+comment on column public.oauth_flows.code is
+  'Google''s code, as ciphertext bound to user and nonce; null when they declined, or another user tried to complete it.';
+comment on column public.oauth_flows.completed_by is 'The call that completed it, or was refused for another user.';
 comment on column public.oauth_flows.created_at is 'When it was begun.';
 
 -- begin_oauth_flow: what has expired; a user's pending flows
@@ -653,27 +677,56 @@ begin
 end
 $$;
 
--- A flow comes back: 'ok' with its verifier, to one return only; else 'expired', or 'used' (also when nobody knows it).
+-- A browser comes back with a flow: 'ok' to one return only; else 'expired', or 'used' (also when nobody knows it). Nothing
+-- is connected by it: the code is parked for p_seconds, under the handle. Without a code (they declined) the flow is over.
 -- Guarantee: of any number of returns at once one gets 'ok'; it gets it again when it asks again.
-create or replace function public.take_oauth_flow(p_nonce_hash text, p_user_id uuid, p_return uuid)
-returns table (outcome text, verifier text)
+create or replace function public.park_oauth_flow(
+  p_nonce_hash text, p_user_id uuid, p_return uuid, p_handle_hash text, p_code text, p_seconds integer
+) returns table (outcome text)
+language plpgsql security invoker set search_path = ''
+as $$
+begin
+  update public.oauth_flows f set
+    taken_by = p_return, handle_hash = p_handle_hash, code = p_code,
+    expires_at = clock_timestamp() + make_interval(secs => p_seconds)
+  where f.nonce_hash = p_nonce_hash and f.user_id = p_user_id and f.expires_at > clock_timestamp()
+    and (f.taken_by is null or f.taken_by = p_return);
+  if found then
+    return query select 'ok'::text;
+    return;
+  end if;
+  return query select case when exists (
+    select 1 from public.oauth_flows f
+    where f.nonce_hash = p_nonce_hash and f.user_id = p_user_id and f.taken_by is null
+  ) then 'expired' else 'used' end;
+end
+$$;
+
+-- A signed-in user completes a flow: 'ok' with what is needed to redeem its code, to one call only; else 'expired', 'used'
+-- (also when nobody knows the handle), or 'other_user'.
+-- Guarantee: of any number of calls at once one gets 'ok'; it gets it again when it asks again. A flow that anybody but its
+-- own user tried to complete is completed by nobody: whoever consented was not who began it, and the handle is still in
+-- their browser, where they may be talked into passing it on.
+create or replace function public.complete_oauth_flow(p_handle_hash text, p_user_id uuid, p_call uuid)
+returns table (outcome text, nonce_hash text, verifier text, code text)
 language plpgsql security invoker set search_path = ''
 as $$
 #variable_conflict use_column
 declare
   v_flow public.oauth_flows;
 begin
-  update public.oauth_flows f set taken_by = p_return
-  where f.nonce_hash = p_nonce_hash and f.user_id = p_user_id and f.expires_at > clock_timestamp()
-    and (f.taken_by is null or f.taken_by = p_return)
-  returning f.* into v_flow;
-  if found then
-    return query select 'ok'::text, v_flow.verifier;
-    return;
+  select * into v_flow from public.oauth_flows f where f.handle_hash = p_handle_hash for update;
+  if v_flow.user_id <> p_user_id then
+    update public.oauth_flows f set code = null, completed_by = p_call where f.handle_hash = p_handle_hash;
+    return query select 'other_user'::text, null::text, null::text, null::text;
+  elsif v_flow.code is null or v_flow.completed_by <> p_call then
+    return query select 'used'::text, null::text, null::text, null::text;
+  elsif v_flow.expires_at <= clock_timestamp() then
+    return query select 'expired'::text, null::text, null::text, null::text;
+  else
+    update public.oauth_flows f set completed_by = p_call where f.handle_hash = p_handle_hash;
+    return query select 'ok'::text, v_flow.nonce_hash, v_flow.verifier, v_flow.code;
   end if;
-  select * into v_flow from public.oauth_flows f
-  where f.nonce_hash = p_nonce_hash and f.user_id = p_user_id and f.taken_by is null;
-  return query select case when found then 'expired' else 'used' end, null::text;
 end
 $$;
 
@@ -707,12 +760,14 @@ $$;
 -- For the service alone.
 revoke all on function
   public.begin_oauth_flow,
-  public.take_oauth_flow,
+  public.park_oauth_flow,
+  public.complete_oauth_flow,
   public.read_connection
 from public, anon, authenticated;
 grant execute on function
   public.begin_oauth_flow,
-  public.take_oauth_flow,
+  public.park_oauth_flow,
+  public.complete_oauth_flow,
   public.read_connection
 to service_role;
 
@@ -946,7 +1001,7 @@ as $$
     select n.id::text, to_jsonb(n)
     from public.user_notifications n where p_table = 'user_notifications' and n.user_id = p_user_id
     union all
-    select f.nonce_hash, to_jsonb(f) - 'nonce_hash' - 'verifier' - 'taken_by'
+    select f.nonce_hash, to_jsonb(f) - 'nonce_hash' - 'verifier' - 'taken_by' - 'handle_hash' - 'code' - 'completed_by'
     from public.oauth_flows f where p_table = 'oauth_flows' and f.user_id = p_user_id
   ), page as (
     select mine.key, mine.row from mine
@@ -985,14 +1040,16 @@ to service_role;
 -- Functions, as the comments above them say. Written by scripts/document_sql.
 comment on function calendar_internal.tell_user is 'Tells a user; what they were told already and is still so is not told again.';
 comment on function calendar_internal.resolve_told is 'Ends what a user was told of a kind. True if they had been told.';
-comment on function public.claim_unmailed_notifications is 'Leases up to p_limit notifications that still hold, ask something of the user, and were not mailed. What is older than
-p_oldest_seconds is not mailed any more: mail that was switched on today is not about last month.';
+comment on function public.claim_unmailed_notifications is 'Leases up to p_limit notifications that a user must not miss and that were not mailed, if they still hold, or name whom
+they are for: an account''s owner learns that it was connected also once it is no more. What is older
+than p_oldest_seconds is not mailed any more: mail that was switched on today is not about last month.';
 comment on function public.mark_mailed is 'It was sent. A mail whose process died before this is sent once more: better twice than never.';
 comment on function calendar_internal.take_calendars is 'Takes calendars into watching, as a step of connecting or of choosing: new ones, and those that were watched no more. They wait
 p_watch_seconds for their watch.';
 comment on function public.connect_calendars is 'Connects a user (again): stores the grant, takes the named calendars into watching, ends every pause that the lost
 grant caused. The calendars wait p_watch_seconds for their watch to be opened before anyone lists them: a change
-between a listing and a later watch would be announced by nobody.';
+between a listing and a later watch would be announced by nobody. p_notice: what the user is told, if this Google account
+is not connected to them already.';
 comment on function public.begin_refresh is 'Leave to refresh, for one worker at a time. may_refresh false with an access token: another worker has brought a new one
 since p_seen_access_token; without one: another worker is at it, ask again soon. A worker that dies holds others up for
 p_lease_seconds only.';
@@ -1006,8 +1063,14 @@ comment on function public.lose_connection is 'The grant is dead: syncing, polli
 they are told, by p_message. A reconnection since p_used_refresh_token was read wins: then nothing changes.';
 comment on function public.begin_oauth_flow is 'Remembers a flow for p_seconds. Expired flows go at this occasion, and all but the newest 19 of this user: nobody comes back
 from more consent pages than that. A repeated call changes nothing.';
-comment on function public.take_oauth_flow is 'A flow comes back: ''ok'' with its verifier, to one return only; else ''expired'', or ''used'' (also when nobody knows it).
+comment on function public.park_oauth_flow is 'A browser comes back with a flow: ''ok'' to one return only; else ''expired'', or ''used'' (also when nobody knows it). Nothing
+is connected by it: the code is parked for p_seconds, under the handle. Without a code (they declined) the flow is over.
 Guarantee: of any number of returns at once one gets ''ok''; it gets it again when it asks again.';
+comment on function public.complete_oauth_flow is 'A signed-in user completes a flow: ''ok'' with what is needed to redeem its code, to one call only; else ''expired'', ''used''
+(also when nobody knows the handle), or ''other_user''.
+Guarantee: of any number of calls at once one gets ''ok''; it gets it again when it asks again. A flow that anybody but its
+own user tried to complete is completed by nobody: whoever consented was not who began it, and the handle is still in
+their browser, where they may be talked into passing it on.';
 comment on function public.read_connection is 'A user''s connection and all their calendars with their watches and first syncs, as one object (PostgREST cuts row sets).
 Tokens leave as ciphertext, for the service alone.';
 comment on function calendar_internal.leave_calendars is 'Stops watching calendars, as one step of the transaction that decided it. Their mirror goes, their sync state begins anew, their

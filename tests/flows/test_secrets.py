@@ -11,7 +11,7 @@ import pytest
 from sync.core.accounts.channel_token import channel_token
 from tests.flows.processes import Process, gunicorn, worker
 from tests.flows.watcher import Watcher
-from tests.web.consent import query_of
+from tests.web.consent import COMPLETE, handle_of, query_of, result_of
 from tests.world import Person, World, wait_until
 
 PAGE = "https://app.example.com/connected"
@@ -53,15 +53,18 @@ def connect_by_import(watcher: Watcher, person: Person, key: dict[str, str]) -> 
 
 
 def connect_by_consent(watcher: Watcher, person: Person) -> None:
-    """There and back; and back again, which is refused."""
+    """There, back and completed; and back and completed again, which is refused."""
     answer = watcher.ask("POST", "/connect/google", watcher.user_jwt(person), json={"redirect_to": PAGE})
     page = httpx.get(answer.json()["url"])
     assert page.status_code == 302, page.text
     back = page.headers["location"]
     watcher.keep("code", query_of(back)["code"])
     parts = urlsplit(back)
-    for _ in range(2):
-        assert watcher.ask("GET", f"{parts.path}?{parts.query}").status_code == 303
+    handle = watcher.keep_given("handle", handle_of(watcher.ask("GET", f"{parts.path}?{parts.query}")))
+    assert result_of(watcher.ask("GET", f"{parts.path}?{parts.query}")) == "state_used"
+    for status in (200, 400):
+        done = watcher.ask("POST", COMPLETE, watcher.user_jwt(person), json={"handle": handle})
+        assert done.status_code == status, done.text
 
 
 def be_refused(watcher: Watcher, alice: Person, bob: Person) -> None:

@@ -36,6 +36,12 @@ class Watcher:
         self.secrets[f"{name} {next(self._numbers)}"] = secret
         return secret
 
+    def keep_given(self, name: str, secret: str) -> str:
+        """Keeps what the last answer gave to whom it is for: there it may stand, and nowhere else."""
+        assert secret in self._answers[-1]
+        self._answers[-1] = self._answers[-1].replace(secret, "")
+        return self.keep(name, secret)
+
     def user_jwt(self, person: Person, **more: Any) -> dict[str, str]:
         token = self.world.supabase.user_jwt(person.user_id, person.email, **more)
         return {"Authorization": f"Bearer {self.keep('user JWT', token)}"}

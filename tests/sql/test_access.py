@@ -194,7 +194,8 @@ FUNCTIONS = {
     "public.stage_items",
     "public.stage_sync",
     "public.sweep_state",
-    "public.take_oauth_flow",
+    "public.park_oauth_flow",
+    "public.complete_oauth_flow",
     "public.unfinished_disconnects",
     "public.watches_due",
 }

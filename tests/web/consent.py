@@ -12,6 +12,7 @@ from tests.world import TLS, Person, World
 
 START = "/connect/google"
 CALLBACK = "/connect/google/callback"
+COMPLETE = "/connect/google/complete"
 DISCONNECT = "/connect/google/disconnect"
 CALENDARS = "/functions/v1/calendars"
 HOME = "https://app.example.com/calendar"
@@ -53,9 +54,32 @@ def result_of(answer: httpx.Response) -> str:
     return query_of(answer.headers["location"])["result"]
 
 
+def handle_of(answer: httpx.Response) -> str:
+    """What the app is to complete the connection with."""
+    assert result_of(answer) == "consented"
+    page, _, fragment = answer.headers["location"].partition("#")
+    # A server that logs what it is asked for never sees it.
+    assert "handle" not in page
+    return parse_qs(fragment.rpartition("?")[2])["handle"][0]
+
+
+def complete(world: World, person: Person, handle: str) -> httpx.Response:
+    """The app's page, with whoever is signed in to it."""
+    return call(world, COMPLETE, jwt(world, person), json={"handle": handle})
+
+
+def finish(world: World, person: Person, way_back: str) -> str:
+    """Back to the app from Google, and to the end: "connected", or why not."""
+    answer = come_back(way_back)
+    if result_of(answer) != "consented":
+        return result_of(answer)
+    done = complete(world, person, handle_of(answer))
+    return "connected" if done.status_code == 200 else str(done.json()["code"])
+
+
 def connect(world: World, person: Person, **body: Any) -> str:
     """The whole way; what it came to."""
-    return result_of(come_back(consent(begin(world, person, **body))))
+    return finish(world, person, consent(begin(world, person, **body)))
 
 
 def stored(world: World, person: Person) -> dict[str, Any] | None:

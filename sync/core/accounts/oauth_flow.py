@@ -1,8 +1,8 @@
 """The rules of connecting through Google's consent page: the signed state, PKCE, the consent URL, the granted scopes.
 
-Pure: nonces, verifiers and the time are passed in. Called by `connect_google` and `connect_calendar` of
-`jobs/accounts`. Sources: RFC 6749 10.12 (state), RFC 7636 (PKCE), Google's guide "Using OAuth 2.0 for Web Server
-Applications".
+Pure: nonces, verifiers and the time are passed in. Called by `connect_google`, `complete_google` and
+`connect_calendar` of `jobs/accounts`. Sources: RFC 6749 10.12 (state), RFC 7636 (PKCE), Google's guide "Using OAuth
+2.0 for Web Server Applications".
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ LIST_SCOPES = frozenset(
 # Sets these signatures apart from the channel tokens that the same secrets sign.
 _DOMAIN = b"connect-google state v1\x00"
 _RESULT = "result"
+_UNDO = (
+    "If this was not your wish, disconnect it in the app, or take its access away at "
+    "https://myaccount.google.com/connections."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,9 @@ def read_state(secrets: Sequence[str], text: str) -> FlowState | None:
         return None
 
 
-def nonce_hash(nonce: str) -> str:
-    """How a nonce is stored: who reads the table cannot use what they find."""
-    return hashlib.sha256(nonce.encode()).hexdigest()
+def secret_hash(secret: str) -> str:
+    """How a nonce or a handle is stored: who reads the table cannot use what they find."""
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def code_challenge(verifier: str) -> str:
@@ -128,11 +132,25 @@ def grants_all_asked(granted: Iterable[str]) -> bool:
     return reads_events(scopes) and not LIST_SCOPES.isdisjoint(scopes)
 
 
+def connected_notice(address: str | None) -> str:
+    """What is said of a new connection: to its user, and by mail to whoever's Google account it is."""
+    whose = f"The Google Calendar of {address}" if address else "A Google Calendar"
+    return f"{whose} was connected; its meetings are read from now on. {_UNDO}"
+
+
 def with_result(redirect_to: str, result: str) -> str:
     """The app's URL with `result=…` in its query, before any fragment; everything else stays as it is."""
     parts = urlsplit(redirect_to)
     kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name != _RESULT]
     return urlunsplit(parts._replace(query=urlencode([*kept, (_RESULT, result)])))
+
+
+def with_handle(url: str, handle: str) -> str:
+    """The URL with `handle=…` in its fragment, which browsers send to no server: it is in no log and in no referrer.
+    After a fragment that the app has of its own it is that one's query, as apps with such routes read it."""
+    parts = urlsplit(url)
+    joiner = "" if not parts.fragment else "&" if "?" in parts.fragment else "?"
+    return urlunsplit(parts._replace(fragment=f"{parts.fragment}{joiner}handle={handle}"))
 
 
 def _signature(secret: str, payload: str) -> str:

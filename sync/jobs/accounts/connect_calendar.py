@@ -1,7 +1,7 @@
 """Connects a user: tries the grant, stores it encrypted, watches their calendars, and asks for the first sync.
 
 Nothing is stored before Google has accepted the refresh token and the calendars are known to be theirs. Watch first,
-then list: a change between the two would otherwise be announced by nobody. Called by the web, `connect_google` and
+then list: a change between the two would otherwise be announced by nobody. Called by the web, `complete_google` and
 `choose_calendars`.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sync.clients.store import Connection
-from sync.core.accounts.oauth_flow import reads_events
+from sync.core.accounts.oauth_flow import connected_notice, reads_events
 from sync.errors import CalendarLost, GoogleFailure, ReconnectNeeded, RetryLater, StoreRejected, SyncError
 from sync.jobs.services import Services
 from sync.jobs.watching.renew_watches import CALENDAR_LEFT, WatchOutcome, open_watches
@@ -57,6 +57,14 @@ class Connected:
     reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class NewConnection:
+    """What connecting came to. `google_account`: its address, if Google told."""
+
+    google_account: str | None
+    calendars: tuple[Connected, ...]
+
+
 class FreshGrant:
     """`Access` with a grant that is not stored yet."""
 
@@ -71,25 +79,37 @@ class FreshGrant:
 
 
 def connect_calendars(
-    services: Services, user_id: str, refresh_token: str, google_calendar_ids: Sequence[str]
-) -> list[Connected]:
-    """Raises ReconnectNeeded (the grant is dead), ScopeMissing, UnknownCalendars, UnknownUser, and what passes
-    (RetryLater, StoreFailure)."""
+    services: Services,
+    user_id: str,
+    refresh_token: str,
+    google_calendar_ids: Sequence[str],
+    *,
+    tells: bool = False,
+) -> NewConnection:
+    """`tells`: the user is told of an account that is new to them. Raises ReconnectNeeded (the grant is dead),
+    ScopeMissing, UnknownCalendars, UnknownUser, and what passes (RetryLater, StoreFailure)."""
     grant = services.tokens.grant_of(refresh_token)
     if grant.scopes and not reads_events(grant.scopes):
         raise ScopeMissing("scope_missing")
-    return connect_grant(services, user_id, refresh_token, grant, google_calendar_ids)
+    return connect_grant(services, user_id, refresh_token, grant, google_calendar_ids, tells=tells)
 
 
 def connect_grant(
-    services: Services, user_id: str, refresh_token: str, grant: Grant, google_calendar_ids: Sequence[str]
-) -> list[Connected]:
+    services: Services,
+    user_id: str,
+    refresh_token: str,
+    grant: Grant,
+    google_calendar_ids: Sequence[str],
+    *,
+    tells: bool,
+) -> NewConnection:
     """The same with a grant that Google has just given for the refresh token, and whose scopes are known to do."""
     wanted = list(dict.fromkeys(google_calendar_ids)) or [PRIMARY]
     listed = _listed(services, grant, needed=wanted != [PRIMARY])
     # Where the grant does not let us read the user's list, ids are taken as they are.
     wanted = wanted if listed is None else canonical_ids(listed, wanted)
     refuse_too_many(services, services.store.accounts.read(user_id), wanted)
+    account = account_of(listed or ())
     try:
         ids = services.store.connections.connect(
             user_id,
@@ -97,14 +117,15 @@ def connect_grant(
             services.tokens.seal(user_id, refresh_token, grant),
             grant.scopes,
             WATCH_FIRST_SECONDS,
-            account_of(listed or ()),
+            account,
             services.settings.google_client_id,
+            connected_notice(account) if tells else None,
         )
     except StoreRejected as refused:
         if refused.code == FOREIGN_KEY_VIOLATION:
             raise UnknownUser("unknown_user") from refused
         raise
-    return watch_connected(services, user_id, ids)
+    return NewConnection(account, tuple(watch_connected(services, user_id, ids)))
 
 
 def refuse_too_many(services: Services, connection: Connection, wanted: Sequence[str]) -> None:

@@ -36,19 +36,21 @@ def connect() -> ResponseReturnValue:
     wanted = calendar_ids(body, "calendarIds")
     services: Services = current_app.extensions["services"]
     driver: Driver = current_app.extensions["driver"]
-    with users_turn(user_id), _refusals():
-        connected = connect_calendars(services, user_id, refresh_token, wanted)
-    for calendar in connected:
+    with users_turn(user_id), connect_refusals():
+        # Who connects themselves is told; an operator tells the users they bring.
+        done = connect_calendars(services, user_id, refresh_token, wanted, tells=caller.user_id is not None)
+    for calendar in done.calendars:
         driver.sync_soon(calendar.calendar_id)
     return jsonify(
         success=True,
-        message=f"{len(connected)} calendars connected.",
-        calendars=[connected_json(calendar) for calendar in connected],
+        message=f"{len(done.calendars)} calendars connected.",
+        google_account=done.google_account,
+        calendars=[connected_json(calendar) for calendar in done.calendars],
     )
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def connect_refusals() -> Iterator[None]:
     """What connecting refuses, as problems with a mend."""
     try:
         yield

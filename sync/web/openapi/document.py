@@ -79,7 +79,7 @@ PATHS: dict[str, dict[str, Schema]] = {
         "post": operation(
             "A user's grant arrives.",
             SERVICE_OR_USER,
-            ok("Watched"),
+            ok("Connected"),
             (*REFUSED, *WITH_BODY, 403, 404, 422, 502),
             body=body_of("provider_refresh_token", optional=("userId", "provider_token", "calendarIds")),
         )
@@ -129,11 +129,20 @@ PATHS: dict[str, dict[str, Schema]] = {
     },
     "/connect/google/callback": {
         "get": operation(
-            "Back from Google. The state is the credential.",
+            "Back from Google, and on to the app with a handle. Connects nothing. The state is the credential.",
             ANYBODY,
             _REDIRECT,
             (400, 503),
             parameters=tuple(query(name, TEXT) for name in ("state", "code", "error")),
+        )
+    },
+    "/connect/google/complete": {
+        "post": operation(
+            "The user who began connects what they consented to.",
+            USER,
+            ok("Connected"),
+            (*REFUSED, *WITH_BODY, 403, 404, 409, 422, 502),
+            body=body_of("handle"),
         )
     },
     "/connect/google/disconnect": {

@@ -50,6 +50,13 @@ FIELDS: dict[str, Schema] = {
         "description": 'Google\'s ids; "primary" is the main one.',
     },
     "meetings": {**one_of("keep", "delete"), "description": "What becomes of the meetings; keep by default."},
+    "handle": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 100,
+        "pattern": "^[!-~]+$",
+        "description": "As it stood in the fragment of the URL that the consent led to. Good once, for five minutes.",
+    },
     "redirect_to": {"type": "string", "description": "One of CONNECT_REDIRECT_URLS, to the letter."},
     "login_hint": {"type": "string", "maxLength": 320},
     "prompt": one_of("consent"),

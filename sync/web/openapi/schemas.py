@@ -130,6 +130,10 @@ SCHEMAS: dict[str, Schema] = {
         renewed=NUMBER, failed=NUMBER, total=NUMBER, stopped=NUMBER, remaining=NUMBER, results=list_of(_RENEWAL)
     ),
     "Watched": answer(calendars=list_of(_WATCHED)),
+    "Connected": answer(
+        google_account={**maybe(TEXT), "description": "The address that was connected, if Google told."},
+        calendars=list_of(_WATCHED),
+    ),
     "Choices": shape(success=FLAG, calendars=list_of(_CHOICE)),
     "Removed": answer(removed=list_of(TEXT), meetings=one_of("keep", "delete")),
     "Consent": shape(success=FLAG, url=TEXT),

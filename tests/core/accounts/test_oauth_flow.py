@@ -18,10 +18,11 @@ from sync.core.accounts.oauth_flow import (
     code_challenge,
     consent_url,
     grants_all_asked,
-    nonce_hash,
     read_state,
     reads_events,
+    secret_hash,
     sign_state,
+    with_handle,
     with_result,
 )
 
@@ -91,8 +92,8 @@ def test_the_challenge_is_the_rfcs() -> None:
 
 
 def test_a_stored_nonce_does_not_tell_the_nonce() -> None:
-    assert "nonce" not in nonce_hash("nonce")
-    assert nonce_hash("nonce") != nonce_hash("nonce ")
+    assert "nonce" not in secret_hash("nonce")
+    assert secret_hash("nonce") != secret_hash("nonce ")
 
 
 def consent(**changes: object) -> dict[str, list[str]]:
@@ -143,12 +144,24 @@ def test_scopes_are_enough_or_not(granted: list[str], events: bool, everything: 
 @pytest.mark.parametrize(
     ("url", "sent_to"),
     [
-        ("https://app.example.com/done", "https://app.example.com/done?result=connected"),
-        ("https://app.example.com", "https://app.example.com?result=connected"),
-        ("https://app.example.com/?tab=2&empty=", "https://app.example.com/?tab=2&empty=&result=connected"),
-        ("https://app.example.com/?result=old", "https://app.example.com/?result=connected"),
-        ("https://app.example.com/#/settings", "https://app.example.com/?result=connected#/settings"),
+        ("https://app.example.com/done", "https://app.example.com/done?result=consented"),
+        ("https://app.example.com", "https://app.example.com?result=consented"),
+        ("https://app.example.com/?tab=2&empty=", "https://app.example.com/?tab=2&empty=&result=consented"),
+        ("https://app.example.com/?result=old", "https://app.example.com/?result=consented"),
+        ("https://app.example.com/#/settings", "https://app.example.com/?result=consented#/settings"),
     ],
 )
 def test_the_result_goes_into_the_query(url: str, sent_to: str) -> None:
-    assert with_result(url, "connected") == sent_to
+    assert with_result(url, "consented") == sent_to
+
+
+@pytest.mark.parametrize(
+    ("url", "sent_to"),
+    [
+        ("https://app.example.com/done?result=x", "https://app.example.com/done?result=x#handle=h"),
+        ("https://app.example.com/?result=x#/settings", "https://app.example.com/?result=x#/settings?handle=h"),
+        ("https://app.example.com/#/settings?tab=2", "https://app.example.com/#/settings?tab=2&handle=h"),
+    ],
+)
+def test_the_handle_goes_into_the_fragment_that_no_server_sees(url: str, sent_to: str) -> None:
+    assert with_handle(url, "h") == sent_to

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from sync.jobs.accounts.connect_calendar import connect_calendars
+from sync.jobs.accounts.disconnect import disconnect
 from sync.jobs.accounts.mail_users import mail_users
 from sync.jobs.driving.poll_user import poll_user
 from sync.jobs.services import Services, build_services
@@ -97,6 +99,35 @@ def test_a_lost_connection_is_mailed_once_to_the_google_account(world: World, of
     assert f"To: {alice.email}" in mail
     assert "From: monitor@example.com" in mail
     assert "Connect it again" in mail.replace("=\r\n", "")
+
+
+def test_a_new_connection_is_mailed_to_the_google_account_with_how_to_undo_it(world: World, office: PostOffice) -> None:
+    alice = world.person()
+    connect_calendars(world.services, alice.user_id, alice.refresh_token, [], tells=True)
+    services = mailing(world, office)
+
+    assert mail_users(services) == 1
+    assert mail_users(services) == 0
+
+    (mail,) = office.mails
+    assert f"To: {alice.email}" in mail
+    assert "Subject: A Google Calendar was connected" in mail
+    assert "https://myaccount.google.com/connections" in mail.replace("=\r\n", "")
+
+
+@pytest.mark.parametrize("then", ["another account", "left"])
+def test_a_new_connection_is_mailed_to_its_own_address_whatever_became_of_it(
+    world: World, office: PostOffice, then: str
+) -> None:
+    mallory, vera = world.person("mallory"), world.person("vera")
+    connect_calendars(world.services, mallory.user_id, vera.refresh_token, [], tells=True)
+    if then == "left":
+        disconnect(world.services, mallory.user_id, "keep")
+    else:
+        connect_calendars(world.services, mallory.user_id, mallory.refresh_token, [])
+
+    assert mail_users(mailing(world, office)) == 1
+    assert [f"To: {vera.email}" in mail for mail in office.mails] == [True]
 
 
 def test_a_mail_that_was_refused_is_tried_again_later(world: World, office: PostOffice) -> None:

@@ -69,7 +69,15 @@ def test_export_gives_every_row_and_no_token(world: World, alice: Person) -> Non
     assert exported["calendar_events"][0]["details"]["summary"] == "Alice's, ä€😀"
     assert bob.user_id not in done.stdout
     columns = {column for rows in exported.values() for row in rows for column in row}
-    assert not columns & {"access_token", "refresh_token", "sync_token", "verifier", "nonce_hash"}
+    assert not columns & {
+        "access_token",
+        "refresh_token",
+        "sync_token",
+        "verifier",
+        "nonce_hash",
+        "handle_hash",
+        "code",
+    }
     assert not {"v1.", "v2."} & set(re.findall(r"v[0-9]\.", done.stdout))
     assert alice.refresh_token not in done.stdout
 

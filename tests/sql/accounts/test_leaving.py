@@ -18,8 +18,17 @@ def take(
     db: Database, user_id: str, nonce: str = "nonce", by: Connection | None = None, again: str | None = None
 ) -> Any:
     arguments = {"p_nonce_hash": nonce, "p_user_id": user_id, "p_return": again or str(uuid.uuid4())}
-    (row,) = call(by or db.service, "take_oauth_flow", **arguments)
-    return row["outcome"], row["verifier"]
+    parked = {"p_handle_hash": f"handle of {nonce}", "p_code": "v1.c", "p_seconds": 300}
+    (row,) = call(by or db.service, "park_oauth_flow", **arguments, **parked)
+    return row["outcome"]
+
+
+def complete(
+    db: Database, user_id: str, nonce: str = "nonce", by: Connection | None = None, again: str | None = None
+) -> Any:
+    arguments = {"p_handle_hash": f"handle of {nonce}", "p_user_id": user_id, "p_call": again or str(uuid.uuid4())}
+    (row,) = call(by or db.service, "complete_oauth_flow", **arguments)
+    return row["outcome"], row["code"]
 
 
 def leave(db: Database, calendar: Row, meetings: str = "keep", by: Connection | None = None) -> Any:
@@ -37,9 +46,40 @@ def test_a_flow_is_taken_once_and_again_only_by_the_one_who_took_it(db: Database
     alice, ours = db.user(), str(uuid.uuid4())
     begin(db, alice)
     begin(db, alice)
-    assert take(db, alice, again=ours) == ("ok", "v1.v")
-    assert take(db, alice, again=ours) == ("ok", "v1.v")
-    assert take(db, alice) == ("used", None)
+    assert take(db, alice, again=ours) == "ok"
+    assert take(db, alice, again=ours) == "ok"
+    assert take(db, alice) == "used"
+
+
+def test_a_flow_is_completed_once_and_again_only_by_the_call_that_completed_it(db: Database) -> None:
+    alice, ours = db.user(), str(uuid.uuid4())
+    begin(db, alice)
+    assert complete(db, alice) == ("used", None)
+    take(db, alice)
+    assert complete(db, alice, again=ours) == ("ok", "v1.c")
+    assert complete(db, alice, again=ours) == ("ok", "v1.c")
+    assert complete(db, alice) == ("used", None)
+
+
+def test_of_two_connections_that_complete_a_flow_one_gets_it(db: Database) -> None:
+    alice, other = db.user(), db.another()
+    begin(db, alice)
+    take(db, alice)
+    with db.service.transaction():
+        first = complete(db, alice)
+        second = in_background(lambda: complete(db, alice, by=other))
+        db.await_waiting()
+    assert [first, second.result(10)] == [("ok", "v1.c"), ("used", None)]
+
+
+def test_a_flow_that_another_user_tried_to_complete_is_completed_by_nobody(db: Database) -> None:
+    alice, bob, theirs = db.user(), db.user("bob"), str(uuid.uuid4())
+    begin(db, alice)
+    take(db, alice)
+    assert complete(db, bob, again=theirs) == ("other_user", None)
+    assert complete(db, bob, again=theirs) == ("other_user", None)
+    assert complete(db, alice) == ("used", None)
+    assert db.rows("select code from public.oauth_flows") == [{"code": None}]
 
 
 def test_of_two_connections_that_take_a_flow_one_gets_it(db: Database) -> None:
@@ -49,16 +89,16 @@ def test_of_two_connections_that_take_a_flow_one_gets_it(db: Database) -> None:
         first = take(db, alice)
         second = in_background(lambda: take(db, alice, by=other))
         db.await_waiting()
-    assert [first, second.result(10)] == [("ok", "v1.v"), ("used", None)]
+    assert [first, second.result(10)] == ["ok", "used"]
 
 
 def test_an_expired_flow_and_one_of_another_user_are_not_taken(db: Database) -> None:
     alice, bob = db.user(), db.user("bob")
     begin(db, alice, seconds=0)
-    assert take(db, alice) == ("expired", None)
+    assert take(db, alice) == "expired"
     begin(db, alice, "other")
-    assert take(db, bob, "other") == ("used", None)
-    assert take(db, alice, "other") == ("ok", "v1.v")
+    assert take(db, bob, "other") == "used"
+    assert take(db, alice, "other") == "ok"
     assert [row["nonce_hash"] for row in db.rows("select nonce_hash from public.oauth_flows")] == ["other"]
 
 

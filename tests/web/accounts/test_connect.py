@@ -11,7 +11,7 @@ import pytest
 from tests.web.calls import CONNECT, assert_no_secret, assert_problem, bearer, call
 from tests.world import JsonObject, Person, World
 
-KEYS = {"success", "message", "calendars"}
+KEYS = {"success", "message", "google_account", "calendars"}
 CALENDAR_KEYS = {"id", "google_calendar_id", "watch", "expires_at", "reason"}
 TEAM = "team@group.calendar.google.com"
 

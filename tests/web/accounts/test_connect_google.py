@@ -19,11 +19,13 @@ from tests.web.consent import (
     assert_nothing_stored,
     begin,
     come_back,
+    complete,
     connect,
     consent,
+    finish,
+    handle_of,
     jwt,
     query_of,
-    result_of,
     stored,
 )
 from tests.world import World, wait_until
@@ -40,9 +42,12 @@ def test_a_user_connects_and_their_calendar_follows(world: World) -> None:
     alice = world.person()
     world.google.insert_event(alice.email, world.event("Before"), notify=False)
 
-    answer = come_back(consent(begin(world, alice)))
+    handle = handle_of(come_back(consent(begin(world, alice))))
+    answer = complete(world, alice, handle)
 
-    assert answer.headers["location"] == f"{HOME}?result=connected"
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["google_account"] == alice.email
+    assert [calendar["google_calendar_id"] for calendar in answer.json()["calendars"]] == ["primary"]
     world.await_equal(alice)
     world.google.insert_event(alice.email, world.event("After", hours=5))
     wait_until(lambda: world.live_titles(alice) == ["Before", "After"], "the pushed meeting")
@@ -55,7 +60,7 @@ def test_a_get_with_the_header_is_sent_on_to_google(world: World) -> None:
 
     assert answer.status_code == 303
     assert answer.headers["location"].startswith(world.settings.google_auth_uri)
-    assert result_of(come_back(consent(answer.headers["location"]))) == "connected"
+    assert finish(world, alice, consent(answer.headers["location"])) == "connected"
 
 
 def test_tokens_are_stored_as_ciphertext_and_shown_nowhere(world: World) -> None:
@@ -63,6 +68,8 @@ def test_tokens_are_stored_as_ciphertext_and_shown_nowhere(world: World) -> None
     url = begin(world, alice)
     way_back = consent(url)
     answer = come_back(way_back)
+    (flow,) = world.rows("select * from oauth_flows")
+    done = complete(world, alice, handle_of(answer))
 
     row = stored(world, alice)
     assert row is not None
@@ -70,9 +77,13 @@ def test_tokens_are_stored_as_ciphertext_and_shown_nowhere(world: World) -> None
     assert row["access_token"].startswith("v2.")
     assert row["refresh_token"].startswith("v2.")
     assert_no_secret(world, answer, alice)
-    assert re.fullmatch(r"https://app\.example\.com/calendar\?result=connected", answer.headers["location"])
+    assert_no_secret(world, done, alice)
+    location = answer.headers["location"]
+    assert re.fullmatch(r"https://app\.example\.com/calendar\?result=consented#handle=[\w-]{43}", location)
     code = query_of(way_back)["code"]
-    assert code not in str(answer.headers) + answer.text
+    assert code not in str(answer.headers) + answer.text + done.text + str(flow)
+    assert flow["code"].startswith("v2.")
+    assert handle_of(answer) not in str(flow)
     assert not {"code_verifier", "token"} & set(query_of(url))
 
 
@@ -80,9 +91,10 @@ def test_nothing_on_the_way_is_cached_or_passed_on_as_a_referrer(world: World) -
     alice = world.person()
     there = call(world, START, jwt(world, alice), json={})
     back = come_back(consent(there.json()["url"]))
+    done = complete(world, alice, handle_of(back))
     lost = call(world, CALLBACK, method="GET")
 
-    for answer in (there, back, lost, call(world, START, method="GET")):
+    for answer in (there, back, done, lost, call(world, START, method="GET")):
         assert (answer.headers["cache-control"], answer.headers["referrer-policy"]) == ("no-store", "no-referrer")
 
 
@@ -158,7 +170,7 @@ def test_no_refresh_token_and_none_stored_connects_nothing(world: World) -> None
     world.db.execute("delete from google_credentials")
     world.db.execute("delete from calendar_webhooks")
 
-    assert result_of(come_back(consent(url))) == "no_refresh_token"
+    assert finish(world, alice, consent(url)) == "no_refresh_token"
     assert_nothing_stored(world, alice)
     assert connect(world, alice) == "connected"
 
@@ -170,7 +182,7 @@ def test_a_stored_refresh_token_that_died_meanwhile_does_not_count(world: World)
     world.google.revoke(alice.email)
     world.google.grant(alice.email)  # so that Google takes the account for one that has consented
 
-    assert result_of(come_back(way_back)) == "no_refresh_token"
+    assert finish(world, alice, way_back) == "no_refresh_token"
 
 
 @pytest.mark.parametrize("path", ["consent page", "connect-calendar"])
@@ -226,8 +238,9 @@ def test_the_user_returns_to_a_page_on_the_list(world: World, asked: str | None,
     answer = come_back(consent(begin(world, alice, redirect_to=asked)))
 
     base, _, fragment = sent_to.partition("#")
-    joined = f"{base}{'&' if '?' in base else '?'}result=connected" + (f"#{fragment}" if fragment else "")
-    assert answer.headers["location"] == joined
+    result = f"{'&' if '?' in base else '?'}result=consented"
+    handle = f"{fragment}?handle=" if fragment else "handle="
+    assert answer.headers["location"] == f"{base}{result}#{handle}{handle_of(answer)}"
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,11 @@ from tests.web.consent import (
     assert_nothing_stored,
     begin,
     come_back,
+    complete,
     connect,
     consent,
+    finish,
+    handle_of,
     query_of,
     result_of,
     stored,
@@ -102,7 +105,7 @@ def test_a_return_counts_once(world: World, consented: str) -> None:
     alice = world.person()
     world.google.configure(consent=consented)
     way_back = consent(begin(world, alice))
-    come_back(way_back)
+    finish(world, alice, way_back)
     rows = stored(world, alice)
     calls = world.google_calls("token")
 
@@ -112,7 +115,7 @@ def test_a_return_counts_once(world: World, consented: str) -> None:
     assert world.google_calls("token") == calls
 
 
-def test_of_many_returns_at_once_one_connects(world: World) -> None:
+def test_of_many_returns_at_once_one_is_parked(world: World) -> None:
     alice = world.person()
     way_back = consent(begin(world, alice))
     assert world.service
@@ -120,16 +123,29 @@ def test_of_many_returns_at_once_one_connects(world: World) -> None:
     with ThreadPoolExecutor(6) as pool:
         results = sorted(pool.map(lambda _: result_of(come_back(way_back)), range(6)))
 
-    assert results == ["connected", *["state_used"] * 5]
+    assert results == ["consented", *["state_used"] * 5]
+
+
+def test_of_many_completions_at_once_one_connects(world: World) -> None:
+    alice = world.person()
+    handle = handle_of(come_back(consent(begin(world, alice))))
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: complete(world, alice, handle), range(6)))
+
+    assert sorted(answer.status_code for answer in answers)[0] == 200
+    assert {answer.json().get("code") for answer in answers} <= {None, "user_busy", "handle_used"}
+    assert len([answer for answer in answers if answer.status_code == 200]) == 1
     assert world.google_calls("token") == 1
 
 
 def test_a_lost_answer_of_the_store_is_no_replay(world: World) -> None:
     alice = world.person()
     way_back = consent(begin(world, alice))
-    world.supabase.fault("take_oauth_flow", "drop_after")
+    world.supabase.fault("park_oauth_flow", "drop_after")
+    world.supabase.fault("complete_oauth_flow", "drop_after")
 
-    assert result_of(come_back(way_back)) == "connected"
+    assert finish(world, alice, way_back) == "connected"
 
 
 def test_a_return_after_its_time_is_late(world: World) -> None:
@@ -165,10 +181,10 @@ def test_a_state_that_is_not_ours_goes_nowhere(world: World) -> None:
         assert "location" not in answer.headers
 
     # Neither the store nor Google was asked for any of them.
-    assert "take_oauth_flow" not in world.rpcs()
+    assert "park_oauth_flow" not in world.rpcs()
     assert world.google.counters()["calls"] == {}
     assert_nothing_stored(world, alice)
-    assert result_of(back(world, state=state, code=code)) == "connected"
+    assert result_of(back(world, state=state, code=code)) == "consented"
 
 
 def test_a_return_without_anything_goes_nowhere(world: World) -> None:
@@ -183,7 +199,7 @@ def test_a_state_of_before_a_secret_was_rotated_still_counts(world: World) -> No
     world.restart_service(CHANNEL_TOKEN_SECRET=f"a-newer-secret-0123456,{old}")
     assert world.service
 
-    assert result_of(come_back(way_back)) == "connected"
+    assert finish(world, alice, way_back) == "connected"
 
 
 def test_a_page_that_was_taken_off_the_list_is_not_returned_to(world: World) -> None:
@@ -201,10 +217,9 @@ def test_nobody_connects_with_the_code_of_anothers_flow(world: World) -> None:
     alice, bob = world.person(), world.person("bob")
     alices, bobs = consent(begin(world, alice)), consent(begin(world, bob))
 
-    answer = back(world, state=query_of(bobs)["state"], code=query_of(alices)["code"])
-    assert result_of(answer) == "code_refused"
-    answer = back(world, state=query_of(alices)["state"], code=query_of(bobs)["code"])
-    assert result_of(answer) == "code_refused"
+    for person, own, others in ((bob, bobs, alices), (alice, alices, bobs)):
+        answer = back(world, state=query_of(own)["state"], code=query_of(others)["code"])
+        assert_problem(complete(world, person, handle_of(answer)), 422, "code_refused")
 
     for person in (alice, bob):
         assert_nothing_stored(world, person)
@@ -230,9 +245,22 @@ def test_a_verifier_moved_to_another_flow_opens_nothing(world: World) -> None:
         "update oauth_flows set verifier = (select verifier from oauth_flows order by created_at desc limit 1)"
     )
 
-    assert result_of(come_back(consent(first))) == "failed"
+    assert finish(world, alice, consent(first)) == "needs_reauth"
     assert_nothing_stored(world, alice)
-    assert result_of(come_back(consent(second))) == "connected"
+    assert finish(world, alice, consent(second)) == "connected"
+
+
+def test_a_code_moved_to_another_flow_opens_nothing(world: World) -> None:
+    alice, mallory = world.person(), world.person("mallory")
+    come_back(consent(begin(world, alice)))
+    handle = handle_of(come_back(consent(begin(world, mallory))))
+    world.db.execute(
+        "update oauth_flows set code = (select code from oauth_flows where user_id = %s)", (alice.user_id,)
+    )
+
+    assert_problem(complete(world, mallory, handle), 409, "needs_reauth")
+    assert_nothing_stored(world, mallory)
+    assert world.google_calls("token") == 0
 
 
 @pytest.mark.parametrize("code", ["4/made-up", "", "é", "x" * 5000, "a\nb"])
@@ -240,17 +268,20 @@ def test_a_made_up_code_connects_nothing(world: World, code: str) -> None:
     alice = world.person()
     answer = back(world, state=query_of(begin(world, alice))["state"], code=code)
 
-    assert result_of(answer) in {"code_refused", "google_refused"}
+    if result_of(answer) == "consented":
+        assert_problem(complete(world, alice, handle_of(answer)), 422, "code_refused")
+    else:
+        assert result_of(answer) == "google_refused"
     assert_nothing_stored(world, alice)
 
 
 @pytest.mark.parametrize(
     ("fault", "result"),
     [
-        ("backend_503", "try_again"),
-        ("reset_after", "try_again"),
-        ("malformed_json", "try_again"),
-        ("invalid_client", "service_refused"),
+        ("backend_503", "google_unavailable"),
+        ("reset_after", "google_unavailable"),
+        ("malformed_json", "google_unavailable"),
+        ("invalid_client", "google_project_refused"),
         ("invalid_grant", "code_refused"),
     ],
 )
@@ -269,18 +300,17 @@ def test_a_wrong_redirect_uri_is_the_services_own_fault(world: World) -> None:
     way_back = consent(begin(world, alice))
     world.restart_service(WEBHOOK_BASE_URL="https://elsewhere.example.com")
 
-    assert (
-        result_of(come_back(way_back.replace("https://elsewhere.example.com", world.service.url))) == "service_refused"
-    )
+    way_back = way_back.replace("https://elsewhere.example.com", world.service.url)
+    assert finish(world, alice, way_back) == "google_project_refused"
 
 
-@pytest.mark.parametrize("rpc", ["take_oauth_flow", "read_connection", "connect_calendars"])
+@pytest.mark.parametrize("rpc", ["park_oauth_flow", "complete_oauth_flow", "read_connection", "connect_calendars"])
 def test_a_store_that_is_away_leaves_nothing_half_done(world: World, rpc: str) -> None:
     alice = world.person()
     way_back = consent(begin(world, alice))
     world.supabase.fault(rpc, "http_500", times=4)
 
-    assert result_of(come_back(way_back)) == "try_again"
+    assert finish(world, alice, way_back) == ("try_again" if rpc == "park_oauth_flow" else "store_unavailable")
 
     world.supabase.clear_faults()
     assert_nothing_stored(world, alice)

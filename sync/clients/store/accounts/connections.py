@@ -23,9 +23,10 @@ class ConnectionCalls:
         watch_seconds: int,
         google_account: str | None = None,
         oauth_client: str | None = None,
+        notice: str | None = None,
     ) -> dict[str, str]:
         """{Google's calendar id: our calendar id}. `google_account`: its address, if known. `oauth_client`: whom the
-        grant was given to. Raises StoreRejected 23503
+        grant was given to. `notice`: what the user is told, if this account is new to them. Raises StoreRejected 23503
         for an unknown user."""
         found = self._rpc.rows(
             "connect_calendars",
@@ -39,6 +40,7 @@ class ConnectionCalls:
             p_refresh_token_expires_at=sealed.refresh_expires_at.isoformat() if sealed.refresh_expires_at else None,
             p_google_account=google_account,
             p_oauth_client=oauth_client,
+            p_notice=notice,
         )
         return {row["google_calendar_id"]: row["calendar_id"] for row in found}
 

@@ -1,0 +1,5 @@
+// Yours to change. `service` is the first WEBHOOK_BASE_URL; this page's own URL must be one of CONNECT_REDIRECT_URLS.
+export const config = {
+  service: "http://127.0.0.1:8080",
+  supabase: "http://127.0.0.1:54321",
+}
