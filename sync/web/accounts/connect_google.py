@@ -103,7 +103,8 @@ def come_back() -> ResponseReturnValue:
             "This is no return from a connection that began here; begin again in the app.",
             suspicion="bad_state",
         ) from None
-    mark_proven()
+    if end.is_taken:
+        mark_proven()
     return redirect(end.redirect_to, 303)
 
 

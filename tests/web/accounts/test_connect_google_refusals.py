@@ -250,16 +250,16 @@ def test_a_verifier_moved_to_another_flow_opens_nothing(world: World) -> None:
     assert finish(world, alice, consent(second)) == "connected"
 
 
-def test_a_code_moved_to_another_flow_opens_nothing(world: World) -> None:
-    alice, mallory = world.person(), world.person("mallory")
-    come_back(consent(begin(world, alice)))
-    handle = handle_of(come_back(consent(begin(world, mallory))))
-    world.db.execute(
-        "update oauth_flows set code = (select code from oauth_flows where user_id = %s)", (alice.user_id,)
-    )
+@pytest.mark.parametrize("whose", ["alice", "mallory"])
+def test_a_code_moved_to_another_flow_opens_nothing(world: World, whose: str) -> None:
+    people = {"alice": world.person(), "mallory": world.person("mallory")}
+    come_back(consent(begin(world, people[whose])))
+    (parked,) = world.rows("select code from oauth_flows")
+    handle = handle_of(come_back(consent(begin(world, people["mallory"]))))
+    world.db.execute("update oauth_flows set code = %s", (parked["code"],))
 
-    assert_problem(complete(world, mallory, handle), 409, "needs_reauth")
-    assert_nothing_stored(world, mallory)
+    assert_problem(complete(world, people["mallory"], handle), 409, "needs_reauth")
+    assert_nothing_stored(world, people["mallory"])
     assert world.google_calls("token") == 0
 
 
