@@ -58,7 +58,7 @@ def remove() -> ResponseReturnValue:
     """Under two names, because some proxies drop the body of a DELETE."""
     user_id, wanted, body = _asked()
     meetings = meetings_choice(body)
-    with _refusals():
+    with users_turn(user_id), _refusals():
         removed = remove_calendars(_services(), user_id, wanted, meetings)
     return jsonify(
         success=True,

@@ -174,7 +174,8 @@ def leave() -> ResponseReturnValue:
     user_id = caller.acts_for(body.get("userId"))
     meetings = meetings_choice(body)
     services: Services = current_app.extensions["services"]
-    left = disconnect(services, user_id, meetings)
+    with users_turn(user_id):
+        left = disconnect(services, user_id, meetings)
     return jsonify(
         success=True,
         message=f"{left.calendars} calendars are watched no more; no token is kept.",

@@ -1,7 +1,8 @@
 """How many threads long work may take: half of them, so that notifications, probes and short calls always find one.
 
-Long is what waits for Google or sweeps: a poll, a connect, a listing that a user asked for, and the schedulers' calls.
-Those have a share of their own, so that no crowd of users keeps the cron out. Called by `turns` and the cron's routes.
+Long is what waits for Google (a poll, a connect, a listing, a removal, a leave), reads a whole series (explain) or
+sweeps (the schedulers' calls). Sweeps have a share of their own, so that no crowd of users keeps the cron out. What is
+one short call of the store, such as a return from Google's consent page, is not counted. Called by `turns` and routes.
 """
 
 from __future__ import annotations

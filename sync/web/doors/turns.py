@@ -1,4 +1,5 @@
-"""One user's turn at a time: a poll, a connect or a listing that somebody asked for. Called by their routes."""
+"""One user's turn at a time: a poll, a connect, a listing, a removal or a leave that somebody asked for. Called by
+their routes."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ def users_turn(user_id: str) -> Iterator[None]:
             raise Problem(
                 409,
                 "user_busy",
-                "Another poll, connect or listing of this user is running; ask again in a few seconds.",
+                "Another poll, connect, listing, removal or leave of this user is running; ask again in a few seconds.",
                 {"Retry-After": RETRY_AFTER_SECONDS},
             )
         # The turn first: who waits for their own other call takes no share from others.

@@ -16,6 +16,7 @@ from flask.typing import ResponseReturnValue
 from sync.jobs.services import Services
 from sync.jobs.syncing.explain_meeting import Explanation, explain_event, explain_meeting
 from sync.web.doors.auth import who_calls
+from sync.web.doors.long_work import long_work
 from sync.web.doors.problems import Problem
 
 blueprint = Blueprint("explain", __name__)
@@ -33,11 +34,12 @@ def explain() -> ResponseReturnValue:
     if event_id:
         if len(event_id) > MAX_EVENT_ID_LENGTH or "\x00" in event_id:
             raise Problem(400, "event_malformed", "event must be Google's id of an event or instance.")
-        return jsonify(
-            success=True, explanations=[_shown(e) for e in explain_event(services, event_id, caller.user_id)]
-        )
+        with long_work().for_user():
+            found = explain_event(services, event_id, caller.user_id)
+        return jsonify(success=True, explanations=[_shown(each) for each in found])
     try:
-        explanation = explain_meeting(services, str(uuid.UUID(meeting_id)))
+        with long_work().for_user():
+            explanation = explain_meeting(services, str(uuid.UUID(meeting_id)))
     except ValueError:
         raise Problem(400, "meeting_malformed", "meeting must be the id of a row of meetings, a UUID.") from None
     if explanation is None or caller.user_id not in (None, explanation.user_id):

@@ -65,7 +65,7 @@ PATHS: dict[str, dict[str, Schema]] = {
             "Poll one user's calendars now.",
             SERVICE_OR_USER,
             ok("Poll"),
-            (*REFUSED, *WITH_BODY, 403, 404, 502),
+            (*REFUSED, *WITH_BODY, 403, 404, 409, 502),
             body=body_of(optional=("userId", "force")),
         )
     },
@@ -80,7 +80,7 @@ PATHS: dict[str, dict[str, Schema]] = {
             "A user's grant arrives.",
             SERVICE_OR_USER,
             ok("Connected"),
-            (*REFUSED, *WITH_BODY, 403, 404, 422, 502),
+            (*REFUSED, *WITH_BODY, 403, 404, 409, 422, 502),
             body=body_of("provider_refresh_token", optional=("userId", "provider_token", "calendarIds")),
         )
     },
@@ -150,7 +150,7 @@ PATHS: dict[str, dict[str, Schema]] = {
             "Stop everything for a user and give their grant back.",
             SERVICE_OR_USER,
             ok("Disconnected"),
-            (*REFUSED, *WITH_BODY, 403),
+            (*REFUSED, *WITH_BODY, 403, 409),
             body=body_of(optional=("userId", "meetings")),
         )
     },

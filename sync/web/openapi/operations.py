@@ -17,7 +17,7 @@ PROBLEMS = {
     401: "No good credential. Never says what was wrong with it.",
     403: "A user asks for somebody else, or the service for what only a user can do.",
     404: "There is no such user, calendar or meeting for this caller.",
-    409: "The user has no working connection to Google, or another poll, connect or listing of theirs is running.",
+    409: "The user has no working connection to Google, or another call of theirs that takes long is running.",
     413: "The body is longer than 64 KiB.",
     422: "Google or the calendar list does not accept a value.",
     429: "Too many requests of this address without a good credential, or of this user. See Retry-After.",
