@@ -10,7 +10,8 @@ import pytest
 
 from sync.jobs.operations.security_events import ALERT_AT, KEEP_DAYS
 from sync.settings import KEYS, Settings
-from sync.web.doors.limits import UNPROVEN_PER_MINUTE, USER_PER_MINUTE
+from sync.web.doors.limits import MAX_WINDOWS, RETURNS_PER_STATE, UNPROVEN_PER_MINUTE, USER_PER_MINUTE
+from sync.web.doors.long_work import FOR_SCHEDULERS, FOR_USERS
 from sync.web.doors.patient_worker import REQUEST_SECONDS
 from sync.web.openapi.document import PATHS
 
@@ -50,6 +51,9 @@ def test_every_door_is_in_the_table(path: str) -> None:
     [
         f"{UNPROVEN_PER_MINUTE} requests in a minute",
         f"{USER_PER_MINUTE} requests a minute",
+        {5: "five times for each state"}[RETURNS_PER_STATE],
+        f"Once {MAX_WINDOWS:,} windows are open",
+        f"{FOR_USERS} for users and {FOR_SCHEDULERS} for",
         f"for {KEEP_DAYS} days",
         f"within {REQUEST_SECONDS:g} s",
         {100: "A hundred of a kind"}[ALERT_AT],

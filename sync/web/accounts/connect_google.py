@@ -104,6 +104,7 @@ def come_back() -> ResponseReturnValue:
             suspicion="bad_state",
         ) from None
     if end.is_taken:
+        # A used or expired state is somebody's who has seen it once.
         mark_proven()
     return redirect(end.redirect_to, 303)
 

@@ -10,7 +10,7 @@ import pytest
 
 from sync.web.doors.long_work import FOR_USERS
 from tests.web.calls import CONNECT, CRON, POLL, assert_problem, call
-from tests.web.consent import CALENDARS, CALLBACK, DISCONNECT, START, jwt
+from tests.web.consent import CALENDARS, CALLBACK, COMPLETE, DISCONNECT, START, jwt
 from tests.world import World
 
 EXPLAIN = "/functions/v1/explain"
@@ -35,6 +35,7 @@ def full_house(world: World) -> Iterator[World]:
         (f"{CALENDARS}/remove", {"calendarIds": ["primary"]}),
         (f"GET {EXPLAIN}?meeting={uuid.uuid4()}", None),
         (f"GET {EXPLAIN}?event=one", None),
+        (COMPLETE, {"handle": "handle"}),
         (DISCONNECT, {}),
     ],
 )

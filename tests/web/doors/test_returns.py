@@ -44,7 +44,7 @@ def test_an_honest_return_passes_a_closed_window(world: World, stranger: Client)
     path = way_back(world)
     stranger.be_refused_too_often()
 
-    assert "state" not in result_of(stranger.get(path))
+    assert result_of(stranger.get(path)) == "consented"
 
 
 def test_a_state_passes_a_closed_window_a_few_times_only(world: World, stranger: Client) -> None:
@@ -70,12 +70,27 @@ def test_no_other_state_passes_a_closed_window(world: World, stranger: Client, k
     assert_problem(stranger.get(bad[kind]), 429, "too_many_requests")
 
 
+@pytest.mark.parametrize("kind", ["used", "expired"])
+def test_what_is_spent_proves_nothing(world: World, stranger: Client, kind: str) -> None:
+    path = way_back(world)
+    if kind == "expired":
+        path = with_state(world, path, expires_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+    else:
+        stranger.get(path)
+    for _ in range(UNPROVEN_PER_MINUTE - 1):
+        assert stranger.post(WEBHOOK).status_code == 401
+
+    assert result_of(stranger.get(path)) == f"state_{kind}"
+
+    assert_problem(stranger.post(CRON), 429, "too_many_requests")
+
+
 def test_a_flow_that_was_taken_does_not_count_against_its_address(world: World, stranger: Client) -> None:
     path = way_back(world)
     for _ in range(UNPROVEN_PER_MINUTE - 1):
         assert stranger.post(WEBHOOK).status_code == 401
 
-    assert "state" not in result_of(stranger.get(path))
+    assert result_of(stranger.get(path)) == "consented"
 
     assert_problem(stranger.post(CRON), 401, "unauthorized")
 
