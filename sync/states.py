@@ -234,3 +234,52 @@ class BotStatus(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+class ChangeType(StrEnum):
+    """What a change event tells (`change_events.type`), and what a subscription may ask for. Written by triggers.
+
+    meeting.created: a row that is not cancelled came. meeting.cancelled: it became so, or was deleted.
+    meeting.updated: any other change of its content, also its coming back. bot.status_changed: its bot went on.
+    calendar.connected: it is watched from now on. calendar.lost: it cannot be read, or is watched no more; once for
+    each reason that begins. calendar.regained: it is read again.
+    """
+
+    MEETING_CREATED = "meeting.created"
+    MEETING_UPDATED = "meeting.updated"
+    MEETING_CANCELLED = "meeting.cancelled"
+    BOT_STATUS_CHANGED = "bot.status_changed"
+    CALENDAR_CONNECTED = "calendar.connected"
+    CALENDAR_LOST = "calendar.lost"
+    CALENDAR_REGAINED = "calendar.regained"
+
+
+class SubscriptionState(StrEnum):
+    """Whether a subscription is told of changes (`event_subscriptions.state`). Starts as enabled.
+
+    enabled → disabled: its endpoint answers 410 (`record_event_delivery`, reason gone_410), or the operator says so.
+    disabled → enabled: the operator says so; what came meanwhile and is still kept is then delivered.
+    """
+
+    ENABLED = "enabled"
+    DISABLED = "disabled"
+
+
+class SubscriptionContent(StrEnum):
+    """What an event's body carries (`event_subscriptions.content`). ids: what changed, where to read it. full: the row
+    too, as it is at the time of the attempt. The operator chooses."""
+
+    IDS = "ids"
+    FULL = "full"
+
+
+class DeliveryState(StrEnum):
+    """How far one event is with one subscription (`event_deliveries.state`). Starts as pending.
+
+    pending → delivered: a 2xx (`record_event_delivery`). pending → dead: the schedule is used up, or its attempts kill
+    who makes them (`claim_event_deliveries`). delivered, dead → pending: it is replayed (`replay_events`).
+    """
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    DEAD = "dead"

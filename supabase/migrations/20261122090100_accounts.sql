@@ -970,15 +970,22 @@ begin
   v_counts := v_counts || jsonb_build_object('calendar_events', v_count);
   delete from public.calendar_webhooks where user_id = p_user_id;
   get diagnostics v_count = row_count;
-  return v_counts || jsonb_build_object('calendar_webhooks', v_count);
+  v_counts := v_counts || jsonb_build_object('calendar_webhooks', v_count);
+  -- Those of their calendars went with these.
+  delete from public.change_events where user_id = p_user_id;
+  get diagnostics v_count = row_count;
+  return v_counts || jsonb_build_object('change_events', v_count);
 end
 $$;
 
 -- A user's rows of one table, in pages: {rows, last}. p_after: the last key of the page before ('' for the first). Tokens and
 -- what else only the service may know are left out.
 create or replace function public.export_user(p_user_id uuid, p_table text, p_after text, p_limit integer) returns jsonb
-language sql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = ''
 as $$
+-- Not in SQL: a table of a later subject is among them.
+begin
+  return (
   with mine as (
     select g.user_id::text as key, to_jsonb(g) - 'access_token' - 'refresh_token' - 'oauth_client' as row
     from public.google_credentials g where p_table = 'google_credentials' and g.user_id = p_user_id
@@ -1003,6 +1010,9 @@ as $$
     union all
     select f.nonce_hash, to_jsonb(f) - 'nonce_hash' - 'verifier' - 'taken_by' - 'handle_hash' - 'code' - 'completed_by'
     from public.oauth_flows f where p_table = 'oauth_flows' and f.user_id = p_user_id
+    union all
+    select lpad(v.id::text, 20, '0'), to_jsonb(v)
+    from public.change_events v where p_table = 'change_events' and v.user_id = p_user_id
   ), page as (
     select mine.key, mine.row from mine
     where mine.key collate "C" > p_after
@@ -1013,6 +1023,8 @@ as $$
     'rows', coalesce(jsonb_agg(page.row order by page.key collate "C"), '[]'),
     'last', max(page.key collate "C"))
   from page
+  );
+end
 $$;
 
 -- For the service alone.

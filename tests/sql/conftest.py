@@ -35,6 +35,8 @@ def db(supabase: LocalSupabase) -> Iterator[Database]:
         " delete from public.calendar_notifications; delete from public.service_jobs"
     )
     database.admin.execute("delete from public.settings_generations; delete from public.service_processes")
+    database.admin.execute("delete from public.change_events; delete from public.event_subscriptions")
+    database.admin.execute("delete from public.event_marks")
     yield database
     database.close()
 

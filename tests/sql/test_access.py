@@ -60,6 +60,11 @@ RELATIONS = {
     "public.settings_generations": Access(read={"service": ALL}, write={"service": ALL}, owner="declared_by"),
     "public.service_processes": Access(read={"service": ALL}, write={"service": ALL}, owner="worker_name"),
     "public.plaintext_tokens_ended": Access(read={"service": ALL}, write={}, owner="ended_by", only_grows=True),
+    "public.change_events": SERVICE_ALONE,
+    # Belong to a subscription, or to nobody; the test's rows name their person in another column.
+    "public.event_subscriptions": Access(read={"service": ALL}, write={"service": ALL}, owner="url"),
+    "public.event_deliveries": Access(read={"service": ALL}, write={"service": ALL}, owner="order_key"),
+    "public.event_marks": Access(read={"service": ALL}, write={"service": ALL}, owner="name"),
     "public.calendar_status": Access(read={"service": ALL}, write={}),
     "public.calendar_sync_logs": OWN_ROWS,
     "public.calendar_webhooks": OWN_ROWS,
@@ -105,9 +110,33 @@ USERS_READ = {
 # And what of them they may change.
 USERS_WRITE = {"public.user_notifications": {"read_at"}}
 
+# Numbers an identity column, which asks no right of who inserts.
+SEQUENCES = {"public.change_events_id_seq"}
+
 # Functions are for the service, one and all.
 FUNCTIONS = {
     "calendar_internal.apply_entries",
+    "calendar_internal.lay_out_deliveries",
+    "calendar_internal.number_events",
+    "calendar_internal.shown_event",
+    "calendar_internal.shown_subscription",
+    "calendar_internal.tell_added_meetings",
+    "calendar_internal.tell_changed_calendar",
+    "calendar_internal.tell_changed_meetings",
+    "calendar_internal.tell_deleted_calendar",
+    "calendar_internal.tell_deleted_meetings",
+    "public.add_event_subscription",
+    "public.change_event_subscription",
+    "public.claim_event_deliveries",
+    "public.drop_old_events",
+    "public.event_endpoint",
+    "public.read_event_secrets",
+    "public.read_event_subscriptions",
+    "public.read_events",
+    "public.record_event_delivery",
+    "public.remove_event_subscription",
+    "public.replace_event_secrets",
+    "public.replay_events",
     "calendar_internal.claimed",
     "calendar_internal.drain_notifications",
     "calendar_internal.pick_due",
@@ -256,6 +285,13 @@ def furnish(db: Database) -> House:
         db.insert("oauth_flows", nonce_hash=user_id, user_id=user_id, verifier="v1.v", expires_at="2040-01-01")
         db.insert("security_events", hour="2030-01-01", kind=user_id, address_prefix="*")
         db.insert("user_notifications", user_id=user_id, kind="calendar_lost", reason="gone", message="It is gone.")
+    # Of each meeting and each calendar that was just made there is an event.
+    for user_id in people.values():
+        told = db.row("select max(id) as id from change_events where user_id = %s", user_id)
+        subscription = db.insert("event_subscriptions", url=user_id, secret="v2.s", state="disabled")
+        delivery = {"event_id": told["id"], "subscription_id": subscription["id"], "position": 1}
+        db.insert("event_deliveries", **delivery, order_key=user_id)
+        db.insert("event_marks", name=user_id, position=1)
     db.admin.execute("delete from plaintext_tokens_ended")
     for generation, user_id in enumerate(people.values(), 1):
         db.insert("settings_generations", generation=generation, meaning="{}", declared_by=user_id)
@@ -282,7 +318,17 @@ def test_every_table_view_and_sequence_has_its_expectation(house: House) -> None
         " where relnamespace in ('public'::regnamespace, 'calendar_internal'::regnamespace)"
         " and relkind in ('r', 'p', 'v', 'm', 'f', 'S')"
     )
-    assert {row["name"] for row in found} == set(RELATIONS)
+    assert {row["name"] for row in found} == {*RELATIONS, *SEQUENCES}
+
+
+def test_nobody_has_any_right_to_a_sequence(house: House) -> None:
+    granted = house.db.rows(
+        "select c.oid::regclass::text as sequence, r.role from pg_class c,"
+        " unnest(array['anon', 'authenticated', 'service_role']) r (role)"
+        " where relnamespace = 'public'::regnamespace and relkind = 'S'"
+        " and has_sequence_privilege(r.role, c.oid, 'usage, select, update')"
+    )
+    assert granted == []
 
 
 def test_every_function_has_its_expectation(house: House) -> None:

@@ -33,6 +33,7 @@ TABLES = (
     "calendar_sync_logs",
     "user_notifications",
     "oauth_flows",
+    "change_events",
 )
 # A page of events is a few megabytes at most.
 ROWS_PER_PAGE = 500
