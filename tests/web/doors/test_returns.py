@@ -93,14 +93,3 @@ def test_a_flow_that_was_taken_does_not_count_against_its_address(world: World, 
     assert result_of(stranger.get(path)) == "consented"
 
     assert_problem(stranger.post(CRON), 401, "unauthorized")
-
-
-def test_a_state_that_was_used_before_counts_against_its_address(world: World, stranger: Client) -> None:
-    path = way_back(world)
-    stranger.get(path)
-    for _ in range(UNPROVEN_PER_MINUTE - 1):
-        assert stranger.post(WEBHOOK).status_code == 401
-
-    assert result_of(stranger.get(path)) == "state_used"
-
-    assert_problem(stranger.post(CRON), 429, "too_many_requests")
