@@ -1,0 +1,121 @@
+"""When a calendar is looked at next, and why. Pure. Called at every sync's end.
+
+The moment at which a poll is worth its price (`poll_value`), under the calendar's own rate and the week's rhythm; not
+while a recent notification vouches for the calendar, unless its silence is itself a sign; sooner before a meeting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sync.core.polling.belief import Belief, Pool, silence_doubt
+from sync.core.polling.poll_policy import SKIP_SPREAD, SPREAD_FROM, SPREAD_TO
+from sync.core.polling.poll_value import LONGEST_DAYS, SHORTEST_DAYS, PollTable, stale_chance
+from sync.core.polling.rhythm import Rhythm
+
+PLANNED, PROBE, IMMINENT = "planned", "probe", "imminent"
+# A notification vouches for POLL_STALE_HOURS, but not longer than its channel is believed alive: silence that would be
+# odd for this calendar ends that. At ten changes a day and a channel that dies every second month it takes 4 hours.
+ALIVE_BELOW_DOUBT = 0.01
+# The look is made within this share of the interval, so that the mean is the plan's and the end is its bound.
+_MEAN_SPREAD = (SPREAD_FROM + SPREAD_TO) / 2
+# A meeting that is about to begin: somebody acts on what is stored of it. Wrong, it costs so many times as much.
+IMMINENT_WEIGHT = 20.0
+IMMINENT_LEAD_SECONDS = 1200.0
+# After an outage everybody is looked at within this.
+_LONGEST_CATCH_UP_SECONDS = 3600.0
+_STEP_HOURS = 1.0
+_DAY = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class NextLook:
+    """`seconds` until it; `bound_seconds`: not later than this, which the calendar's row shows and keeps."""
+
+    seconds: float
+    bound_seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What the next look hangs on, beside the belief. `hour`: of the week, in the calendar's zone. `vouched_seconds`:
+    for how long the last notification vouches by the documented rule; 0 without one, or without a live channel.
+    `meeting_seconds`: until the next meeting begins."""
+
+    hour: float
+    has_channel: bool = True
+    vouched_seconds: float = 0.0
+    meeting_seconds: float | None = None
+
+
+def plan_look(
+    belief: Belief, pool: Pool, rhythm: Rhythm, table: PollTable, outlook: Outlook, jitter: float
+) -> NextLook:
+    """From a sync that has just ended. `jitter` in [0, 1)."""
+    rate = belief.rate(pool)
+    recall = belief.recall(pool) if outlook.has_channel else 0.0
+    doubt = belief.doubt if outlook.has_channel else 1.0
+    days = _worth_polling_days(table, rate, recall, doubt, rhythm, outlook.hour)
+    bound = min(days / _MEAN_SPREAD, LONGEST_DAYS) * _DAY
+    planned = bound * (SPREAD_FROM + (SPREAD_TO - SPREAD_FROM) * jitter)
+    reason = PLANNED
+    if outlook.vouched_seconds > planned:
+        pushes = rate * recall
+        odd = _odd_silence_days(doubt, table.hazard, pushes, rhythm, outlook.hour, outlook.vouched_seconds / _DAY)
+        spread = odd * SKIP_SPREAD * _DAY
+        planned = max(planned, odd * _DAY + spread * jitter)
+        bound = max(bound, odd * _DAY + spread)
+        reason = PROBE if odd * _DAY < outlook.vouched_seconds else PLANNED
+    sooner = _before_meeting(outlook, planned, rate, recall, doubt, table, rhythm)
+    if sooner is not None:
+        return NextLook(sooner, bound, IMMINENT)
+    return NextLook(max(planned, SHORTEST_DAYS * _DAY), bound, reason)
+
+
+def _worth_polling_days(
+    table: PollTable, rate: float, recall: float, doubt: float, rhythm: Rhythm, hour: float
+) -> float:
+    """The first time at which a poll is worth its price at the mean rate until then: nights put it off."""
+    days = 0.0
+    while True:
+        before, days = days, min(days + _STEP_HOURS / 24.0, LONGEST_DAYS)
+        busy = rhythm.days(hour, days * 24.0) / days
+        due = table.days(rate * busy, recall, doubt)
+        if due <= days or days >= LONGEST_DAYS:
+            return min(max(due, before), days)
+
+
+def _odd_silence_days(
+    doubt: float, hazard: float, pushes: float, rhythm: Rhythm, hour: float, most_days: float
+) -> float:
+    """How long silence is to be believed, `most_days` at most."""
+    low, high = 0.0, most_days
+    for _ in range(12):
+        middle = (low + high) / 2
+        expected = pushes * rhythm.days(hour, middle * 24.0)
+        if silence_doubt(doubt, hazard, expected, middle) < ALIVE_BELOW_DOUBT:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _before_meeting(
+    outlook: Outlook, planned: float, rate: float, recall: float, doubt: float, table: PollTable, rhythm: Rhythm
+) -> float | None:
+    """Seconds to a look shortly before the next meeting, if what it may mend is worth its price."""
+    if outlook.meeting_seconds is None:
+        return None
+    at = outlook.meeting_seconds - IMMINENT_LEAD_SECONDS
+    if not SHORTEST_DAYS * _DAY < at < planned:
+        return None
+    busy = rhythm.days(outlook.hour, at / 3600.0) / (at / _DAY)
+    stale = stale_chance(max(rate * busy, 1e-9), recall, doubt, table.hazard, at / _DAY)
+    return at if stale * IMMINENT_WEIGHT * IMMINENT_LEAD_SECONDS / _DAY >= table.price_days else None
+
+
+def after_outage_seconds(backlog: int, polls_per_minute: float, jitter: float) -> float:
+    """By how much a poll that fell due during an outage is put off, so that the backlog is worked off evenly and not at
+    once. `jitter` in [0, 1). Notified calendars do not wait."""
+    return min(backlog / max(polls_per_minute, 1.0) * 60.0, _LONGEST_CATCH_UP_SECONDS) * jitter
