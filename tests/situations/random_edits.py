@@ -15,6 +15,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from scripts.stack.google import address_of
 from scripts.stack.google.errors import ControlError
 from sync.jobs.leases import LEASE_SECONDS
 from sync.jobs.syncing.roll_horizon import roll_horizons
@@ -44,6 +45,7 @@ SWITCHES: list[JsonObject] = [
     {"list_orphaned_exceptions": True},
     {"page_size_limit": 1},
     {"page_size_limit": 3},
+    {"opaque_instance_ids": True},
 ]
 
 
@@ -61,6 +63,7 @@ EDITS = ["single", "series", "shift", "retitle", "unlink", "shift_instance", "re
 EDITS += [
     "restore_instance",
     "delete",
+    "delete_but_keep",
     "restore",
     "new_rule",
     "new_start",
@@ -148,6 +151,12 @@ class Diary:
     def delete(self, step: Step) -> None:
         self._google("delete_event", self._event(step)["id"])
 
+    def delete_but_keep(self, step: Step) -> None:
+        """A guest keeps an edited instance of a series that its organiser deletes."""
+        instance = self._instance(step)
+        self._patch(instance["id"], {"summary": "Kept"})
+        self._google("delete_event", instance["recurringEventId"], keeping=[instance["id"]])
+
     def restore(self, step: Step) -> None:
         self._patch(self._event(step)["id"], {"status": "confirmed"})
 
@@ -175,7 +184,7 @@ class Diary:
         changes = [None, {"summary": "From here on"}, shifted(instance, hours=2) if step.c == 2 else None][step.c % 3]
         if changes and "date" in instance["start"]:
             changes = {"summary": "From here on"}
-        at = instance["id"].rpartition("_")[2]
+        at = address_of(instance).rpartition("_")[2]
         style = "web" if step.c % 2 else "client"
         arguments: Any = {"changes": changes, "style": style, "notify": False}
         following = self.quiet.world.google.split_series(
@@ -286,5 +295,5 @@ class Diary:
     def _patch(self, event_id: str, changes: JsonObject) -> None:
         self.quiet.world.google.patch_event(self._home(event_id), event_id, changes, notify=False)
 
-    def _google(self, command: str, event_id: str) -> None:
-        getattr(self.quiet.world.google, command)(self._home(event_id), event_id, notify=False)
+    def _google(self, command: str, event_id: str, **more: Any) -> None:
+        getattr(self.quiet.world.google, command)(self._home(event_id), event_id, notify=False, **more)

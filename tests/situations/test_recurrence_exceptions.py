@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from scripts.stack.google.errors import ControlError
 from sync.core.meetings.derive import derive
 from sync.core.meetings.families import merge
+from sync.jobs.syncing.ask_google import MAX_ASKED
 from tests.core import items
 from tests.situations.quiet import Quiet, all_day, shifted, timed, written
 from tests.world import World
@@ -224,6 +226,48 @@ def test_a_series_with_exceptions_arrives_whole_by_a_full_sync(varied: Quiet) ->
     varied.split(series, shown[9]["id"])
     varied.resync()
     varied.settled()
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["listed beside the tombstone", "not listed"])
+@pytest.mark.parametrize(
+    "switches",
+    [{"tombstones": "sparse"}, {"tombstones": "full"}, {"tombstones": "sparse", "opaque_instance_ids": True}],
+    ids=["bare", "full", "bare, opaque"],
+)
+def test_an_instance_that_a_guest_keeps_outlives_its_series(
+    quiet: Quiet, switches: dict[str, Any], listed: bool
+) -> None:
+    quiet.world.google.configure(**switches, list_orphaned_exceptions=listed)
+    series = daily(quiet)
+    shown = quiet.instances(series)
+    quiet.patch(shown[3]["id"], summary="Dropped")
+    quiet.patch(shown[5]["id"], summary="Kept")
+    quiet.patch(shown[10]["id"], **shifted(shown[10], days=80))
+    quiet.synced_equal()
+    keeping = [shown[5]["id"], shown[10]["id"]]
+    quiet.world.google.delete_event(quiet.email, series, keeping=keeping, notify=False)
+
+    # By the delta, and then by a full listing, which has nothing to write.
+    assert written(quiet.settled()) == (0, 0, 27)
+
+    assert [row["title"] for row in quiet.live().values()] == ["Kept"]
+    quiet.world.travel_to(quiet.world.now + dt.timedelta(days=50))
+    quiet.synced_equal()
+    assert [row["title"] for row in quiet.live().values()] == ["Kept", "Daily"]
+
+
+def test_a_series_that_leaves_many_instances_open_is_listed_whole(quiet: Quiet) -> None:
+    quiet.world.google.configure(tombstones="sparse", list_orphaned_exceptions=False)
+    series = daily(quiet)
+    shown = quiet.instances(series)
+    for instance in shown[: MAX_ASKED + 1]:
+        quiet.patch(instance["id"], summary="Edited")
+    quiet.synced_equal()
+    quiet.world.google.delete_event(quiet.email, series, keeping=[shown[5]["id"]], notify=False)
+
+    assert quiet.settled().reason == "instances_without_series"
+
+    assert list(quiet.live()) == [shown[5]["id"]]
 
 
 def test_an_exception_without_its_master_is_a_meeting_of_its_own(world: World, quiet: Quiet) -> None:

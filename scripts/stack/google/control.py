@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 from .errors import ControlError, JsonObject
@@ -111,9 +112,12 @@ class GoogleControl:
         """Replace an event or instance."""
         return self._event("update_event", calendar_id=calendar_id, event_id=event_id, body=body, notify=notify)
 
-    def delete_event(self, calendar_id: str, event_id: str, *, notify: bool = True) -> None:
-        """Cancel an event, a series or an instance."""
-        self._call("delete_event", calendar_id=calendar_id, event_id=event_id, notify=notify)
+    def delete_event(
+        self, calendar_id: str, event_id: str, *, keeping: Sequence[str] = (), notify: bool = True
+    ) -> None:
+        """Cancel an event, a series (but for instances that a guest keeps) or an instance."""
+        arguments = {"calendar_id": calendar_id, "event_id": event_id, "keeping": list(keeping)}
+        self._call("delete_event", **arguments, notify=notify)
 
     def move_event(self, calendar_id: str, event_id: str, destination: str, *, notify: bool = True) -> JsonObject:
         """Move an event to another calendar."""

@@ -7,6 +7,7 @@ lock and notifies.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from . import event_rules, series
@@ -106,7 +107,9 @@ class Editor:
             self._drop_orphans(calendar, stored)
         return stored
 
-    def delete(self, calendar: Calendar, event_id: str, *, if_match: str | None = None) -> None:
+    def delete(
+        self, calendar: Calendar, event_id: str, *, if_match: str | None = None, keeping: Collection[str] = ()
+    ) -> None:
         """Cancel a single event, a series with its exceptions, or one instance; 410 `deleted` the second time."""
         current = self.find(calendar, event_id)
         _check_match(current, if_match)
@@ -114,9 +117,9 @@ class Editor:
             raise gone("deleted")
         self._put(calendar, current | {"status": "cancelled"})
         if current.get("recurrence"):
-            self._drop_orphans(calendar, current | {"status": "cancelled"})
+            self._drop_orphans(calendar, current | {"status": "cancelled"}, keeping)
 
-    def _drop_orphans(self, calendar: Calendar, master: Resource) -> None:
+    def _drop_orphans(self, calendar: Calendar, master: Resource, keeping: Collection[str] = ()) -> None:
         # Exceptions to occurrences that a series no longer makes go with them. Whether Google lists them as cancelled
         # or lets them vanish is not documented: a switch.
         for record in calendar.exceptions_of(master["id"]):
@@ -126,8 +129,9 @@ class Editor:
             ):
                 continue
             if self._switches.list_orphaned_exceptions:
-                self._put(calendar, exception | {"status": "cancelled"})
-            else:
+                # What a guest keeps stands beside the tombstone of its series, as it is.
+                self._put(calendar, exception if exception["id"] in keeping else exception | {"status": "cancelled"})
+            elif exception["id"] not in keeping:
                 del calendar.records[exception["id"]]
 
     def _list_again(self, calendar: Calendar, master: Resource) -> None:

@@ -6,12 +6,13 @@ quota. Called by control_api.py with the store's lock held.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from . import event_rules, series
 from .editing import Editor
-from .errors import JsonObject
+from .errors import ControlError, JsonObject
 from .listing import Listing
 from .presentation import Reader, present
 from .selection import Query, Selector
@@ -93,10 +94,13 @@ class Scenario:
             calendar, self._editor.update(calendar, self._named(calendar, event_id), body, conferences=True)
         )
 
-    def delete_event(self, calendar_id: str, event_id: str) -> None:
-        """Cancel an event, a series or an instance."""
+    def delete_event(self, calendar_id: str, event_id: str, keeping: Sequence[str] = ()) -> None:
+        """Cancel an event, a series or an instance. `keeping`: edited instances that a guest keeps."""
         calendar = self._store.calendar(calendar_id)
-        self._editor.delete(calendar, self._named(calendar, event_id))
+        kept = {self._named(calendar, instance) for instance in keeping}
+        if not kept <= {record.resource["id"] for record in calendar.exceptions_of(event_id)}:
+            raise ControlError(f"a guest keeps only edited instances of {event_id}")
+        self._editor.delete(calendar, self._named(calendar, event_id), keeping=kept)
 
     def move_event(self, calendar_id: str, event_id: str, destination: str) -> JsonObject:
         """Move an event to another calendar."""

@@ -8,7 +8,7 @@ anew, so no order of items, pages or deltas matters. Called by the sync (deltas,
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sync.core.meetings.derive import is_series
@@ -37,8 +37,9 @@ def by_family(events: Iterable[Event]) -> dict[str, tuple[Event, ...]]:
     return {base_id: tuple(members) for base_id, members in families.items()}
 
 
-def merge(stored: Iterable[Event], delta: Sequence[Event], calendar_zone: str) -> Merged:
-    """The touched families as they are now. `stored`: their mirror rows; `delta`: items in the order listed.
+def merge(stored: Iterable[Event], delta: Sequence[Event], calendar_zone: str, kept: Collection[str] = ()) -> Merged:
+    """The touched families as they are now. `stored`: their mirror rows; `delta`: items in the order listed; `kept`:
+    instances in it that live on though their series ended.
 
     A series that ended takes its exceptions with it, and one whose rule or start changed those it no longer makes:
     Google may list them as cancelled, or not at all. An instance that was cancelled by itself stays so if its series
@@ -61,6 +62,7 @@ def merge(stored: Iterable[Event], delta: Sequence[Event], calendar_zone: str) -
         if (
             event.kind is EventKind.EXCEPTION
             and event.series_id in ended
+            and event.id not in kept
             and not _outlives(event, ended[event.series_id])
         ):
             forgotten.add(event.id)

@@ -7,7 +7,7 @@ family larger than a part comes in chunks, of which the last one ends what none 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -56,10 +56,11 @@ def delta_changes(
     earliest: Mapping[str, dt.datetime],
     calendar_zone: str,
     set_aside: list[SetAside],
+    kept: Collection[str] = (),
 ) -> list[FamilyChange]:
     """The families that a delta touches. `stored`: the mirror's rows of them; `earliest`: the first start among the
-    meetings of each that has any, so that history follows the series it belongs to. A family that is in `set_aside`
-    stays out whole; one that cannot be merged goes there."""
+    meetings of each that has any, so that history follows the series it belongs to; `kept`: as `merge` has it.
+    A family that is in `set_aside` stays out whole; one that cannot be merged goes there."""
     before = by_family(stored)
     homes = {event.id: event.base_id for members in before.values() for event in members}
     named: dict[str, list[Event]] = {}
@@ -68,7 +69,7 @@ def delta_changes(
         named.setdefault(homes.get(event.id, event.base_id), []).append(event)
 
     def change(base_id: str) -> FamilyChange:
-        merged = merge(before.get(base_id, ()), named[base_id], calendar_zone)
+        merged = merge(before.get(base_id, ()), named[base_id], calendar_zone, kept)
         members = merged.families.get(base_id, ())
         return FamilyChange(base_id, members, merged.changed, tuple(sorted(merged.forgotten)), earliest.get(base_id))
 

@@ -20,7 +20,7 @@ from sync.core.polling.poll_policy import NextPoll, another_look, next_poll
 from sync.core.polling.push_health import judge_push
 from sync.errors import DataRefused, StoreTooSlow
 from sync.jobs.leases import LEASE_SECONDS
-from sync.jobs.syncing.fetch_changes import Listing
+from sync.jobs.syncing.listing import Listing
 from sync.jobs.syncing.sync_run import SyncRun
 from sync.model import Claim, Event, SetAside, SyncPart, Window
 from sync.states import SetAsideReason, SyncType
@@ -145,7 +145,9 @@ class _Writer:
             {event.id for event in delta if not event.is_live},
         )
         stored = [event_from_google(item) for item in found.details]
-        return delta_changes(stored, delta, found.earliest, self._listing.time_zone, self._set_aside)
+        return delta_changes(
+            stored, delta, found.earliest, self._listing.time_zone, self._set_aside, self._listing.kept
+        )
 
 
 def _meetings(part: SyncPart) -> int:

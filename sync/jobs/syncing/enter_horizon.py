@@ -11,7 +11,7 @@ from sync.core.meetings.translate import event_from_google
 from sync.errors import LeaseLost, Stopping
 from sync.jobs.leases import LEASE_SECONDS
 from sync.jobs.services import Services
-from sync.jobs.syncing.fetch_changes import usable_zone
+from sync.jobs.syncing.listing import usable_zone
 from sync.model import RollClaim, SyncPart
 
 # Families read at a time.

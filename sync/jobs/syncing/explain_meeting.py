@@ -12,7 +12,7 @@ from sync.core.meetings.parts import horizon_at
 from sync.core.meetings.translate import event_from_google
 from sync.core.series.instance_ids import base_event_id
 from sync.jobs.services import Services
-from sync.jobs.syncing.fetch_changes import FALLBACK_ZONE, usable_zone
+from sync.jobs.syncing.listing import FALLBACK_ZONE, usable_zone
 from sync.model import Event, Window
 from sync.states import EventKind
 

@@ -30,7 +30,8 @@ from sync.jobs.services import Services
 from sync.jobs.syncing.change_buffer import ChangeBuffer
 from sync.jobs.syncing.commit_changes import commit_changes, logged_type, look_again
 from sync.jobs.syncing.enter_horizon import enter_horizon
-from sync.jobs.syncing.fetch_changes import Keep, fetch_changes
+from sync.jobs.syncing.fetch_changes import fetch_changes
+from sync.jobs.syncing.listing import Keep
 from sync.jobs.syncing.sync_run import SyncRun
 from sync.model import Claim, RollClaim
 from sync.states import SyncStatus, SyncType
@@ -155,7 +156,7 @@ def _sync(run: SyncRun) -> SyncOutcome:
         keep=Keep(horizon.start if claim.last_synced_at is None else history_start(horizon), meaning.hide_private),
         changes=ChangeBuffer(services, claim),
         between_pages=run.between_pages,
-        known_among=run.known_among,
+        mirrored=run.mirrored,
     )
     committed = commit_changes(run, listing, horizon)
     if not committed.committed:

@@ -14,8 +14,7 @@ from sync.core.polling.plan import SyncPlan
 from sync.errors import LeaseLost, SettingsMoved, Stopping, SyncError
 from sync.jobs.access_tokens import UserAccess
 from sync.jobs.services import Services
-from sync.model import Claim, InForce
-from sync.states import EventKind
+from sync.model import Claim, Event, InForce
 
 # A sync of more pages, or parts to write, than this is a long one.
 LONG_PAGES = 3
@@ -60,9 +59,7 @@ class SyncRun:
             return SettingsMoved("settings_moved")
         return LeaseLost("fence_moved_on")
 
-    def known_among(self, event_ids: set[str]) -> set[str]:
-        """Those of the ids that the calendar's mirror tells the meaning of. Not of an instance it holds as cancelled
-        already: cancelled again, it may be one of the series that was split off, whose instances have the same ids."""
+    def mirrored(self, event_ids: set[str]) -> list[Event]:
+        """The families of some ids, whole, as the calendar's mirror has them. Raises StoreFailure."""
         found = self.services.store.commits.read_families(self.claim.calendar_id, (), event_ids)
-        events = [event_from_google(details) for details in found.details]
-        return event_ids & {event.id for event in events if event.is_live or event.kind is not EventKind.EXCEPTION}
+        return [event_from_google(details) for details in found.details]

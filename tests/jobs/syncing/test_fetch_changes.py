@@ -13,9 +13,12 @@ import pytest
 
 from sync.clients.google.calendar import PAGE_SIZE, GoogleCalendar
 from sync.clients.google.http_transport import MAX_ANSWER_BYTES
+from sync.core.meetings.translate import event_from_google
 from sync.errors import RetryLater
+from sync.jobs.syncing.ask_google import MAX_ASKED
 from sync.jobs.syncing.change_buffer import ChangeBuffer
-from sync.jobs.syncing.fetch_changes import MAX_ASKED, Keep, Listing, fetch_changes
+from sync.jobs.syncing.fetch_changes import fetch_changes
+from sync.jobs.syncing.listing import Keep, Listing
 from tests.clients.google.answering import Answers, answering
 from tests.world import Person, World
 
@@ -54,7 +57,7 @@ def fetch(
         keep=Keep(NOW, hide_private=False),
         changes=ChangeBuffer(cast(Any, None), cast(Any, None)),
         between_pages=lambda: None,
-        known_among=lambda ids: ids if known is None else ids & known,
+        mirrored=lambda ids: [event_from_google(event(each)) for each in ids if known is None or each in known],
     )
 
 
