@@ -159,6 +159,11 @@ class SyncPart:
     def size(self) -> int:
         return sum(family.size for family in self.families)
 
+    @property
+    def families_cut(self) -> int:
+        """Of how many families a limit cuts a series, each counted once: a large one is closed by its last chunk."""
+        return sum(family.closes and bool(family.cut) for family in self.families)
+
 
 @dataclass(frozen=True, slots=True)
 class SetAside:

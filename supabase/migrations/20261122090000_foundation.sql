@@ -107,6 +107,7 @@ alter table public.calendar_webhooks
   add column if not exists calendar_name text,
   add column if not exists horizon_until timestamptz,
   add column if not exists next_entry_at timestamptz,
+  add column if not exists series_cut integer not null default 0,
   add column if not exists audited_at timestamptz,
   -- Evidence for the plan.
   add column if not exists poll_interval_seconds integer,
@@ -137,6 +138,9 @@ alter table public.calendar_webhooks
 
 comment on column public.calendar_webhooks.next_entry_at is
   'The first start in the mirror that may have no meeting yet, because it lay behind the horizon; null: there is none.';
+
+comment on column public.calendar_webhooks.series_cut is
+  'Series that recur more often than a limit allows: of each only the first occurrences in the horizon have meetings.';
 
 alter table public.meetings
   add column if not exists calendar_id uuid references public.calendar_webhooks (id) on delete set null,
@@ -209,6 +213,7 @@ create table if not exists public.calendar_events (
   ends_at timestamptz,
   original_start_at timestamptz,
   enters_at timestamptz,
+  is_cut boolean not null default false,
   google_updated_at timestamptz,
   details jsonb not null,
   generation bigint not null default 0,
@@ -222,6 +227,9 @@ create table if not exists public.calendar_events (
 
 comment on column public.calendar_events.enters_at is
   'The first start of this item at or after the horizon''s end that its family was last derived under; null: there is none.';
+
+comment on column public.calendar_events.is_cut is
+  'Whether a limit cuts this series: it recurs so often that only its first occurrences in the horizon have meetings.';
 
 comment on table public.calendar_webhooks is
   'One row per watched calendar: its sync state, and the queue of work (due_at). The name is the original system''s. Written by the service alone.';
@@ -694,6 +702,8 @@ create index if not exists calendar_events_family on public.calendar_events (cal
 -- read_entering, and a calendar's next_entry_at
 create index if not exists calendar_events_entering on public.calendar_events (calendar_id, enters_at)
   where enters_at is not null;
+-- a calendar's series_cut
+create index if not exists calendar_events_cut on public.calendar_events (calendar_id) where is_cut;
 -- explain_event without a user
 create index if not exists calendar_events_by_base on public.calendar_events (base_event_id);
 create index if not exists calendar_events_of_user on public.calendar_events (user_id);
@@ -764,7 +774,7 @@ $$;
 grant select (
   id, user_id, google_calendar_id, calendar_name, is_active, time_zone, created_at, updated_at,
   last_webhook_received, last_poll_at, last_synced_at, last_change_at, expiration_time, webhook_failures,
-  due_at, due_reason, poll_interval_seconds, horizon_until, consecutive_failures, last_error_code, last_error_at,
+  due_at, due_reason, poll_interval_seconds, horizon_until, series_cut, consecutive_failures, last_error_code, last_error_at,
   claims_unended, paused_reason, paused_at, access_lost_at, retired_at,
   initial_sync, initial_events, initial_meetings, duplicate_of
 ) on table public.calendar_webhooks to authenticated;

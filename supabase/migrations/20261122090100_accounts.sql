@@ -797,7 +797,7 @@ begin
   update public.calendar_webhooks w set
     is_active = false, fence = w.fence + 1, committed_fence = w.fence + 1, lease_expires_at = null,
     sync_token = null, settings_generation = null, horizon_until = null, next_entry_at = null, last_synced_at = null,
-    audited_at = null,
+    audited_at = null, series_cut = 0,
     notifications_synced = w.notifications_seen, notified_since = null, not_before = null,
     consecutive_failures = 0, last_error_code = null, access_lost_at = null, paused_reason = null, paused_at = null, retired_at = null,
     webhook_id = null, resource_id = null, expiration_time = null,

@@ -815,9 +815,13 @@ begin
 end
 $$;
 
--- When what lies behind the horizon is to enter it: on every mirror row of the families that a part closes (p_part: families,
--- entering {event id: first start at or after the horizon's end}). Answers the first of all the calendar's.
-create or replace function calendar_internal.apply_entries(p_calendar_id uuid, p_part jsonb, out next_entry_at timestamptz)
+-- What the horizon does not hold of the families that a part closes, on every mirror row of theirs (p_part: families; entering
+-- {event id: first start at or after the horizon's end}; cut, the ids of series that a limit cuts). p_is_roll: the part holds a
+-- span of the horizon, so that what was cut stays so. Answers for the whole calendar the first that is to enter, and how many
+-- series are cut.
+create or replace function calendar_internal.apply_entries(
+  p_calendar_id uuid, p_part jsonb, p_is_roll boolean default false, out next_entry_at timestamptz, out series_cut integer
+)
 language plpgsql security invoker set search_path = ''
 as $$
 begin
@@ -825,18 +829,21 @@ begin
     select g.key as google_event_id, g.value::timestamptz as enters_at
     from jsonb_each_text(p_part -> 'entering') g
   )
-  update public.calendar_events e set enters_at = due.enters_at
+  update public.calendar_events e set enters_at = due.enters_at, is_cut = due.is_cut
   from (
-    select m.google_event_id, g.enters_at
+    select m.google_event_id, g.enters_at, told.is_cut
     from jsonb_to_recordset(p_part -> 'families') as f (base_event_id text)
     join public.calendar_events m on m.calendar_id = p_calendar_id and m.base_event_id = f.base_event_id
     left join given g on g.google_event_id = m.google_event_id
-    where m.enters_at is distinct from g.enters_at
+    cross join lateral (
+      select (p_is_roll and m.is_cut) or coalesce(p_part -> 'cut' ? m.google_event_id, false) as is_cut) told
+    where m.enters_at is distinct from g.enters_at or m.is_cut <> told.is_cut
   ) due
   where e.calendar_id = p_calendar_id and e.google_event_id = due.google_event_id;
   select min(e.enters_at) from public.calendar_events e
   where e.calendar_id = p_calendar_id and e.enters_at is not null
   into next_entry_at;
+  select count(*) from public.calendar_events e where e.calendar_id = p_calendar_id and e.is_cut into series_cut;
 end
 $$;
 
@@ -976,6 +983,7 @@ as $$
 declare
   v_calendar public.calendar_webhooks;
   v_applied record;
+  v_entries record;
   v_events integer;
   v_is_repeated boolean;
 begin
@@ -995,8 +1003,10 @@ begin
   v_events := calendar_internal.apply_events(
     v_calendar, p_sync_id, case when p_is_full then p_fence end, p_part -> 'events', p_part -> 'forgotten');
   select * into v_applied from calendar_internal.apply_meetings(v_calendar, p_sync_id, p_part);
+  select * into v_entries from calendar_internal.apply_entries(p_calendar_id, p_part);
   update public.calendar_webhooks w set
-    next_entry_at = calendar_internal.apply_entries(p_calendar_id, p_part),
+    next_entry_at = v_entries.next_entry_at,
+    series_cut = v_entries.series_cut,
     lease_expires_at = clock_timestamp() + make_interval(secs => p_lease_seconds),
     due_at = clock_timestamp() + make_interval(secs => p_lease_seconds),
     initial_events = case when w.initial_sync = 'done' or v_is_repeated then w.initial_events
@@ -1033,7 +1043,7 @@ declare
   v_events integer;
   v_differing integer;
   v_swept integer := 0;
-  v_next_entry_at timestamptz;
+  v_entries record;
   v_created integer;
   v_updated integer;
   v_deleted integer;
@@ -1075,7 +1085,7 @@ begin
     v_swept := calendar_internal.sweep_unseen(
       v_calendar, v_sync_id, p_fence, (p_sync ->> 'absent_from')::timestamptz);
   end if;
-  v_next_entry_at := calendar_internal.apply_entries(p_calendar_id, p_sync);
+  select * into v_entries from calendar_internal.apply_entries(p_calendar_id, p_sync);
   delete from public.calendar_staged_items s where s.calendar_id = p_calendar_id;
   v_created := v_applied.created + coalesce((p_sync #>> '{staged,created}')::integer, 0);
   v_updated := v_applied.updated + coalesce((p_sync #>> '{staged,updated}')::integer, 0);
@@ -1120,7 +1130,8 @@ begin
     horizon_until = case when (p_sync ->> 'is_full')::boolean
       then (p_sync ->> 'horizon_until')::timestamptz
       else greatest(w.horizon_until, (p_sync ->> 'horizon_until')::timestamptz) end,
-    next_entry_at = v_next_entry_at,
+    next_entry_at = v_entries.next_entry_at,
+    series_cut = v_entries.series_cut,
     notifications_synced = greatest(w.notifications_synced, (p_sync ->> 'notifications_read')::bigint),
     notified_since = case when v_notified then case when v_served > 0 then v_now else w.notified_since end end,
     last_synced_at = v_now,
@@ -1263,6 +1274,7 @@ declare
   v_now timestamptz;
   v_calendar public.calendar_webhooks;
   v_applied record;
+  v_entries record;
 begin
   perform calendar_internal.hold_user_of(p_calendar_id);
   select * into v_calendar from public.calendar_webhooks w where w.id = p_calendar_id for update;
@@ -1281,12 +1293,14 @@ begin
   where m.calendar_id = p_calendar_id and m.updated_at >= now() and m.sync_id is null and m.status <> 'cancelled'
     and m.google_calendar_event_id in (
       select d ->> 'google_calendar_event_id' from jsonb_array_elements(p_part -> 'meetings') d);
+  select * into v_entries from calendar_internal.apply_entries(p_calendar_id, p_part, p_is_roll => true);
   update public.calendar_webhooks w set
     committed_fence = case when p_is_last then p_fence else w.committed_fence end,
     claims_unended = case when p_is_last then 0 else w.claims_unended end,
     lease_expires_at = case when not p_is_last then v_now + make_interval(secs => p_lease_seconds) end,
     horizon_until = greatest(w.horizon_until, p_horizon_until),
-    next_entry_at = calendar_internal.apply_entries(p_calendar_id, p_part),
+    next_entry_at = v_entries.next_entry_at,
+    series_cut = v_entries.series_cut,
     due_at = case when p_is_last and w.notifications_seen > w.notifications_synced
       then greatest(v_now, w.not_before) else w.due_at end
   where w.id = p_calendar_id;
@@ -1458,8 +1472,10 @@ p_part: families [{base_event_id, known_from}] that were derived anew and are na
 A row of these families that is not named is gone if it ends after absent_from; one that is over already, only if the
 family is known since before it (known_from), or if it is withheld or ended.
 Guarantee: a row is written only when its content differs; the counts are rows written.';
-comment on function calendar_internal.apply_entries is 'When what lies behind the horizon is to enter it: on every mirror row of the families that a part closes (p_part: families,
-entering {event id: first start at or after the horizon''s end}). Answers the first of all the calendar''s.';
+comment on function calendar_internal.apply_entries is 'What the horizon does not hold of the families that a part closes, on every mirror row of theirs (p_part: families; entering
+{event id: first start at or after the horizon''s end}; cut, the ids of series that a limit cuts). p_is_roll: the part holds a
+span of the horizon, so that what was cut stays so. Answers for the whole calendar the first that is to enter, and how many
+series are cut.';
 comment on function calendar_internal.sweep_unseen is 'What a full sync''s generation did not see is gone: mirror rows are dropped, live meetings ahead end. What is over stays as it
 was, and what was set aside too: nothing is known of it.';
 comment on function public.read_families is 'Whole families of the mirror, by their base ids and by the ids of members (a bare tombstone may not tell its family), and

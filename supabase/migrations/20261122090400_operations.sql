@@ -36,6 +36,7 @@ select
     when channel.id is null then coalesce(w.watch_error_code, 'no_live_channel')
     when w.webhook_failures > 0 then 'missed_pushes'
     when fact.is_unproven then 'channel_unproven'
+    when w.series_cut > 0 then 'occurrences_cut'
   end as reason,
   w.last_synced_at,
   w.last_webhook_received,
@@ -48,7 +49,8 @@ select
   w.consecutive_failures,
   channel.id as channel_id,
   channel.expires_at as channel_expires_at,
-  w.watch_failures
+  w.watch_failures,
+  w.series_cut
 from public.calendar_webhooks w
 left join lateral (
   select c.id, c.expires_at, c.opened_at, c.last_notification_at from public.calendar_channels c
@@ -87,6 +89,8 @@ comment on column public.calendar_status.consecutive_failures is 'Failed syncs i
 comment on column public.calendar_status.channel_id is 'Its live push channel.';
 comment on column public.calendar_status.channel_expires_at is 'When that lapses.';
 comment on column public.calendar_status.watch_failures is 'Failed tries for a watch in a row.';
+comment on column public.calendar_status.series_cut is
+  'Series that recur so often that only the first occurrences of each in the horizon have meetings.';
 
 revoke all on table public.calendar_status from public, anon, authenticated, service_role;
 grant select on table public.calendar_status to service_role;
@@ -125,6 +129,7 @@ select
     when w.last_synced_at is null then w.due_reason
     when fact.is_unwatched then 'no_live_channel'
     when w.webhook_failures > 0 then 'missed_pushes'
+    when w.series_cut > 0 then 'occurrences_cut'
   end as reason,
   w.created_at as connected_at,
   w.initial_sync,
@@ -136,7 +141,8 @@ select
   w.due_reason as next_look_reason,
   w.poll_interval_seconds,
   w.expiration_time as pushed_until,
-  w.horizon_until as meetings_until
+  w.horizon_until as meetings_until,
+  w.series_cut
 from public.calendar_webhooks w
 cross join lateral (
   select
@@ -170,6 +176,8 @@ comment on column public.my_calendars.poll_interval_seconds is
 comment on column public.my_calendars.pushed_until is
   'Until when Google notifies of changes, renewed before it ends; null or past: changes are found by polls.';
 comment on column public.my_calendars.meetings_until is 'Meetings are listed up to here; the rest follows as time goes on.';
+comment on column public.my_calendars.series_cut is
+  'Series that recur so often that only the first occurrences of each, up to there, are listed.';
 
 -- A user's, under the policy and the column grants of calendar_webhooks. The service has calendar_status.
 revoke all on table public.my_calendars from public, anon, authenticated, service_role;

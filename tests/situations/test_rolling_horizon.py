@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from sync.jobs.syncing.audit_drift import Audit, audit_drift
 from sync.jobs.syncing.roll_horizon import LAG_SECONDS, Roll, roll_horizons
@@ -132,6 +133,30 @@ def test_a_change_of_a_series_moves_what_enters_next(quiet: Quiet, seen_by: str)
     quiet.delete(series)
     quiet.sync() if seen_by == "delta" else quiet.resync()
     assert quiet.world.calendar(quiet.alice)["next_entry_at"] is None
+
+
+def test_a_series_that_a_limit_cuts_is_shown_until_it_is_rarer(quiet: Quiet) -> None:
+    # Without a link it has no rows, which would take their time.
+    often = {"id": "often", "status": "confirmed", **timed("Often", "2028-02-11T17:00", location="nowhere")}
+    quiet.world.google.plant_item(quiet.email, {**often, "recurrence": ["RRULE:FREQ=MINUTELY"]})
+
+    def cut() -> int:
+        (row,) = quiet.world.rows("select series_cut from calendar_status")
+        return int(row["series_cut"])
+
+    with capture_logs() as logs:
+        quiet.sync()
+    assert cut() == 1
+    assert [line["families"] for line in logs if line["event"] == "occurrences_cut"] == [1]
+
+    with capture_logs() as logs:
+        roll(quiet, days=8)
+    assert cut() == 1
+    assert [line["families"] for line in logs if line["event"] == "occurrences_cut"] == [1]
+
+    quiet.world.google.plant_item(quiet.email, {**often, "recurrence": ["RRULE:FREQ=DAILY"]})
+    quiet.sync()
+    assert cut() == 0
 
 
 def test_a_longer_horizon_is_filled_by_the_next_roll_and_a_shorter_one_waits(quiet: Quiet) -> None:

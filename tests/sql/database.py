@@ -105,6 +105,7 @@ def part(
         "forgotten": [],
         "meetings": list(meetings),
         "entering": {},
+        "cut": [],
         "withheld": {},
         "absent_from": "2030-01-01T00:00:00+00:00",
         **more,

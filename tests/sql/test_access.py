@@ -86,8 +86,9 @@ USERS_READ = {
         "id", "user_id", "google_calendar_id", "calendar_name", "is_active", "time_zone", "created_at",
         "updated_at", "last_webhook_received", "last_poll_at", "last_synced_at", "last_change_at",
         "expiration_time", "webhook_failures", "due_at", "due_reason", "poll_interval_seconds", "horizon_until",
-        "consecutive_failures", "last_error_code", "last_error_at", "claims_unended", "paused_reason", "paused_at",
-        "access_lost_at", "retired_at", "initial_sync", "initial_events", "initial_meetings", "duplicate_of",
+        "series_cut", "consecutive_failures", "last_error_code", "last_error_at", "claims_unended", "paused_reason",
+        "paused_at", "access_lost_at", "retired_at", "initial_sync", "initial_events", "initial_meetings",
+        "duplicate_of",
     },
     "public.meetings": {
         "id", "user_id", "calendar_id", "google_calendar_event_id", "title", "description", "meeting_url", "provider",
@@ -104,7 +105,7 @@ USERS_READ = {
     "public.my_calendars": {
         "id", "user_id", "google_calendar_id", "calendar_name", "time_zone", "state", "reason", "connected_at",
         "initial_sync", "initial_events", "initial_meetings", "last_synced_at", "last_change_at", "next_look_at",
-        "next_look_reason", "poll_interval_seconds", "pushed_until", "meetings_until",
+        "next_look_reason", "poll_interval_seconds", "pushed_until", "meetings_until", "series_cut",
     },
 }  # fmt: skip
 # And what of them they may change.

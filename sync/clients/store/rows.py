@@ -73,6 +73,7 @@ def part_json(part: SyncPart) -> dict[str, Any]:
         "forgotten": [event_id for family in families for event_id in family.forgotten],
         "meetings": [_record(meeting) for family in families for meeting in family.meetings],
         "entering": {event_id: at.isoformat() for family in families for event_id, at in family.entering.items()},
+        "cut": [series_id for family in families if family.closes for series_id in family.cut],
         "withheld": {event_id: reason for family in families for event_id, reason in family.withheld.items()},
         "absent_from": part.absent_from.isoformat(),
     }

@@ -238,7 +238,7 @@ def entering_parts(
 def _entering_family(base_id: str, members: Sequence[Event], span: Window, calendar_zone: str) -> FamilyPart:
     derived = derive(members, span, span.start, calendar_zone)
     behind = entering(members, span.end, calendar_zone)
-    return FamilyPart(base_id, (), derived.meetings, derived.withheld, entering=behind)
+    return FamilyPart(base_id, (), derived.meetings, derived.withheld, entering=behind, cut=derived.cut)
 
 
 def entering(members: Iterable[Event], until: dt.datetime, calendar_zone: str) -> dict[str, dt.datetime]:

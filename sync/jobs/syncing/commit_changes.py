@@ -66,16 +66,11 @@ class _Writer:
         """All parts. One is made only when the last was taken: what a lot of families reads, the last has written."""
         for lot in self._listing.changes.families():
             for part in sync_parts(self._changes(lot), self._horizon, self._listing.time_zone, self._set_aside):
-                self._log_cut(part)
+                if part.families_cut:
+                    self._run.services.log.warning(
+                        "occurrences_cut", calendar_id=self._run.claim.calendar_id, families=part.families_cut
+                    )
                 yield part
-
-    def _log_cut(self, part: SyncPart) -> None:
-        """Counts a family once: of a large one the last chunk alone closes it."""
-        families = sum(family.closes and bool(family.cut) for family in part.families)
-        if families:
-            self._run.services.log.warning(
-                "occurrences_cut", calendar_id=self._run.claim.calendar_id, families=families
-            )
 
     def stage_all(self) -> None:
         for part in self.parts():

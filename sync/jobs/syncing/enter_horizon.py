@@ -33,6 +33,8 @@ def enter_horizon(
     entered = 0
     part = SyncPart((), until)
     for following in _parts(services, claim, until):
+        if following.families_cut:
+            services.log.warning("occurrences_cut", calendar_id=claim.calendar_id, families=following.families_cut)
         # One part behind, so that the last one can end the claim.
         if part.families:
             entered += _commit(services, claim, part, until, generation, ends_claim=False)[0]

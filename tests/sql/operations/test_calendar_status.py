@@ -53,6 +53,7 @@ def test_a_synced_calendar_with_a_channel_that_spoke_is_healthy(db: Database) ->
         ({"claims_unended": "4"}, ("poisoned", "claims_unended")),
         ({"consecutive_failures": "2", "last_error_code": "'backend_error'"}, ("retrying", "backend_error")),
         ({"webhook_failures": "1"}, ("push_doubtful", "missed_pushes")),
+        ({"series_cut": "1"}, ("healthy", "occurrences_cut")),
         ({"paused_reason": "'needs_reauth'"}, ("paused", "needs_reauth")),
     ],
 )
@@ -70,6 +71,7 @@ def test_its_state_is_what_its_facts_say(db: Database, facts: dict[str, str], ex
         ({"consecutive_failures": "2", "last_error_code": "'backend_error'"}, ("retrying", "backend_error")),
         ({"expiration_time": "now() - interval '1 s'"}, ("polled_only", "no_live_channel")),
         ({"webhook_failures": "1"}, ("push_doubtful", "missed_pushes")),
+        ({"series_cut": "1"}, ("healthy", "occurrences_cut")),
         ({"paused_reason": "'needs_reauth'"}, ("paused", "needs_reauth")),
         ({"access_lost_at": "now()", "last_error_code": "'notFound'"}, ("paused", "notFound")),
         ({"is_active": "false"}, ("inactive", None)),

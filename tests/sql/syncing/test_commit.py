@@ -327,6 +327,25 @@ def test_nothing_is_staged_past_its_fence_and_nothing_outlives_the_commit(db: Da
     assert db.rows("select 1 from public.calendar_staged_items") == []
 
 
+def test_a_series_that_is_cut_stays_so_until_it_is_derived_whole(db: Database) -> None:
+    calendar = db.calendar()
+
+    def cut() -> tuple[list[str], int]:
+        rows = db.rows("select google_event_id from public.calendar_events where is_cut order by 1")
+        return [row["google_event_id"] for row in rows], db.calendar_row(calendar["id"])["series_cut"]
+
+    db.sync(calendar, part(events=[event("a"), event("b"), event("c")], cut=["a", "b"]))
+    assert cut() == (["a", "b"], 2)
+    rolling = {"p_horizon_until": "2030-04-01Z", "p_is_last": True, "p_lease_seconds": 60}
+    claim = db.claim_one(calendar)
+    db.call(
+        "commit_roll", p_calendar_id=calendar["id"], p_fence=claim["fence"], p_part=part(events=[event("a")]), **rolling
+    )
+    assert cut() == (["a", "b"], 2)
+    db.sync(calendar, part(events=[event("a")]))
+    assert cut() == (["b"], 1)
+
+
 def test_what_enters_next_stands_on_the_rows_and_the_first_of_it_on_the_calendar(db: Database) -> None:
     calendar = db.calendar()
 
