@@ -101,7 +101,8 @@ class Editor:
         if not is_instance and not current.get("recurrence"):
             changed = self._new_series(changed)
         stored = self._put(calendar, changed)
-        if current["status"] == "cancelled" and not is_instance:
+        becomes_series = stored.get("recurrence") and not current.get("recurrence")
+        if (current["status"] == "cancelled" or becomes_series) and not is_instance:
             self._list_again(calendar, stored)
         if not is_instance and (current.get("recurrence") or stored.get("recurrence")):
             self._drop_orphans(calendar, stored)
@@ -135,8 +136,9 @@ class Editor:
                 del calendar.records[exception["id"]]
 
     def _list_again(self, calendar: Calendar, master: Resource) -> None:
-        # The cancelled instances of a deleted series are in no full listing. Once it is restored they count again, so
-        # whoever listed meanwhile must be told: a listing and the changes after it come to the calendar.
+        # The cancelled instances of what is no series are in no full listing. Once it is restored, or a series again,
+        # they count again, so whoever listed meanwhile must be told: a listing and the changes after it come to the
+        # calendar.
         for record in calendar.exceptions_of(master["id"]):
             self._put(calendar, record.resource)
 
