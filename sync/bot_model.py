@@ -57,6 +57,16 @@ class WantedBot:
 
 
 @dataclass(frozen=True, slots=True)
+class BotRef:
+    """A bot of ours, by what we keep of it: the provider's id, our key, and the join time that the provider was given
+    last."""
+
+    id: str
+    key: str
+    join_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderBot:
     """One bot as its provider has it now.
 
@@ -92,7 +102,7 @@ class Changed:
 @dataclass(frozen=True, slots=True)
 class MakeNew:
     """This bot cannot be changed any more: create one with a new key, and remove this one (`remove` says when that
-    works). `reason`: staged, on_its_way, last_minutes, over, gone, refused_change."""
+    works). `reason`: staged, on_its_way, last_minutes, over, gone, unchangeable."""
 
     reason: str
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from scripts.stack.bots import KINDS, FakeServer
 from scripts.stack.environment import google_addresses
 from scripts.stack.google.control import GoogleControl
 from scripts.stack.google.server import EmulatorServer
@@ -23,6 +24,33 @@ def supabase() -> Iterator[LocalSupabase]:
 def emulator() -> Iterator[EmulatorServer]:
     with EmulatorServer() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def bot_fakes() -> Iterator[dict[str, FakeServer]]:
+    """One fake of each bot provider."""
+    fakes = {kind: FakeServer(kind).start() for kind in KINDS}
+    yield fakes
+    for fake in fakes.values():
+        fake.stop()
+
+
+@pytest.fixture
+def attendee(bot_fakes: dict[str, FakeServer]) -> FakeServer:
+    bot_fakes["attendee"].control.reset()
+    return bot_fakes["attendee"]
+
+
+@pytest.fixture
+def recall(bot_fakes: dict[str, FakeServer]) -> FakeServer:
+    bot_fakes["recall"].control.reset()
+    return bot_fakes["recall"]
+
+
+@pytest.fixture
+def bot_receiver(bot_fakes: dict[str, FakeServer]) -> FakeServer:
+    bot_fakes["webhook"].control.reset()
+    return bot_fakes["webhook"]
 
 
 @pytest.fixture

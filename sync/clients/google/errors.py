@@ -5,12 +5,11 @@ Reasons and statuses: Google's guide "Handle API errors" and the push guide. Not
 
 from __future__ import annotations
 
-import email.utils
 import json
-import time
 from collections.abc import Mapping
 from typing import Any
 
+from sync.clients.retry_after import retry_after_seconds
 from sync.errors import (
     BadRequest,
     CalendarLost,
@@ -109,17 +108,3 @@ def _error_of(body: bytes) -> Mapping[str, Any]:
 def _reasons(items: Any) -> list[str]:
     found = [item.get("reason") for item in items if isinstance(item, dict)] if isinstance(items, list) else []
     return [reason for reason in found if isinstance(reason, str)]
-
-
-def retry_after_seconds(value: str | None) -> float | None:
-    """Seconds of a Retry-After header: a number, or an HTTP date. However long: who waits sets a bound."""
-    if not value:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError, OSError):
-        return None

@@ -18,8 +18,8 @@ import google.oauth2.credentials
 import google_auth_httplib2
 import httplib2
 
-from sync.clients.google.errors import retry_after_seconds
 from sync.clients.google.http_transport import ThreadHttp
+from sync.clients.retry_after import retry_after_seconds
 from sync.errors import GrantRefused, Misconfigured, RetryLater
 from sync.model import Grant
 

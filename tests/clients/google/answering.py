@@ -18,7 +18,7 @@ class Answers:
 
     `script`: bodies to give first, one a request. `hang_up`: the connection is closed after each answer, unannounced,
     as a server does with one that is idle for long; `hung_up` tells when. `drip_seconds`: between any two bytes of a
-    body. `heads`: the request lines that came.
+    body. `heads`: the request lines that came; `received`: their headers and bodies.
     """
 
     url: str = ""
@@ -30,6 +30,7 @@ class Answers:
     hang_up: bool = False
     drip_seconds: float = 0.0
     heads: list[str] = field(default_factory=list)
+    received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     hung_up: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
 
@@ -43,7 +44,7 @@ def answering() -> Iterator[Answers]:
         wbufsize = -1
 
         def _answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            answers.received.append((dict(self.headers), self.rfile.read(int(self.headers.get("Content-Length") or 0))))
             answers.requests += 1
             answers.heads.append(self.requestline)
             body = answers.script.pop(0) if answers.script else answers.body

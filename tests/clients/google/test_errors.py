@@ -8,7 +8,8 @@ import json
 
 import pytest
 
-from sync.clients.google.errors import AccessTokenRejected, failure_of, retry_after_seconds
+from sync.clients.google.errors import AccessTokenRejected, failure_of
+from sync.clients.retry_after import retry_after_seconds
 from sync.errors import (
     BadRequest,
     CalendarLost,
