@@ -58,12 +58,13 @@ class WantedBot:
 
 @dataclass(frozen=True, slots=True)
 class BotRef:
-    """A bot of ours, by what we keep of it: the provider's id, our key, and the join time that the provider was given
-    last."""
+    """A bot of ours, by what we keep of it: the provider's id (our key, where a provider that knows its bots by key has
+    not told one), our key, and the join time that the provider was given last; None while a change of that may or may
+    not have been carried out."""
 
     id: str
     key: str
-    join_at: dt.datetime
+    join_at: dt.datetime | None
 
 
 @dataclass(frozen=True, slots=True)

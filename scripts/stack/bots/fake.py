@@ -180,7 +180,9 @@ class FakeProvider(ABC):
 
 
 def _suffers(response: Response, struck: Mapping[str, Rule]) -> Response:
-    """The call is done; its answer may be lost all the same."""
+    """The call is done, or its connection is cut; a done call's answer may be lost all the same."""
+    if "cut" in struck:
+        return response
     if "lost_answer" in struck:
         return Response(effect="reset")
     if rule := struck.get("status_after"):

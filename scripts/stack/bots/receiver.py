@@ -45,7 +45,7 @@ class FakeReceiver(FakeProvider):
             raise Refusal(422, {"error": "not a message about a bot"})
         if set(data) != NEEDED[call] or (call != "remove" and seconds_of(data["join_at"]) is None):
             raise Refusal(422, {"error": f"needs {sorted(NEEDED[call])}"})
-        return call, str(data.get("bot_id", ""))
+        return call, str(data["bot_key"])
 
     def rate_of(self, call: str) -> tuple[str, int] | None:  # noqa: ARG002
         return None
@@ -54,9 +54,12 @@ class FakeReceiver(FakeProvider):
         message_id, data = request.headers["webhook-id"], _body(request)["data"]
         if message_id in self._answers:
             return self._answers[message_id]
-        response = self._create(data) if call == "create" else self._change(call, self.found(bot_id), data)
+        response = self._create(data) if call == "create" else self._change(call, self._of_key(bot_id), data)
         self._answers[message_id] = response
         return response
+
+    def _of_key(self, key: str) -> Bot:
+        return self.found(next((bot.id for bot in self.bots.values() if bot.key == key), ""))
 
     def _create(self, data: dict[str, Any]) -> Response:
         now, gives_ids = self.clock.seconds(), self.switches["gives_ids"]

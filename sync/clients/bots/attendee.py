@@ -29,7 +29,7 @@ from sync.bot_model import (
 )
 from sync.clients.bots.failures import failure_of, foreign_answer, refused_field
 from sync.clients.bots.http import DEADLINE_SECONDS, Answer, ProviderHttp
-from sync.clients.bots.provider import is_ahead
+from sync.clients.bots.provider import is_ahead, too_near
 from sync.clients.bots.reading import (
     alive_first,
     bot_id_of,
@@ -95,7 +95,8 @@ class Attendee:
         # Whatever it says: an earlier attempt may have made the bot, which then holds the key.
         holder = next((bot for bot in self.find(wanted.key) if bot.state not in KEY_IS_FREE), None)
         if holder is None:
-            raise _refusal(answer)
+            is_of_time = refused_field(answer) == "join_at"
+            raise (too_near(wanted, now) if is_of_time else None) or _refusal(answer)
         return holder
 
     def find(self, key: str) -> tuple[ProviderBot, ...]:

@@ -6,10 +6,11 @@ How to have one wanted bot, exactly once:
   failure with `maybe_done` the same change keeps its attempt key, and `find` is asked first where `limits.can_find`.
   After any other BotProviderBusy (NewKeyNeeded among them) it takes a new one, as it does when its attempt key is older
   than `limits.attempt_key_seconds`.
-- Not delivered yet: `find(wanted.key)` if an attempt may have been carried out, else `create`. Either gives the bot to
-  store. A bot that is found may be of an older wish under the same key: `change` it.
-- Delivered, and wanted otherwise: `change`. MakeNew: `create` under a new key (the next generation), and `remove` the
-  old one.
+- Not delivered yet: `create` gives the bot to store. Where an attempt at that may have been carried out, it is settled
+  before anything else is asked: `find(wanted.key)`, and if there is none, the same `create` again, as it was. What is
+  wanted otherwise meanwhile is a `change` of the bot that this brings, or a `remove`.
+- Delivered, and wanted otherwise: `change`. If it may have been carried out, the bot's `join_at` is not known (None)
+  until the next change succeeds. MakeNew: `create` under a new key (the next generation), and `remove` the old one.
 - Not wanted any more: `remove`. NotNow: keep that wish, and ask again when the bot's next state is told, or a minute
   later.
 - More than one alive of `find`'s: keep the first, `remove` the others.
@@ -33,13 +34,21 @@ from sync.bot_model import (
     RemoveOutcome,
     WantedBot,
 )
+from sync.errors import BotProviderBusy
 
 # What is this near is joined at once: a time that is past on arrival would be refused.
 AT_ONCE_SECONDS = 5.0
+# How far a provider's clock may be ahead of ours.
+CLOCK_SECONDS = 300.0
 
 
 def is_ahead(moment: dt.datetime, now: dt.datetime, seconds: float = AT_ONCE_SECONDS) -> bool:
     return (moment - now).total_seconds() > seconds
+
+
+def too_near(wanted: WantedBot, now: dt.datetime) -> BotProviderBusy | None:
+    """What a refused time comes to where it may be past for the provider already: asked again when it is for us too."""
+    return None if is_ahead(wanted.join_at, now, CLOCK_SECONDS) else BotProviderBusy("join_at_passed")
 
 
 class BotProvider(Protocol):

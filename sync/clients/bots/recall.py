@@ -29,7 +29,7 @@ from sync.bot_model import (
 )
 from sync.clients.bots.failures import failure_of, refused_field
 from sync.clients.bots.http import DEADLINE_SECONDS, Answer, ProviderHttp
-from sync.clients.bots.provider import is_ahead
+from sync.clients.bots.provider import is_ahead, too_near
 from sync.clients.bots.reading import (
     alive_first,
     bot_id_of,
@@ -80,6 +80,8 @@ class Recall:
         answer = self._http.call("POST", "/bot/", body=json.dumps(body).encode(), headers=headers)
         if answer.status in {200, 201}:
             return _bot_of(answer.body)
+        if answer.status == 400 and refused_field(answer) == "join_at":
+            raise too_near(wanted, now) or _failure_of(answer)
         raise _failure_of(answer)
 
     def find(self, key: str) -> tuple[ProviderBot, ...]:

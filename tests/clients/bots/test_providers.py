@@ -8,11 +8,17 @@ import datetime as dt
 import pytest
 
 from scripts.stack.bots import FakeServer
-from sync.bot_model import BotProviderName, Changed, MakeNew, Removed
+from sync.bot_model import BotProviderName, BotRef, Changed, MakeNew, Removed
 from sync.bot_settings import BotSettings
 from sync.clients.bots.provider import BotProvider
 from sync.clients.bots.providers import message_secrets, open_provider
-from sync.errors import BotAccountRefused, BotProviderBusy, BotProviderFailure, BotProviderKeyRejected
+from sync.errors import (
+    BotAccountRefused,
+    BotProviderBusy,
+    BotProviderFailure,
+    BotProviderKeyRejected,
+    BotProviderRefused,
+)
 from tests.bot_wishes import OTHER_ROOM, ROOM, client_of, now_at, ref_of, wanted
 
 
@@ -215,3 +221,32 @@ def test_the_settings_name_the_provider(kind: BotProviderName | None) -> None:
     assert (provider.name if provider else None) == kind
     assert message_secrets(settings, BotProviderName.WEBHOOK) == (b"s" * 32,)
     assert message_secrets(settings, BotProviderName.RECALL) == ()
+
+
+@pytest.mark.parametrize(("minutes_behind", "kind"), [(2, BotProviderBusy), (10, BotProviderRefused)])
+def test_a_time_that_is_past_on_the_providers_clock_alone_is_asked_again(
+    fake: FakeServer, provider: BotProvider, minutes_behind: int, kind: type[BotProviderFailure]
+) -> None:
+    if not provider.limits.can_find:
+        return
+    wish, ours = wanted(fake, in_minutes=-1), now_at(fake) - dt.timedelta(minutes=minutes_behind)
+
+    with pytest.raises(kind) as refused:
+        provider.create(wish, "attempt-1", ours)
+
+    assert type(refused.value) is kind
+    assert provider.create(wish, "attempt-2", wish.join_at).is_alive
+
+
+def test_a_time_that_may_have_been_changed_is_given_again(fake: FakeServer, provider: BotProvider) -> None:
+    """The meeting moves, the answer is lost, and it moves back: to a time that the bot seems to have already."""
+    first, second = wanted(fake), wanted(fake, in_minutes=120)
+    bot = provider.create(first, "attempt-1", now_at(fake))
+    fake.control.add_fault("lost_answer", call="change", times=1)
+    with pytest.raises(BotProviderBusy):
+        provider.change(ref_of(bot, first), second, "attempt-2", now_at(fake))
+
+    outcome = provider.change(BotRef(bot.id, first.key, None), first, "attempt-3", now_at(fake))
+
+    assert isinstance(outcome, Changed)
+    assert [dt.datetime.fromisoformat(each["join_at"]) for each in fake.control.bots()] == [first.join_at]
