@@ -20,7 +20,7 @@ from sync.web.doors.guard import Guard
 from sync.web.doors.long_work import LongWork
 from sync.web.doors.problems import register_problems
 from sync.web.doors.returns import Returns
-from sync.web.functions import explain, polling, watches, webhook
+from sync.web.functions import events, explain, polling, subscriptions, watches, webhook
 from sync.web.openapi import document as openapi
 
 # Every body this service reads is a few hundred bytes; Google's notifications have none.
@@ -48,7 +48,19 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     guard.register(app)
     LongWork().register(app)
     register_cors(app, settings)
-    for blueprint in (webhook, polling, watches, connect, connect_google, calendars, explain, health, openapi):
+    for blueprint in (
+        webhook,
+        polling,
+        watches,
+        connect,
+        connect_google,
+        calendars,
+        explain,
+        events,
+        subscriptions,
+        health,
+        openapi,
+    ):
         app.register_blueprint(blueprint.blueprint)
     register_problems(app, guard.judge)
     return app

@@ -165,6 +165,12 @@ class Settings(BotSettings):
         "sync logs and former channels are dropped after this; of each calendar the newest log stays",
         default="90",
     )
+    event_retention_days: int = _rules(
+        "EVENT_RETENTION_DAYS",
+        env_checks.number(1, 365, int),
+        "change events are kept this long for replays and new subscribers; what a subscriber is still to be told stays",
+        default="30",
+    )
     hide_private_events: bool = _rules(
         "PRIVATE_EVENTS",
         env_checks.hides,
@@ -195,6 +201,11 @@ class Settings(BotSettings):
         secret=True,
     )
     log_level: str = _told("LOG_LEVEL", env_checks.log_level, "debug, info, warning or error", default="info")
+
+    @property
+    def is_development(self) -> bool:
+        """Whether the service is reached on this machine alone, by plain http."""
+        return all(url.startswith("http:") for url in self.webhook_base_urls.values())
 
 
 # The bots' stand last, although a dataclass has what it inherits first.

@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from sync.errors import TokenUnreadable
 
+# What a subscription's secret is sealed as, for the subscription's id.
+SUBSCRIPTION_SECRET = "webhook_secret"  # noqa: S105
 _MARK = "v2."
 _FORMER_MARK = "v1."
 _KEY_ID_BYTES = 4
@@ -39,7 +41,8 @@ class Vault:
         self._is_plaintext_over = False
 
     def seal(self, user_id: str, kind: str, token: str) -> str:
-        """Ciphertext that opens only for the same user and kind ("access" or "refresh")."""
+        """Ciphertext that opens only for the same user (or subscription) and kind ("access", "refresh",
+        SUBSCRIPTION_SECRET)."""
         nonce = os.urandom(_NONCE_BYTES)
         sealed = _cipher_of(self._keys[self._current], user_id).encrypt(nonce, token.encode(), _bound_to(user_id, kind))
         return _MARK + base64.urlsafe_b64encode(self._current + nonce + sealed).decode()

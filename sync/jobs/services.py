@@ -13,12 +13,14 @@ from dataclasses import dataclass
 
 import structlog
 
+from sync.clients.events.sender import Sender
 from sync.clients.google.calendar import GoogleCalendar
 from sync.clients.google.consent import GoogleConsent
 from sync.clients.google.oauth import GoogleOAuth
 from sync.clients.mail import Mailer
 from sync.clients.store import Store
 from sync.clients.vault import Vault
+from sync.core.events.endpoints import is_loopback, is_public
 from sync.env_checks import is_jwt
 from sync.jobs.access_tokens import AccessTokens
 from sync.jobs.leases import Leases
@@ -37,6 +39,7 @@ class Services:
     tokens: AccessTokens
     vault: Vault
     mailer: Mailer | None
+    sender: Sender
     clock: Callable[[], dt.datetime]
     jitter: Callable[[], float]
     worker_name: str
@@ -80,6 +83,7 @@ def build_services(settings: Settings, clock: Callable[[], dt.datetime] = utc_no
         tokens=AccessTokens(oauth, vault, store, clock),
         vault=vault,
         mailer=Mailer(settings.smtp_server) if settings.smtp_server else None,
+        sender=Sender(is_allowed=_may_be_told(settings)),
         clock=clock,
         jitter=random.random,
         worker_name=worker_name,
@@ -87,3 +91,10 @@ def build_services(settings: Settings, clock: Callable[[], dt.datetime] = utc_no
         operator_faults=OperatorFaults(clock, log),
         log=log,
     )
+
+
+def _may_be_told(settings: Settings) -> Callable[[str], bool]:
+    """Which addresses events may be sent to."""
+    if settings.is_development:
+        return lambda address: is_public(address) or is_loopback(address)
+    return is_public

@@ -10,6 +10,9 @@ from sync.clients.store.accounts.connections import ConnectionCalls
 from sync.clients.store.accounts.flows import FlowCalls
 from sync.clients.store.accounts.leaving import AccountCalls, Connection, Leaving, OwnCalendar
 from sync.clients.store.accounts.mails import MailCalls
+from sync.clients.store.events.deliveries import DeliveryCalls
+from sync.clients.store.events.feed import FeedCalls
+from sync.clients.store.events.subscriptions import SubscriptionCalls
 from sync.clients.store.operations.retention import RetentionCalls
 from sync.clients.store.operations.security import SecurityAlert, SecurityCalls
 from sync.clients.store.rpc import Rpc
@@ -56,6 +59,9 @@ class Store:
         self.mails = MailCalls(rpc)
         self.security = SecurityCalls(rpc)
         self.retention = RetentionCalls(rpc)
+        self.feed = FeedCalls(rpc)
+        self.subscriptions = SubscriptionCalls(rpc)
+        self.deliveries = DeliveryCalls(rpc)
 
     def is_reachable(self) -> bool:
         """One cheap call, not repeated: for the readiness probe."""

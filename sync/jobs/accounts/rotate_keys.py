@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sync.clients.store import Store
-from sync.clients.vault import Vault
+from sync.clients.vault import SUBSCRIPTION_SECRET, Vault
 from sync.errors import TokenUnreadable
 from sync.model import SealedTokens
 
@@ -22,28 +22,64 @@ _FIRST = "00000000-0000-0000-0000-000000000000"
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """`sealed` users anew; `current` already were; `unreadable`: no key opens them, those users must reconnect."""
+    """`sealed` users and subscriptions anew; `current` already were; `unreadable`: no key opens them, those users must
+    reconnect, those subscriptions need a new secret."""
 
     sealed: int = 0
     current: int = 0
     unreadable: int = 0
 
+    def with_one(self, outcome: str) -> Rotation:
+        return Rotation(
+            self.sealed + (outcome == "sealed"),
+            self.current + (outcome == "current"),
+            self.unreadable + (outcome == "unreadable"),
+        )
+
 
 def rotate_keys(store: Store, vault: Vault, on_progress: Callable[[Rotation], None]) -> Rotation:
-    """Goes through all users once. `on_progress` hears after each batch. Raises StoreFailure."""
+    """Goes through all users, then all subscriptions, once. `on_progress` hears after each batch.
+
+    Raises StoreFailure.
+    """
     after, rotation = _FIRST, Rotation()
     while batch := store.connections.read_tokens(after, USERS_AT_ONCE):
         for user_id, tokens in batch:
-            outcome = _seal_anew(store, vault, user_id, tokens)
-            rotation = Rotation(
-                rotation.sealed + (outcome == "sealed"),
-                rotation.current + (outcome == "current"),
-                rotation.unreadable + (outcome == "unreadable"),
-            )
+            rotation = rotation.with_one(_seal_anew(store, vault, user_id, tokens))
         after = batch[-1][0]
         on_progress(rotation)
     store.connections.end_plaintext()
+    return _seal_subscriptions_anew(store, vault, rotation, on_progress)
+
+
+def _seal_subscriptions_anew(
+    store: Store, vault: Vault, rotation: Rotation, on_progress: Callable[[Rotation], None]
+) -> Rotation:
+    """The secrets of subscriptions, bound to these as tokens are to their users."""
+    after = _FIRST
+    while batch := store.subscriptions.read_secrets(after, USERS_AT_ONCE):
+        for subscription_id, secret, previous in batch:
+            rotation = rotation.with_one(_seal_secrets_anew(store, vault, subscription_id, secret, previous))
+        after = batch[-1][0]
+        on_progress(rotation)
     return rotation
+
+
+def _seal_secrets_anew(store: Store, vault: Vault, subscription_id: str, secret: str, previous: str | None) -> str:
+    def sealed_anew(stored: str) -> str:
+        return vault.seal(
+            subscription_id, SUBSCRIPTION_SECRET, vault.open(subscription_id, SUBSCRIPTION_SECRET, stored)
+        )
+
+    if vault.is_current(secret) and (previous is None or vault.is_current(previous)):
+        return "current"
+    try:
+        fresh = (sealed_anew(secret), previous and sealed_anew(previous))
+    except TokenUnreadable:
+        return "unreadable"
+    # Replaced meanwhile: whoever did so sealed with the newest key.
+    is_replaced = store.subscriptions.replace_secrets(subscription_id, (secret, previous), fresh)
+    return "sealed" if is_replaced else "current"
 
 
 def _seal_anew(store: Store, vault: Vault, user_id: str, tokens: SealedTokens) -> str:

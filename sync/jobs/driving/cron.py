@@ -14,6 +14,7 @@ from sync.errors import SyncError
 from sync.jobs.accounts.disconnect import finish_disconnects
 from sync.jobs.accounts.mail_users import mail_users
 from sync.jobs.driving.poll_due import Sweep, poll_due
+from sync.jobs.events.courier import deliver_due
 from sync.jobs.operations.retention import drop_old
 from sync.jobs.services import Services
 from sync.jobs.syncing.hide_private import hide_private
@@ -55,6 +56,7 @@ def polling_cron(
         lambda: hide_private(services, out_of_time),
         lambda: roll_horizons(services, budget_seconds=max(0.0, deadline - time.monotonic()), should_stop=should_stop),
         lambda: mail_users(services, out_of_time),
+        lambda: deliver_due(services, budget_seconds=max(0.0, deadline - time.monotonic()), should_stop=should_stop),
     ]
     failed = []
     for part in parts:

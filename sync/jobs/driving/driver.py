@@ -18,6 +18,7 @@ from sync.jobs.driving.duties import Duty
 from sync.jobs.driving.executor import Executor, Task
 from sync.jobs.driving.lanes import Lanes
 from sync.jobs.driving.timekeeper import Timekeeper
+from sync.jobs.events.courier import Courier
 from sync.jobs.services import Services
 from sync.jobs.syncing.sync_calendar import SyncOutcome, sync_claim
 from sync.jobs.watching.renew_watches import stop_channels
@@ -50,6 +51,7 @@ class Driver:
         # Room for long syncs beside the others.
         self._pool = ThreadPoolExecutor(2 * services.settings.sync_threads + 1, thread_name_prefix="sync")
         self._timekeeper: Timekeeper | None = None
+        self._courier: Courier | None = None
 
     def start(self, duties: Sequence[Duty] = ()) -> None:
         """From now on also looks by itself for what is due, at once and every few seconds, and does the duties."""
@@ -59,6 +61,8 @@ class Driver:
         if duties:
             self._timekeeper = Timekeeper(self._services, duties, lambda: self._stopping)
             self._timekeeper.start()
+            self._courier = Courier(self._services, lambda: self._stopping)
+            self._courier.start()
 
     def sync_soon(self, calendar_id: str, delay_seconds: float = 0.0) -> None:
         """Syncs the calendar once it is due, which the store said is in `delay_seconds`."""
@@ -73,7 +77,11 @@ class Driver:
             self._start()
 
     def follow_up(self, outcome: SyncOutcome) -> None:
-        """What a sync leaves owing is done without the next cron: a notification that came meanwhile, a retry."""
+        """What a sync leaves owing is done without the next cron: a notification that came meanwhile, a retry, and
+        telling subscribers what it changed."""
+        has_changed = outcome.created or outcome.updated or outcome.deleted or outcome.status is SyncStatus.FAILED
+        if self._courier and has_changed:
+            self._courier.look_soon()
         if outcome.status is SyncStatus.RELEASED:
             self.sync_soon(outcome.claim.calendar_id)
         elif outcome.again_in_seconds is not None:
@@ -114,6 +122,8 @@ class Driver:
         self._pool.shutdown(wait=False)
         if self._timekeeper:
             self._timekeeper.shut_down()
+        if self._courier:
+            self._courier.shut_down()
 
     # The dispatcher
 

@@ -1,4 +1,5 @@
-"""Drops what nobody looks at any more: old sync logs, channels that are over, and what unfinished listings left.
+"""Drops what nobody looks at any more: old sync logs, channels that are over, what unfinished listings left, and
+old change events.
 
 Called by the duties and by the renewal cron. In steps of bounded cost; what a run does not reach the next one does.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sync.jobs.services import Services
 
@@ -22,10 +23,12 @@ class Dropped:
     logs: int
     channels: int
     items: int
+    events: int
 
 
 def drop_old(services: Services, *, budget_seconds: float, should_stop: Callable[[], bool] = lambda: False) -> Dropped:
-    """Drops all that is older than LOG_RETENTION_DAYS, within the budget. Raises the store's failures."""
+    """Drops all that is older than LOG_RETENTION_DAYS or EVENT_RETENTION_DAYS, within the budget. Raises the store's
+    failures."""
     deadline = time.monotonic() + budget_seconds
     store, keep_days = services.store.retention, services.settings.log_retention_days
 
@@ -43,9 +46,10 @@ def drop_old(services: Services, *, budget_seconds: float, should_stop: Callable
         logs=_drop_logs(services, keep_days, is_over),
         channels=steps(lambda: store.drop_channels(keep_days, ROWS_PER_STEP)),
         items=steps(lambda: store.drop_left_items(ROWS_PER_STEP)),
+        events=_drop_events(services, is_over),
     )
-    if dropped != Dropped(0, 0, 0):
-        services.log.info("old_rows_dropped", logs=dropped.logs, channels=dropped.channels, items=dropped.items)
+    if dropped != Dropped(0, 0, 0, 0):
+        services.log.info("old_rows_dropped", **asdict(dropped))
     return dropped
 
 
@@ -54,6 +58,17 @@ def _drop_logs(services: Services, keep_days: int, is_over: Callable[[], bool]) 
     dropped, after = 0, None
     while not is_over():
         step = services.store.retention.drop_logs(keep_days, ROWS_PER_STEP, after)
+        dropped, after = dropped + step.dropped, step.after
+        if step.seen < ROWS_PER_STEP:
+            break
+    return dropped
+
+
+def _drop_events(services: Services, is_over: Callable[[], bool]) -> int:
+    """Goes on behind the events that somebody is still to be told of."""
+    dropped, after = 0, 0
+    while not is_over():
+        step = services.store.feed.drop(services.settings.event_retention_days, ROWS_PER_STEP, after)
         dropped, after = dropped + step.dropped, step.after
         if step.seen < ROWS_PER_STEP:
             break

@@ -101,6 +101,13 @@ def require_service() -> None:
     mark_proven()
 
 
+def require_operator() -> None:
+    """For routes of operators and subscribers, which no scheduler needs. Raises Problem 401."""
+    if not _doors().is_service(request.headers, or_scheduler=False):
+        raise _unauthorized("Send Authorization: Bearer <service key>.", request.headers)
+    mark_proven()
+
+
 def who_calls(*, or_scheduler: bool = False) -> Caller:
     """For routes of users too: the service or a signed-in user. `or_scheduler`: the cron secret is taken for the
     service here. Raises Problem 401, 429 (a user asks too much), 503."""

@@ -10,6 +10,7 @@ from typing import Any
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
+from sync.web.openapi import subscribing
 from sync.web.openapi.operations import (
     ANYBODY,
     FIELDS,
@@ -111,6 +112,7 @@ PATHS: dict[str, dict[str, Schema]] = {
             parameters=(query("meeting", UUID), query("event", {**TEXT, "maxLength": 1100})),
         )
     },
+    **subscribing.PATHS,
     "/connect/google": {
         "get": operation(
             "To Google's consent page.",
@@ -177,7 +179,7 @@ def document() -> dict[str, Any]:
         },
         "paths": PATHS,
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": {**SCHEMAS, **subscribing.SCHEMAS},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "Service key, or cron secret."},
                 "apikey": {"type": "apiKey", "in": "header", "name": "apikey", "description": "The same."},

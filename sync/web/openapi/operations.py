@@ -16,8 +16,9 @@ PROBLEMS = {
     400: "The request is malformed; `code` and `detail` name the field and the mend.",
     401: "No good credential. Never says what was wrong with it.",
     403: "A user asks for somebody else, or the service for what only a user can do.",
-    404: "There is no such user, calendar or meeting for this caller.",
+    404: "There is no such user, calendar, meeting or subscription for this caller.",
     409: "The user has no working connection to Google, or another call of theirs that takes long is running.",
+    410: "What a cursor points to is kept no more.",
     413: "The body is longer than 64 KiB.",
     422: "Google or the calendar list does not accept a value.",
     429: "Too many requests of this address without a good credential, or of this user. See Retry-After.",
@@ -75,6 +76,10 @@ def body_of(*required: str, optional: tuple[str, ...] = ()) -> Schema:
 
 def query(name: str, schema: Schema, *, required: bool = False) -> Schema:
     return {"name": name, "in": "query", "required": required, "schema": schema}
+
+
+def path(name: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
 def header(name: str, schema: Schema = TEXT, *, required: bool = True) -> Schema:

@@ -39,8 +39,8 @@ def test_after_a_rotation_the_old_key_can_go(world: World) -> None:
     again = subprocess.run(command, cwd=ROOT, env=both, capture_output=True, text=True, check=False)
 
     assert first.returncode == 0, first.stderr
-    assert first.stdout.splitlines()[-1] == "users sealed anew: 3, already current: 0, unreadable: 0"
-    assert again.stdout.splitlines()[-1] == "users sealed anew: 0, already current: 3, unreadable: 0"
+    assert first.stdout.splitlines()[-1] == "sealed anew: 3, already current: 0, unreadable: 0"
+    assert again.stdout.splitlines()[-1] == "sealed anew: 0, already current: 3, unreadable: 0"
     only_new = build_services(load({**world.environment, "TOKEN_ENCRYPTION_KEYS": key}))
     for user_id, tokens in only_new.store.connections.read_tokens("00000000-0000-0000-0000-000000000000", 10):
         assert only_new.tokens.of(user_id, tokens).token()

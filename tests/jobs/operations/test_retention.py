@@ -30,18 +30,20 @@ def test_all_that_is_old_goes_in_steps(world: World, alice: Person) -> None:
     recent = len(world.logs(alice)) - old_logs(world)
     world.reset_counters()
 
-    assert drop_old(world.services, budget_seconds=30) == Dropped(logs=ROWS_PER_STEP * 2 + 1, channels=0, items=0)
+    assert drop_old(world.services, budget_seconds=30) == Dropped(
+        logs=ROWS_PER_STEP * 2 + 1, channels=0, items=0, events=0
+    )
 
     assert world.rpcs()["drop_old_logs"] == 3
     assert len(world.logs(alice)) == recent
-    assert drop_old(world.services, budget_seconds=30) == Dropped(0, 0, 0)
+    assert drop_old(world.services, budget_seconds=30) == Dropped(0, 0, 0, 0)
 
 
 def test_a_used_up_budget_and_a_stop_leave_the_rest_for_later(world: World, alice: Person) -> None:
     before = len(world.logs(alice))
 
-    assert drop_old(world.services, budget_seconds=0) == Dropped(0, 0, 0)
-    assert drop_old(world.services, budget_seconds=30, should_stop=lambda: True) == Dropped(0, 0, 0)
+    assert drop_old(world.services, budget_seconds=0) == Dropped(0, 0, 0, 0)
+    assert drop_old(world.services, budget_seconds=30, should_stop=lambda: True) == Dropped(0, 0, 0, 0)
 
     assert len(world.logs(alice)) == before
 
