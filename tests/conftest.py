@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from scripts.stack.bots import KINDS, FakeServer
 from scripts.stack.environment import google_addresses
 from scripts.stack.google.control import GoogleControl
 from scripts.stack.google.server import EmulatorServer
 from scripts.stack.supabase import LocalSupabase
+from sync.logs import configure_logs
 from tests.world import World
 
 
@@ -72,3 +74,12 @@ def world(supabase: LocalSupabase, google: GoogleControl) -> Iterator[World]:
     yield world
     google.configure(push="drop")
     world.close()
+
+
+@pytest.fixture
+def warnings_are_logged() -> Iterator[None]:
+    """Whatever level an earlier test's process set. Asked for before the world, whose loggers keep their level."""
+    before = structlog.get_config()
+    configure_logs("warning")
+    yield
+    structlog.configure(**before)

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-import structlog
 from structlog.testing import capture_logs
 
 from sync.jobs.services import build_services
-from sync.logs import configure_logs
 from sync.settings import load
 from tests.world import World
 
-
-@pytest.fixture(autouse=True)
-def _warnings_are_logged() -> Iterator[None]:
-    before = structlog.get_config()
-    configure_logs("warning")
-    yield
-    structlog.configure(**before)
+pytestmark = pytest.mark.usefixtures("warnings_are_logged")
 
 
 def test_a_legacy_service_key_is_warned_of_once_and_never_shown(world: World) -> None:

@@ -135,6 +135,7 @@ def test_a_change_of_a_series_moves_what_enters_next(quiet: Quiet, seen_by: str)
     assert quiet.world.calendar(quiet.alice)["next_entry_at"] is None
 
 
+@pytest.mark.usefixtures("warnings_are_logged")
 def test_a_series_that_a_limit_cuts_is_shown_until_it_is_rarer(quiet: Quiet) -> None:
     # Without a link it has no rows, which would take their time.
     often = {"id": "often", "status": "confirmed", **timed("Often", "2028-02-11T17:00", location="nowhere")}
