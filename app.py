@@ -20,7 +20,7 @@ from sync.web.doors.guard import Guard
 from sync.web.doors.long_work import LongWork
 from sync.web.doors.problems import register_problems
 from sync.web.doors.returns import Returns
-from sync.web.functions import events, explain, polling, subscriptions, watches, webhook
+from sync.web.functions import bot_status, events, explain, polling, subscriptions, watches, webhook
 from sync.web.openapi import document as openapi
 
 # Every body this service reads is a few hundred bytes; Google's notifications have none.
@@ -58,6 +58,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
         explain,
         events,
         subscriptions,
+        bot_status,
         health,
         openapi,
     ):

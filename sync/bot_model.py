@@ -31,6 +31,14 @@ class JoinRule(StrEnum):
     NONE = "none"
 
 
+class Sharing(StrEnum):
+    """Which meetings in one room at one time have one bot (`BOT_SHARING`): those of a tenant, of a user, or none."""
+
+    ROOM = "room"
+    USER = "user"
+    NONE = "none"
+
+
 # What a bot's metadata calls its key; messages about it carry it back.
 KEY_FIELD = "bot_key"
 

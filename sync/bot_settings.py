@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from sync import env_checks
-from sync.bot_model import BotProviderName, JoinRule
+from sync.bot_model import BotProviderName, JoinRule, Sharing
 from sync.setting_keys import environment_key
 
 # Where Recall.ai has its own endpoints; an account lives in one of them.
@@ -30,6 +30,10 @@ def _provider(value: str) -> BotProviderName:
 
 def _join_rule(value: str) -> JoinRule:
     return JoinRule(env_checks.choice(*JoinRule)(value))
+
+
+def _sharing(value: str) -> Sharing:
+    return Sharing(env_checks.choice(*Sharing)(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,18 @@ class BotSettings:
         env_checks.number(0, 3600, int),
         "bots join this long before the meeting starts",
         default="120",
+    )
+    bot_sharing: Sharing = _bots(
+        "BOT_SHARING",
+        _sharing,
+        "which meetings in one room at one time have one bot: those of a tenant (room), of a user (user), or none",
+        default="room",
+    )
+    bot_access_grace_hours: float = _bots(
+        "BOT_ACCESS_GRACE_HOURS",
+        env_checks.number(0, 8760, float),
+        "scheduled bots stay for so long when a calendar cannot be read any more; then its user's preference decides",
+        default="72",
     )
     attendee_api_url: str = _attendee(
         "ATTENDEE_API_URL",

@@ -68,6 +68,7 @@ def world(supabase: LocalSupabase, google: GoogleControl) -> Iterator[World]:
     world = World(supabase, google, environment)
     world.db.execute("delete from auth.users; delete from calendar_notifications; delete from service_jobs")
     world.db.execute("truncate settings_generations, service_processes")
+    world.db.execute("truncate bot_wishes, bot_requests, bot_providers, bot_messages")
     world.db.execute("truncate change_events, event_subscriptions, event_deliveries, event_marks")
     supabase.clear_faults()
     supabase.reset_counters()

@@ -956,6 +956,11 @@ begin
   delete from public.user_notifications where user_id = p_user_id;
   get diagnostics v_count = row_count;
   v_counts := v_counts || jsonb_build_object('user_notifications', v_count);
+  -- Bots of theirs are removed at their provider by what their wishes leave behind.
+  delete from public.bot_preferences where user_id = p_user_id;
+  get diagnostics v_count = row_count;
+  v_counts := v_counts || jsonb_build_object('bot_preferences', v_count);
+  delete from public.bot_tenants where user_id = p_user_id;
   delete from public.meetings where user_id = p_user_id;
   get diagnostics v_count = row_count;
   v_counts := v_counts || jsonb_build_object('meetings', v_count);
@@ -1007,6 +1012,9 @@ begin
     union all
     select n.id::text, to_jsonb(n)
     from public.user_notifications n where p_table = 'user_notifications' and n.user_id = p_user_id
+    union all
+    select b.user_id::text, to_jsonb(b)
+    from public.bot_preferences b where p_table = 'bot_preferences' and b.user_id = p_user_id
     union all
     select f.nonce_hash, to_jsonb(f) - 'nonce_hash' - 'verifier' - 'taken_by' - 'handle_hash' - 'code' - 'completed_by'
     from public.oauth_flows f where p_table = 'oauth_flows' and f.user_id = p_user_id

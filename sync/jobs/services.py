@@ -13,11 +13,14 @@ from dataclasses import dataclass
 
 import structlog
 
+from sync.clients.bots.provider import BotProvider
+from sync.clients.bots.providers import open_provider
 from sync.clients.events.sender import Sender
 from sync.clients.google.calendar import GoogleCalendar
 from sync.clients.google.consent import GoogleConsent
 from sync.clients.google.oauth import GoogleOAuth
 from sync.clients.mail import Mailer
+from sync.clients.public_hosts import PublicHosts
 from sync.clients.store import Store
 from sync.clients.vault import Vault
 from sync.core.events.endpoints import is_loopback, is_public
@@ -40,6 +43,8 @@ class Services:
     vault: Vault
     mailer: Mailer | None
     sender: Sender
+    bot_provider: BotProvider | None
+    hosts: PublicHosts
     clock: Callable[[], dt.datetime]
     jitter: Callable[[], float]
     worker_name: str
@@ -82,6 +87,8 @@ def build_services(settings: Settings, clock: Callable[[], dt.datetime] = utc_no
         consent=consent,
         tokens=AccessTokens(oauth, vault, store, clock),
         vault=vault,
+        bot_provider=open_provider(settings),
+        hosts=PublicHosts(is_public),
         mailer=Mailer(settings.smtp_server) if settings.smtp_server else None,
         sender=Sender(is_allowed=_may_be_told(settings)),
         clock=clock,

@@ -10,6 +10,8 @@ from sync.clients.store.accounts.connections import ConnectionCalls
 from sync.clients.store.accounts.flows import FlowCalls
 from sync.clients.store.accounts.leaving import AccountCalls, Connection, Leaving, OwnCalendar
 from sync.clients.store.accounts.mails import MailCalls
+from sync.clients.store.bots.requests import BotRequestCalls
+from sync.clients.store.bots.wishes import WishCalls
 from sync.clients.store.events.deliveries import DeliveryCalls
 from sync.clients.store.events.feed import FeedCalls
 from sync.clients.store.events.subscriptions import SubscriptionCalls
@@ -62,6 +64,8 @@ class Store:
         self.feed = FeedCalls(rpc)
         self.subscriptions = SubscriptionCalls(rpc)
         self.deliveries = DeliveryCalls(rpc)
+        self.wishes = WishCalls(rpc)
+        self.bots = BotRequestCalls(rpc)
 
     def is_reachable(self) -> bool:
         """One cheap call, not repeated: for the readiness probe."""

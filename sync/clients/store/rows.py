@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from sync.model import Claim, RollClaim, SealedTokens, SyncPart, WatchClaim
 
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 State = TypeVar("State", bound=StrEnum)
 
 

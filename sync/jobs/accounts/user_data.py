@@ -32,6 +32,7 @@ TABLES = (
     "meetings",
     "calendar_sync_logs",
     "user_notifications",
+    "bot_preferences",
     "oauth_flows",
     "change_events",
 )

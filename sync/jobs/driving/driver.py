@@ -91,6 +91,11 @@ class Driver:
         """Stops a channel that spoke though it should be dead."""
         self.run_later(f"stop:{channel_id}", lambda: _none(stop_channels(self._services, [channel_id])), 0.0)
 
+    def after_commit(self) -> None:
+        """Something was committed that others follow: bots, events."""
+        if self._timekeeper:
+            self._timekeeper.after_commit()
+
     def run_later(self, key: str, task: Task, delay_seconds: float) -> bool:
         """Runs something else after a delay, once per key; one that fails is logged and forgotten."""
         return self._tasks.submit(key, lambda: self._guarded(task), delay_seconds)
@@ -226,8 +231,8 @@ class Driver:
         try:
             outcome = sync_claim(self._services, claim, should_stop=lambda: self._stopping, on_long=lengthen)
             self.follow_up(outcome)
-            if self._timekeeper and outcome.created + outcome.updated + outcome.deleted:
-                self._timekeeper.after_commit()
+            if outcome.created + outcome.updated + outcome.deleted:
+                self.after_commit()
         except Exception as bug:
             self._services.log.exception("driver_bug", error=type(bug).__name__)
         finally:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from sync.jobs.accounts.disconnect import finish_disconnects
 from sync.jobs.accounts.mail_users import mail_users
+from sync.jobs.bots.follow_bots import follow_bots
+from sync.jobs.bots.reconcile_bots import reconcile_bots
 from sync.jobs.operations.retention import drop_old
 from sync.jobs.services import Services
 from sync.jobs.syncing.audit_drift import audit_drift
@@ -25,6 +27,10 @@ ROLL_SECONDS = 600
 AUDIT_SECONDS = 600
 # What is kept for months is nobody's hurry to drop; hourly, there is never much of it.
 DROP_SECONDS = 3600
+# What a commit of this process asks for is followed at once; this is for those of others.
+BOTS_SECONDS = 5
+# Messages tell how bots fare; a listing only repairs what they did not.
+RECONCILE_SECONDS = 300
 # Often enough to be seen as alive, whatever else runs; asks only when the last word is older than its time.
 DECLARE_SECONDS = 5
 # Said this often by a process that lives that long at least.
@@ -60,6 +66,15 @@ def duties(services: Services, should_stop: Callable[[], bool], *, at_start: boo
             at_start,
         ),
         Duty("hide_private", RENEW_SECONDS, lambda: hide_private(services, should_stop), at_start),
+        Duty(
+            "follow_bots",
+            BOTS_SECONDS,
+            lambda: follow_bots(services, should_stop),
+            at_start=True,
+            is_everybodys=True,
+            follows_commits=True,
+        ),
+        Duty("reconcile_bots", RECONCILE_SECONDS, lambda: reconcile_bots(services, should_stop)),
         Duty("mail_users", RENEW_SECONDS, lambda: mail_users(services, should_stop)),
         Duty("finish_disconnects", RENEW_SECONDS, lambda: finish_disconnects(services)),
         Duty(

@@ -24,6 +24,7 @@ class Dropped:
     channels: int
     items: int
     events: int
+    bots: int = 0
 
 
 def drop_old(services: Services, *, budget_seconds: float, should_stop: Callable[[], bool] = lambda: False) -> Dropped:
@@ -47,8 +48,9 @@ def drop_old(services: Services, *, budget_seconds: float, should_stop: Callable
         channels=steps(lambda: store.drop_channels(keep_days, ROWS_PER_STEP)),
         items=steps(lambda: store.drop_left_items(ROWS_PER_STEP)),
         events=_drop_events(services, is_over),
+        bots=steps(lambda: services.store.bots.drop_old(keep_days, ROWS_PER_STEP)),
     )
-    if dropped != Dropped(0, 0, 0, 0):
+    if any(asdict(dropped).values()):
         services.log.info("old_rows_dropped", **asdict(dropped))
     return dropped
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sync.core.bots.explain import explain_bot
 from sync.core.meetings.explain import Step, explain_missing, explain_row, what_was_cut
 from sync.core.meetings.parts import horizon_at
 from sync.core.meetings.translate import event_from_google
@@ -49,6 +50,7 @@ def _explain(services: Services, event_id: str | None, facts: Mapping[str, Any])
     if meeting is not None:
         steps = explain_row(meeting, _with_instants(facts["log"]), _item_of(event_id, members))
         steps += what_was_cut(members, _horizon(services), zone)
+        steps += explain_bot(services.store.bots.explain(meeting["id"]))
     else:
         steps = explain_missing(event_id or "", members, _horizon(services), zone)
     user_id = calendar["user_id"] if calendar else facts["meeting"]["user_id"]

@@ -25,8 +25,9 @@ from sync.web.doors.returns import Returns
 
 # The platform's probes: throttling them would take the service out of the platform's hands.
 PROBES = frozenset({"health.alive", "health.ready"})
-# Proves itself in its route, by its channel's token; what is refused there is judged like every refusal.
-WEBHOOK = "webhook.receive"
+# Prove themselves in their routes, by a channel's token or a signature; what is refused there is judged like every
+# refusal.
+WEBHOOKS = frozenset({"webhook.receive", "bot_status.receive"})
 
 # For every answer; a page that needs more sets its own.
 HEADERS = {
@@ -100,7 +101,7 @@ class Guard:
         if "X-Forwarded-For" in request.headers and not self._proxies and not self._has_warned:
             self._has_warned = True
             _log.warning("proxy_not_trusted", mend="behind a proxy, set TRUSTED_PROXIES to the number of proxies")
-        if _is_free() or request.endpoint == WEBHOOK:
+        if _is_free() or request.endpoint in WEBHOOKS:
             return
         seconds = self._limits.closed_for(customer(request.remote_addr))
         if seconds is not None and not self._proves(request.headers) and not self._is_return():

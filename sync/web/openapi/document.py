@@ -10,6 +10,7 @@ from typing import Any
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
+from sync.bot_model import BotProviderName
 from sync.web.openapi import subscribing
 from sync.web.openapi.operations import (
     ANYBODY,
@@ -24,6 +25,7 @@ from sync.web.openapi.operations import (
     header,
     ok,
     operation,
+    path,
     query,
 )
 from sync.web.openapi.schemas import SCHEMAS, TEXT, UUID, Schema, one_of
@@ -59,6 +61,16 @@ PATHS: dict[str, dict[str, Schema]] = {
                 header("X-Goog-Resource-State", one_of("sync", "exists", "not_exists")),
                 header("X-Goog-Message-Number", required=False),
             ),
+        )
+    },
+    "/functions/v1/bot-status/{provider}": {
+        "post": operation(
+            "What a provider of bots tells of one. Its signature is the credential, in headers of its own.",
+            ANYBODY,
+            {"204": {"description": "Taken, or about nothing of ours."}},
+            (*REFUSED, 404, 413),
+            body={"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
+            parameters=(path("provider", one_of(*BotProviderName)),),
         )
     },
     "/functions/v1/calendar-polling-service": {

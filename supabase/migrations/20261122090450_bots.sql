@@ -1,0 +1,1082 @@
+-- Bots: which meetings want one, and what a provider has been asked for.
+--
+-- Desired state, reconciled: every row says what is wanted and what the provider was last told, and is worked on until both
+-- are one. Nothing is sent from a transaction, and no message is the only carrier of a wish.
+--
+--   meetings      -> bot_wishes     a trigger marks what changed, in the transaction that changed it
+--   bot_wishes    -> bot_requests   the service decides (core/bots/wish), and meetings that share a room share a request
+--   bot_requests  -> the provider   the service creates, changes and removes; leased, fenced, retried
+--   the provider  -> bot_requests   its messages, and a slow listing that repairs what was lost
+--   bot_requests  -> meetings       shown on the rows that users read; whoever holds a row is not waited for
+
+-- Preferences --------------------------------------------------------------------------------------------------------
+
+create table if not exists public.bot_preferences (
+  user_id uuid primary key references auth.users (id) on delete cascade,
+  join_rule text,
+  calendar_rules jsonb not null default '{}',
+  skip_all_day boolean not null default true,
+  skip_private boolean not null default false,
+  skip_alone boolean not null default false,
+  attendance text not null default 'any',
+  bot_name text,
+  chat_message text,
+  when_access_lost text not null default 'remove',
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint bot_preferences_join_rule check (join_rule in ('all', 'accepted', 'organised', 'none')),
+  constraint bot_preferences_calendar_rules check (
+    jsonb_typeof(calendar_rules) = 'object' and not jsonb_path_exists(calendar_rules,
+      'strict $.* ? (@.type() != "string" || !(@ == "all" || @ == "accepted" || @ == "organised" || @ == "none"))')),
+  constraint bot_preferences_attendance check (attendance in ('any', 'external', 'internal')),
+  constraint bot_preferences_bot_name check (length(bot_name) between 1 and 100),
+  constraint bot_preferences_chat_message check (length(chat_message) between 1 and 4000),
+  constraint bot_preferences_when_access_lost check (when_access_lost in ('keep', 'remove'))
+);
+comment on table public.bot_preferences is
+  'Which of a user''s meetings a bot is to join, and how. Theirs to read and write; without a row the service''s rule holds.';
+comment on column public.bot_preferences.user_id is 'Whose they are.';
+comment on column public.bot_preferences.join_rule is
+  'all, accepted (by the user), organised (by the user) or none; null: the service''s rule.';
+comment on column public.bot_preferences.calendar_rules is
+  'Join rules of single calendars, by the id of their row: {"<calendar id>": "none"}.';
+comment on column public.bot_preferences.skip_all_day is 'No bot in what has dates instead of times.';
+comment on column public.bot_preferences.skip_private is 'No bot in what is private at Google.';
+comment on column public.bot_preferences.skip_alone is 'No bot where nobody else is invited.';
+comment on column public.bot_preferences.attendance is
+  'external: only with somebody from outside; internal: only among colleagues; any. What is not known is no reason.';
+comment on column public.bot_preferences.bot_name is 'What the bot is called; null: the service''s name.';
+comment on column public.bot_preferences.chat_message is 'What it writes when it has joined; null: nothing.';
+comment on column public.bot_preferences.when_access_lost is
+  'After the grace period of a lost access: keep bots that are scheduled, or remove them.';
+comment on column public.bot_preferences.created_at is 'When they were first said.';
+comment on column public.bot_preferences.updated_at is 'When they last changed.';
+
+-- Whose meetings count as one household's: only the service says so, for it shares bots between people.
+create table if not exists public.bot_tenants (
+  user_id uuid primary key references auth.users (id) on delete cascade,
+  tenant text not null
+);
+comment on table public.bot_tenants is
+  'Users who share bots: one bot in a room for all users of a tenant. Without a row a user is alone. For the service alone.';
+comment on column public.bot_tenants.user_id is 'The user.';
+comment on column public.bot_tenants.tenant is 'Their tenant, in your words.';
+
+-- The provider in use, as the processes declare it; its buckets, and its pause.
+create table if not exists public.bot_providers (
+  provider text primary key,
+  is_chosen boolean not null default false,
+  declared_at timestamptz not null default now(),
+  chosen_at timestamptz,
+  marked_at timestamptz,
+  create_tokens double precision not null default 0,
+  change_tokens double precision not null default 0,
+  filled_at timestamptz not null default '-infinity',
+  not_before timestamptz,
+  last_error_code text,
+  last_error_at timestamptz,
+  listed_at timestamptz,
+  constraint bot_providers_provider check (provider in ('attendee', 'recall', 'webhook'))
+);
+comment on table public.bot_providers is 'Providers of bots: which one is in use, and what may be asked of it now. For the service alone.';
+comment on column public.bot_providers.provider is 'attendee, recall or webhook.';
+comment on column public.bot_providers.is_chosen is 'Whether new bots are made there.';
+comment on column public.bot_providers.declared_at is 'When a process last said so.';
+comment on column public.bot_providers.chosen_at is 'Since when it has been in use.';
+comment on column public.bot_providers.marked_at is 'When all meetings ahead that were there before had been marked.';
+comment on column public.bot_providers.create_tokens is 'Bots that may be created now.';
+comment on column public.bot_providers.change_tokens is 'Other calls that may be made now.';
+comment on column public.bot_providers.filled_at is 'When the tokens were last counted.';
+comment on column public.bot_providers.not_before is 'It asked to be left alone until then.';
+comment on column public.bot_providers.last_error_code is 'What it last failed with.';
+comment on column public.bot_providers.last_error_at is 'When.';
+comment on column public.bot_providers.listed_at is 'When all its bots were last compared with ours.';
+
+-- What is asked of a provider: one row per bot. The row is the queue.
+create table if not exists public.bot_requests (
+  id uuid primary key default gen_random_uuid(),
+  provider text not null,
+  -- No foreign key: a bot outlives its user until it is removed.
+  user_id uuid not null,
+  scope text not null,
+  room_key text not null,
+  meeting_start timestamptz not null,
+  meeting_end timestamptz not null,
+  wanted boolean not null,
+  meeting_url text not null,
+  join_at timestamptz not null,
+  bot_name text not null,
+  chat_message text,
+  revision bigint not null default 1,
+  told_revision bigint not null default 0,
+  generation integer not null default 1,
+  attempt_series integer not null default 1,
+  bot_id text,
+  bot_key text,
+  provider_state text,
+  state_at timestamptz,
+  status text not null default 'pending',
+  maybe_created boolean not null default false,
+  in_doubt boolean not null default false,
+  is_left_behind boolean not null default false,
+  is_shown boolean not null default true,
+  due_at timestamptz,
+  lease_expires_at timestamptz,
+  fence bigint not null default 0,
+  attempts integer not null default 0,
+  last_error_code text,
+  dead_at timestamptz,
+  seen_at timestamptz,
+  told_at timestamptz,
+  told_join_at timestamptz,
+  told_url text,
+  is_unheard boolean not null default false,
+  calls integer not null default 0,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint bot_requests_status check (status in (
+    'pending', 'bot_scheduled', 'bot_joined', 'transcribing', 'completed', 'failed', 'cancelled'))
+);
+comment on table public.bot_requests is
+  'What is wanted of a provider, one row per bot, and what it was told. For the service alone.';
+comment on column public.bot_requests.id is 'The request''s id; with its generation it is the bot''s key.';
+comment on column public.bot_requests.provider is 'Whom it is asked of.';
+comment on column public.bot_requests.user_id is 'Whose meeting it was first wanted for.';
+comment on column public.bot_requests.scope is 'Within which it is shared: tenant:…, user:… or meeting:….';
+comment on column public.bot_requests.room_key is 'The room it joins.';
+comment on column public.bot_requests.meeting_start is 'When the meeting begins.';
+comment on column public.bot_requests.meeting_end is 'When it ends.';
+comment on column public.bot_requests.wanted is 'Whether any meeting still wants it.';
+comment on column public.bot_requests.meeting_url is 'The link it joins by.';
+comment on column public.bot_requests.join_at is 'When it is to join.';
+comment on column public.bot_requests.bot_name is 'What it is called.';
+comment on column public.bot_requests.chat_message is 'What it writes when it has joined.';
+comment on column public.bot_requests.revision is 'Grows with every change of what is wanted.';
+comment on column public.bot_requests.told_revision is 'The revision that the provider has; 0: none.';
+comment on column public.bot_requests.generation is 'Grows when a bot is made anew: another bot has another key.';
+comment on column public.bot_requests.attempt_series is 'Grows when a provider wants an attempt under another key.';
+comment on column public.bot_requests.bot_id is 'The provider''s id of the bot.';
+comment on column public.bot_requests.bot_key is 'The key of a bot that was left behind, which another request made.';
+comment on column public.bot_requests.provider_state is 'Its state in the provider''s own word.';
+comment on column public.bot_requests.state_at is 'Since when, by the provider''s clock.';
+comment on column public.bot_requests.status is 'How far it is, in ours; never backwards.';
+comment on column public.bot_requests.maybe_created is 'An answer was lost: it is looked up before it is created again.';
+comment on column public.bot_requests.in_doubt is 'A listing did not show it: it is looked up.';
+comment on column public.bot_requests.is_left_behind is 'Another bot took its place; it is only to be removed.';
+comment on column public.bot_requests.is_shown is 'Whether the meetings it answers show what became of it.';
+comment on column public.bot_requests.due_at is 'When it next needs work; null: it needs none.';
+comment on column public.bot_requests.lease_expires_at is 'Until when a process works on it.';
+comment on column public.bot_requests.fence is 'Grows with every claim.';
+comment on column public.bot_requests.attempts is 'Claims since it last succeeded.';
+comment on column public.bot_requests.last_error_code is 'What it last failed with; null once it succeeded.';
+comment on column public.bot_requests.dead_at is 'Since when it is given up: the provider refuses it for good.';
+comment on column public.bot_requests.seen_at is 'When the provider last told of its bot.';
+comment on column public.bot_requests.told_at is 'When the provider was last told what is wanted.';
+comment on column public.bot_requests.told_join_at is 'The time it was told to join at.';
+comment on column public.bot_requests.told_url is 'The link it was told to join by.';
+comment on column public.bot_requests.is_unheard is 'A claim was made whose end is not heard of.';
+comment on column public.bot_requests.calls is 'Calls made for it.';
+comment on column public.bot_requests.created_at is 'When it was first wanted.';
+comment on column public.bot_requests.updated_at is 'When the row last changed.';
+
+create index if not exists bot_requests_due on public.bot_requests (provider, join_at) where due_at is not null;
+create index if not exists bot_requests_unshown on public.bot_requests (id) where not is_shown;
+create index if not exists bot_requests_slot on public.bot_requests (scope, room_key, meeting_start) where wanted;
+create index if not exists bot_requests_bot on public.bot_requests (provider, bot_id);
+create index if not exists bot_requests_over on public.bot_requests (meeting_end);
+
+-- What each meeting wishes. The row is the queue of what is to be decided.
+create table if not exists public.bot_wishes (
+  meeting_id uuid primary key references public.meetings (id) on delete cascade,
+  user_id uuid not null,
+  request_id uuid references public.bot_requests (id) on delete set null,
+  wanted boolean not null default false,
+  reason text,
+  content jsonb,
+  revision bigint not null default 1,
+  due_at timestamptz,
+  decided_at timestamptz,
+  is_shown boolean not null default true
+);
+comment on table public.bot_wishes is 'Whether each meeting wants a bot, why, and the request that answers it. For the service alone.';
+comment on column public.bot_wishes.meeting_id is 'The meeting.';
+comment on column public.bot_wishes.user_id is 'Whose meeting it is.';
+comment on column public.bot_wishes.request_id is 'The request that stands for it, shared with others of the same room.';
+comment on column public.bot_wishes.wanted is 'Whether a bot is wanted.';
+comment on column public.bot_wishes.reason is 'Why, or why not.';
+comment on column public.bot_wishes.content is 'What it wishes of the bot: meeting_url, join_at, meeting_end, bot_name, chat_message.';
+comment on column public.bot_wishes.revision is 'Grows whenever something it depends on changes.';
+comment on column public.bot_wishes.due_at is 'When it is to be decided; null: it is.';
+comment on column public.bot_wishes.decided_at is 'When it last was.';
+comment on column public.bot_wishes.is_shown is 'Whether the meeting''s row shows what came of it.';
+
+create index if not exists bot_wishes_due on public.bot_wishes (due_at) where due_at is not null;
+create index if not exists bot_wishes_unshown on public.bot_wishes (meeting_id) where not is_shown;
+create index if not exists bot_wishes_request on public.bot_wishes (request_id) where request_id is not null;
+create index if not exists bot_wishes_user on public.bot_wishes (user_id);
+
+-- Messages that were taken, so that a repeated one is known. Attendee's carry no time that is signed.
+create table if not exists public.bot_messages (
+  provider text not null,
+  message_id text not null,
+  received_at timestamptz not null default now(),
+  primary key (provider, message_id)
+);
+comment on table public.bot_messages is 'Messages of providers that were taken: a repeated one does nothing. For the service alone.';
+comment on column public.bot_messages.provider is 'Whose.';
+comment on column public.bot_messages.message_id is 'Its id there.';
+comment on column public.bot_messages.received_at is 'When it came.';
+create index if not exists bot_messages_old on public.bot_messages (received_at);
+
+-- What users see of it, on their meetings.
+alter table public.meetings
+  add column if not exists bot_override text,
+  add column if not exists bot_reason text,
+  add column if not exists bot_provider text,
+  add column if not exists bot_id text;
+comment on column public.meetings.bot_override is
+  'Its user''s own word: on, off, or null for their preferences. Theirs to write.';
+comment on column public.meetings.bot_reason is 'Why a bot joins it, or why none does.';
+comment on column public.meetings.bot_provider is 'Whose bot.';
+comment on column public.meetings.bot_id is 'The bot''s id there.';
+
+do $$
+begin
+  alter table public.meetings
+    add constraint meetings_bot_override check (bot_override in ('on', 'off'));
+exception when duplicate_object then null;
+end
+$$;
+
+do $$
+declare
+  relation text;
+begin
+  foreach relation in array array[
+    'bot_preferences', 'bot_tenants', 'bot_providers', 'bot_requests', 'bot_wishes', 'bot_messages']
+  loop
+    execute format('alter table public.%I enable row level security', relation);
+    execute format('revoke all on table public.%I from public, anon, authenticated, service_role', relation);
+    execute format('grant select, insert, update, delete on table public.%I to service_role', relation);
+  end loop;
+end
+$$;
+
+-- Each line stands in USERS_READ and USERS_WRITE of tests/sql/test_access.py too.
+grant select (bot_override, bot_reason, bot_provider, bot_id), update (bot_override) on table public.meetings to authenticated;
+grant select on table public.bot_preferences to authenticated;
+grant delete on table public.bot_preferences to authenticated;
+grant insert (
+  user_id, join_rule, calendar_rules, skip_all_day, skip_private, skip_alone, attendance, bot_name, chat_message,
+  when_access_lost
+), update (
+  user_id, join_rule, calendar_rules, skip_all_day, skip_private, skip_alone, attendance, bot_name, chat_message,
+  when_access_lost
+) on table public.bot_preferences to authenticated;
+
+drop policy if exists users_override_their_bots on public.meetings;
+drop policy if exists users_have_bot_preferences on public.bot_preferences;
+create policy users_override_their_bots on public.meetings
+  for update to authenticated using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
+create policy users_have_bot_preferences on public.bot_preferences
+  for all to authenticated using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
+comment on policy users_override_their_bots on public.meetings is
+  'Users say of their own meetings whether a bot joins: bot_override is all they may write.';
+comment on policy users_have_bot_preferences on public.bot_preferences is 'Users read and write their own preferences.';
+
+-- What makes a wish worth deciding -----------------------------------------------------------------------------------
+
+-- Security definer, all of these: a user's own write marks rows that only the service may touch, and nothing else.
+
+create or replace function calendar_internal.mark_new_meetings() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  if exists (select 1 from public.bot_providers p where p.is_chosen) then
+    insert into public.bot_wishes as w (meeting_id, user_id, due_at)
+    select n.id, n.user_id, clock_timestamp() from new_rows n
+    where n.status is distinct from 'cancelled' and coalesce(n.end_time, n.start_time) > clock_timestamp()
+    order by n.id
+    on conflict (meeting_id) do nothing;
+  end if;
+  return null;
+end
+$$;
+comment on function calendar_internal.mark_new_meetings is 'Has it decided whether new meetings want a bot.';
+
+create or replace function calendar_internal.mark_changed_meetings() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  if exists (select 1 from public.bot_providers p where p.is_chosen) then
+    insert into public.bot_wishes as w (meeting_id, user_id, due_at)
+    select n.id, n.user_id, clock_timestamp()
+    from new_rows n join old_rows o on o.id = n.id
+    where (n.start_time, n.end_time, n.meeting_url, n.room_key, n.status, n.event_status, n.is_all_day, n.is_private,
+        n.is_organiser, n.other_attendees, n.has_outsiders, n.bot_override, n.calendar_id)
+      is distinct from
+        (o.start_time, o.end_time, o.meeting_url, o.room_key, o.status, o.event_status, o.is_all_day, o.is_private,
+        o.is_organiser, o.other_attendees, o.has_outsiders, o.bot_override, o.calendar_id)
+      and (exists (select 1 from public.bot_wishes k where k.meeting_id = n.id)
+        or (n.status is distinct from 'cancelled' and coalesce(n.end_time, n.start_time) > clock_timestamp()))
+    -- Wishes are locked in one order, whoever locks them.
+    order by n.id
+    on conflict (meeting_id) do update set due_at = excluded.due_at, revision = w.revision + 1;
+  end if;
+  return null;
+end
+$$;
+comment on function calendar_internal.mark_changed_meetings is
+  'Has it decided anew whether meetings want a bot, where something that decides it has changed.';
+
+-- A user's preferences, or what their calendars can be read of, concern all their meetings ahead.
+create or replace function calendar_internal.mark_users_meetings() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_user_id uuid := case when tg_op = 'DELETE' then old.user_id else new.user_id end;
+begin
+  update public.bot_wishes w set due_at = clock_timestamp(), revision = w.revision + 1
+  from (
+    select k.meeting_id from public.bot_wishes k join public.meetings m on m.id = k.meeting_id
+    where k.user_id = v_user_id and coalesce(m.end_time, m.start_time) > clock_timestamp()
+    order by k.meeting_id for update of k
+  ) ahead
+  where w.meeting_id = ahead.meeting_id;
+  if tg_table_name = 'bot_preferences' and tg_op = 'UPDATE' then
+    new.updated_at := clock_timestamp();
+  end if;
+  return case when tg_op = 'DELETE' then old else new end;
+end
+$$;
+comment on function calendar_internal.mark_users_meetings is 'Has it decided anew for all meetings ahead of a user.';
+
+-- Nobody wishes it any more: a request without wishes is to be removed.
+create or replace function calendar_internal.mark_forsaken_requests() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  update public.bot_requests r set
+    wanted = false, revision = r.revision + 1, due_at = clock_timestamp(), updated_at = clock_timestamp()
+  where r.id in (select o.request_id from old_rows o where o.request_id is not null) and r.wanted
+    and not exists (select 1 from public.bot_wishes w where w.request_id = r.id and w.wanted);
+  return null;
+end
+$$;
+comment on function calendar_internal.mark_forsaken_requests is 'Has bots removed whose last meeting is gone.';
+
+drop trigger if exists bots_follow_new on public.meetings;
+create trigger bots_follow_new after insert on public.meetings
+  referencing new table as new_rows for each statement execute function calendar_internal.mark_new_meetings();
+comment on trigger bots_follow_new on public.meetings is 'Bots follow what a transaction adds.';
+drop trigger if exists bots_follow_changes on public.meetings;
+create trigger bots_follow_changes after update on public.meetings
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function calendar_internal.mark_changed_meetings();
+comment on trigger bots_follow_changes on public.meetings is 'Bots follow what a transaction changes.';
+drop trigger if exists bots_follow_preferences on public.bot_preferences;
+create trigger bots_follow_preferences before insert or update or delete on public.bot_preferences
+  for each row execute function calendar_internal.mark_users_meetings();
+comment on trigger bots_follow_preferences on public.bot_preferences is 'Bots follow their user''s preferences.';
+drop trigger if exists bots_follow_tenants on public.bot_tenants;
+create trigger bots_follow_tenants before insert or update or delete on public.bot_tenants
+  for each row execute function calendar_internal.mark_users_meetings();
+comment on trigger bots_follow_tenants on public.bot_tenants is 'Bots follow who shares them.';
+drop trigger if exists bots_follow_access on public.calendar_webhooks;
+create trigger bots_follow_access after update of access_lost_at, paused_reason on public.calendar_webhooks
+  for each row when (old.access_lost_at is distinct from new.access_lost_at or old.paused_reason is distinct from new.paused_reason)
+  execute function calendar_internal.mark_users_meetings();
+comment on trigger bots_follow_access on public.calendar_webhooks is 'Bots follow whether a calendar can be read.';
+drop trigger if exists bots_follow_ends on public.bot_wishes;
+create trigger bots_follow_ends after delete on public.bot_wishes
+  referencing old table as old_rows for each statement execute function calendar_internal.mark_forsaken_requests();
+comment on trigger bots_follow_ends on public.bot_wishes is 'Bots follow meetings that are deleted with their user.';
+
+-- Wishes -------------------------------------------------------------------------------------------------------------
+
+-- What a process is configured with: bots are made by p_provider from now on (null: by none). When it is new, meetings ahead
+-- that nobody has decided of are marked, up to p_limit a call; from then on the trigger marks each. Answers how many. Said every
+-- few seconds; a repeated call changes nothing.
+create or replace function public.declare_bots(p_provider text, p_limit integer) returns integer
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_limit integer := least(greatest(p_limit, 0), 5000);
+  v_provider public.bot_providers;
+  v_marked integer;
+begin
+  select * into v_provider from public.bot_providers p where p.provider = p_provider and p.is_chosen;
+  if v_provider.declared_at is null or v_provider.declared_at < v_now - interval '30 seconds' then
+    -- Another one stays until no process has named it for a while: two that differ do not take turns.
+    update public.bot_providers p set is_chosen = false, marked_at = null
+    where p.provider is distinct from p_provider and p.is_chosen and p.declared_at < v_now - interval '90 seconds';
+    if p_provider is not null then
+      insert into public.bot_providers as p (provider, is_chosen, declared_at, chosen_at) values (p_provider, true, v_now, v_now)
+      on conflict (provider) do update set
+        is_chosen = true, declared_at = v_now, chosen_at = case when p.is_chosen then p.chosen_at else v_now end
+      returning * into v_provider;
+    end if;
+  end if;
+  -- Once more after a while: a transaction that began before it was chosen marks nothing.
+  if v_provider.provider is null
+    or (v_provider.marked_at is not null
+      and (v_provider.marked_at > v_provider.chosen_at + interval '5 minutes'
+        or v_now < v_provider.chosen_at + interval '5 minutes'))
+  then
+    return 0;
+  end if;
+  insert into public.bot_wishes (meeting_id, user_id, due_at)
+  select m.id, m.user_id, v_now from public.meetings m
+  where m.end_time > v_now and m.status is distinct from 'cancelled' and m.calendar_id is not null
+    and not exists (select 1 from public.bot_wishes w where w.meeting_id = m.id)
+  order by m.end_time limit v_limit
+  on conflict (meeting_id) do nothing;
+  get diagnostics v_marked = row_count;
+  if v_marked < v_limit then
+    update public.bot_providers p set marked_at = clock_timestamp() where p.provider = p_provider;
+  end if;
+  return v_marked;
+end
+$$;
+create index if not exists meetings_by_end on public.meetings (end_time) where status is distinct from 'cancelled';
+
+-- Leases up to p_limit wishes that are to be decided, the longest due first: what decides each.
+create or replace function public.claim_bot_wishes(p_limit integer, p_lease_seconds integer)
+returns table (
+  meeting_id uuid, revision bigint, user_id uuid, calendar_id uuid, tenant text, request_status text,
+  meeting_url text, room_key text, start_time timestamptz, end_time timestamptz, status text, status_reason text,
+  event_status text, is_all_day boolean, is_private boolean, is_organiser boolean, other_attendees integer,
+  has_outsiders boolean, bot_override text, access_lost_at timestamptz, preferences jsonb
+)
+language plpgsql security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  return query
+  with picked as materialized (
+    select w.meeting_id from public.bot_wishes w
+    where w.due_at <= v_now order by w.due_at
+    limit least(greatest(p_limit, 0), 500)
+    for update skip locked
+  ), claimed as (
+    update public.bot_wishes w set due_at = v_now + make_interval(secs => p_lease_seconds)
+    from picked where w.meeting_id = picked.meeting_id
+    returning w.*
+  )
+  select m.id, w.revision, m.user_id, m.calendar_id, t.tenant, r.status,
+    m.meeting_url, m.room_key, m.start_time, m.end_time, m.status, m.status_reason,
+    m.event_status::text, m.is_all_day, m.is_private, m.is_organiser, m.other_attendees, m.has_outsiders, m.bot_override,
+    case when c.paused_reason = 'needs_reauth' then coalesce(c.access_lost_at, c.paused_at) else c.access_lost_at end,
+    to_jsonb(p)
+  from claimed w
+  join public.meetings m on m.id = w.meeting_id
+  left join public.calendar_webhooks c on c.id = m.calendar_id
+  left join public.bot_preferences p on p.user_id = m.user_id
+  left join public.bot_tenants t on t.user_id = m.user_id
+  left join public.bot_requests r on r.id = w.request_id;
+end
+$$;
+comment on function public.claim_bot_wishes is
+  'Leases wishes that are to be decided, and tells what decides each.';
+
+-- The request that is to answer a wish: the one that stands in its slot, or its own moved there, or a new one.
+create or replace function calendar_internal.request_for(p_wish public.bot_wishes, p_decision jsonb) returns uuid
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_mine public.bot_requests;
+  v_id uuid;
+  v_start timestamptz := (p_decision ->> 'meeting_start')::timestamptz;
+  v_end timestamptz := (p_decision ->> 'meeting_end')::timestamptz;
+begin
+  select r.id into v_id from public.bot_requests r
+  where r.wanted and r.provider = p_decision ->> 'provider' and r.scope = p_decision ->> 'scope'
+    and r.room_key = p_decision ->> 'room_key' and r.meeting_start = v_start
+  order by r.created_at limit 1;
+  if v_id is not null then
+    return v_id;
+  end if;
+  select * into v_mine from public.bot_requests r where r.id = p_wish.request_id;
+  if v_mine.wanted and v_mine.provider = p_decision ->> 'provider' and v_mine.dead_at is null
+    -- One that has been in a meeting has had its time.
+    and (v_mine.status in ('pending', 'bot_scheduled') or v_mine.meeting_start = v_start)
+    and not exists (
+      select 1 from public.bot_wishes w
+      where w.request_id = v_mine.id and w.wanted and w.meeting_id <> p_wish.meeting_id)
+  then
+    update public.bot_requests r set
+      scope = p_decision ->> 'scope', room_key = p_decision ->> 'room_key', meeting_start = v_start
+    where r.id = v_mine.id;
+    return v_mine.id;
+  end if;
+  insert into public.bot_requests (
+    provider, user_id, scope, room_key, meeting_start, meeting_end, wanted, meeting_url, join_at, bot_name, chat_message,
+    due_at)
+  values (
+    p_decision ->> 'provider', p_wish.user_id, p_decision ->> 'scope', p_decision ->> 'room_key', v_start, v_end, true,
+    p_decision ->> 'meeting_url', (p_decision ->> 'join_at')::timestamptz, p_decision ->> 'bot_name',
+    p_decision ->> 'chat_message', clock_timestamp())
+  returning id into v_id;
+  return v_id;
+end
+$$;
+comment on function calendar_internal.request_for is 'The request that is to answer a wish, moved or made if need be.';
+
+-- Makes a request what its wishes want: nothing without wishes; else what the first of them says, so that two who share it do
+-- not take turns.
+create or replace function calendar_internal.settle_request(p_request_id uuid) returns void
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_content jsonb;
+  v_now timestamptz := clock_timestamp();
+begin
+  select w.content into v_content from public.bot_wishes w
+  where w.request_id = p_request_id and w.wanted order by w.meeting_id limit 1;
+  if v_content is null then
+    update public.bot_requests r set wanted = false, revision = r.revision + 1, due_at = v_now, updated_at = v_now
+    where r.id = p_request_id and r.wanted;
+    return;
+  end if;
+  update public.bot_requests r set
+    wanted = true,
+    meeting_url = v_content ->> 'meeting_url', join_at = (v_content ->> 'join_at')::timestamptz,
+    meeting_end = (v_content ->> 'meeting_end')::timestamptz, bot_name = v_content ->> 'bot_name',
+    chat_message = v_content ->> 'chat_message', revision = r.revision + 1, due_at = v_now, updated_at = v_now,
+    -- Something else is wanted now: what was refused before may not be.
+    dead_at = null, attempts = 0
+  where r.id = p_request_id and (
+      r.wanted, r.meeting_url, r.join_at, r.meeting_end, r.bot_name, r.chat_message
+    ) is distinct from (
+      true, v_content ->> 'meeting_url', (v_content ->> 'join_at')::timestamptz,
+      (v_content ->> 'meeting_end')::timestamptz, v_content ->> 'bot_name', v_content ->> 'chat_message');
+end
+$$;
+comment on function calendar_internal.settle_request is 'Makes a request what its wishes want.';
+
+-- What was decided: [{meeting_id, revision, wanted, reason, look_again_at, provider, scope, room_key, meeting_start,
+-- meeting_end, meeting_url, join_at, bot_name, chat_message}]; wanted null: it is over, and its bot is left to itself.
+-- A decision of an older revision is passed over: it is due again. Answers how many were kept. A repeated call changes nothing.
+create or replace function public.record_bot_wishes(p_decisions jsonb) returns integer
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_wish public.bot_wishes;
+  v_decision jsonb;
+  v_request_id uuid;
+  v_kept integer := 0;
+begin
+  perform calendar_internal.hold_user(u.user_id)
+  from (
+    select distinct w.user_id from jsonb_array_elements(p_decisions) d
+    join public.bot_wishes w on w.meeting_id = (d ->> 'meeting_id')::uuid order by 1) u;
+  -- Whoever shares a scope decides one after the other, or one room would get two bots.
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('bots:' || s.scope, 0))
+  from (select distinct d ->> 'scope' as scope from jsonb_array_elements(p_decisions) d where d ? 'scope' order by 1) s;
+  for v_decision in select d from jsonb_array_elements(p_decisions) d order by d ->> 'meeting_id'
+  loop
+    select * into v_wish from public.bot_wishes w where w.meeting_id = (v_decision ->> 'meeting_id')::uuid for update;
+    continue when not found or v_wish.revision <> (v_decision ->> 'revision')::bigint;
+    v_kept := v_kept + 1;
+    v_request_id := v_wish.request_id;
+    if (v_decision ->> 'wanted')::boolean then
+      v_request_id := calendar_internal.request_for(v_wish, v_decision);
+    end if;
+    update public.bot_wishes w set
+      request_id = v_request_id,
+      wanted = coalesce((v_decision ->> 'wanted')::boolean, w.wanted),
+      reason = case when (v_decision ->> 'wanted') is null and w.reason is not null then w.reason
+        else v_decision ->> 'reason' end,
+      content = case when (v_decision ->> 'wanted')::boolean then jsonb_build_object(
+        'meeting_url', v_decision ->> 'meeting_url', 'join_at', v_decision ->> 'join_at',
+        'meeting_end', v_decision ->> 'meeting_end', 'bot_name', v_decision ->> 'bot_name',
+        'chat_message', v_decision ->> 'chat_message') else w.content end,
+      due_at = (v_decision ->> 'look_again_at')::timestamptz, decided_at = clock_timestamp(), is_shown = false
+    where w.meeting_id = v_wish.meeting_id;
+    if (v_decision ->> 'wanted') is not null then
+      if v_wish.request_id is not null and v_wish.request_id is distinct from v_request_id then
+        perform calendar_internal.settle_request(v_wish.request_id);
+      end if;
+      if v_request_id is not null then
+        perform calendar_internal.settle_request(v_request_id);
+      end if;
+    end if;
+  end loop;
+  return v_kept;
+end
+$$;
+
+-- Writes bot_status, bot_reason, bot_provider and bot_id of these meetings.
+create or replace function calendar_internal.show_bots(p_meeting_ids uuid[]) returns void
+language sql security invoker set search_path = ''
+as $$
+  update public.meetings m set
+    bot_status = coalesce(s.status, m.bot_status), bot_reason = s.reason, bot_provider = s.provider, bot_id = s.bot_id,
+    updated_at = clock_timestamp()
+  from (
+    select w.meeting_id, r.provider, r.bot_id,
+      case when r.dead_at is not null then 'refused_by_provider' else w.reason end as reason,
+      case when r.id is null then null
+        when r.dead_at is not null and r.wanted then 'failed'
+        -- Its bot is on its way out, or another meeting keeps the bot that this one shared.
+        when not w.wanted and (r.wanted or r.status in ('pending', 'bot_scheduled')) then 'cancelled'
+        else r.status end as status
+    from public.bot_wishes w left join public.bot_requests r on r.id = w.request_id
+    where w.meeting_id = any (p_meeting_ids)
+  ) s
+  where m.id = s.meeting_id
+    and (m.bot_status, m.bot_reason, m.bot_provider, m.bot_id)
+      is distinct from (coalesce(s.status, m.bot_status), s.reason, s.provider, s.bot_id)
+$$;
+comment on function calendar_internal.show_bots is 'Writes bot_status, bot_reason, bot_provider and bot_id of these meetings.';
+
+-- Shows on meetings what came of their wishes and requests, up to p_limit of each. Waits for nobody: what somebody holds is
+-- shown by the next call. Answers how many meetings were looked at.
+create or replace function public.show_bot_states(p_limit integer) returns integer
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_limit integer := least(greatest(p_limit, 0), 1000);
+  v_wishes uuid[];
+  v_requests uuid[];
+  v_held uuid[];
+  v_id uuid;
+begin
+  select array_agg(k.meeting_id) into v_wishes from (
+    select w.meeting_id from public.bot_wishes w where not w.is_shown order by w.meeting_id limit v_limit
+    for update skip locked) k;
+  select array_agg(k.id) into v_requests from (
+    select r.id from public.bot_requests r where not r.is_shown order by r.id limit v_limit
+    for update skip locked) k;
+  select array_agg(k.id) into v_held from (
+    select m.id from public.meetings m
+    where m.id = any (v_wishes)
+      or m.id in (select w.meeting_id from public.bot_wishes w where w.request_id = any (v_requests))
+    for update skip locked) k;
+  begin
+    perform calendar_internal.show_bots(v_held);
+  exception when check_violation or raise_exception or invalid_text_representation or string_data_right_truncation then
+    -- A check, a type or a trigger of the company's own refuses one: the others are shown, and that one stays as it is.
+    foreach v_id in array v_held loop
+      begin
+        perform calendar_internal.show_bots(array[v_id]);
+      exception when check_violation or raise_exception or invalid_text_representation or string_data_right_truncation then
+        null;
+      end;
+    end loop;
+  end;
+  update public.bot_wishes w set is_shown = true where w.meeting_id = any (v_wishes) and w.meeting_id = any (v_held);
+  update public.bot_requests r set is_shown = true where r.id = any (v_requests) and not exists (
+    select 1 from public.bot_wishes w where w.request_id = r.id and w.meeting_id <> all (coalesce(v_held, '{}')));
+  return coalesce(cardinality(v_held), 0);
+end
+$$;
+
+-- Requests -----------------------------------------------------------------------------------------------------------
+
+-- What may be asked of a provider now, of p_per_minute at most in any minute: a sixth of it at once, and five sixths over time.
+create or replace function calendar_internal.filled(p_tokens double precision, p_since interval, p_per_minute double precision)
+returns double precision
+language sql immutable security invoker set search_path = ''
+as $$
+  select least(p_per_minute / 6, p_tokens + least(extract(epoch from p_since), 3600) * p_per_minute * 5 / 6 / 60)
+$$;
+comment on function calendar_internal.filled is 'A bucket''s tokens after some time.';
+
+-- Leases up to p_limit requests of a provider that need work, the meeting that begins soonest first, as far as the provider's
+-- rates allow: p_creates_per_minute of new bots, p_changes_per_minute of everything else. Counted before the work. A request
+-- that is leased moves on only once the lease has lapsed.
+create or replace function public.claim_bot_requests(
+  p_provider text, p_limit integer, p_lease_seconds integer,
+  p_creates_per_minute double precision, p_changes_per_minute double precision
+) returns setof public.bot_requests
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_provider public.bot_providers;
+  v_creates uuid[];
+  v_others uuid[];
+begin
+  if not exists (
+    select 1 from public.bot_requests r where r.provider = p_provider and r.due_at <= v_now
+      and (r.lease_expires_at is null or r.lease_expires_at <= v_now))
+  then
+    return;
+  end if;
+  insert into public.bot_providers (provider) values (p_provider) on conflict (provider) do nothing;
+  select * into v_provider from public.bot_providers p where p.provider = p_provider for update;
+  if v_provider.not_before > v_now then
+    return;
+  end if;
+  v_provider.create_tokens := calendar_internal.filled(
+    v_provider.create_tokens, v_now - v_provider.filled_at, p_creates_per_minute);
+  v_provider.change_tokens := calendar_internal.filled(
+    v_provider.change_tokens, v_now - v_provider.filled_at, p_changes_per_minute);
+  select array_agg(k.id) into v_creates from (
+    select r.id from public.bot_requests r
+    where r.provider = p_provider and r.due_at <= v_now and (r.lease_expires_at is null or r.lease_expires_at <= v_now)
+      and r.wanted and r.bot_id is null
+    order by r.join_at limit least(p_limit, floor(v_provider.create_tokens)::integer)
+    for update skip locked) k;
+  select array_agg(k.id) into v_others from (
+    select r.id from public.bot_requests r
+    where r.provider = p_provider and r.due_at <= v_now and (r.lease_expires_at is null or r.lease_expires_at <= v_now)
+      and not (r.wanted and r.bot_id is null)
+    order by r.join_at limit least(p_limit, floor(v_provider.change_tokens)::integer)
+    for update skip locked) k;
+  update public.bot_providers p set
+    create_tokens = v_provider.create_tokens - coalesce(cardinality(v_creates), 0),
+    change_tokens = v_provider.change_tokens - coalesce(cardinality(v_others), 0),
+    filled_at = v_now
+  where p.provider = p_provider;
+  return query
+  update public.bot_requests r set
+    lease_expires_at = v_now + make_interval(secs => p_lease_seconds), fence = r.fence + 1, attempts = r.attempts + 1,
+    -- Whoever had it last may have died between asking and hearing.
+    maybe_created = r.maybe_created or (r.is_unheard and r.bot_id is null), is_unheard = true
+  where r.id = any (v_creates) or r.id = any (v_others)
+  returning r.*;
+end
+$$;
+
+-- A bot that another one took the place of: it gets a request of its own, to be removed.
+create or replace function calendar_internal.leave_behind(p_request public.bot_requests, p_bot_id text) returns void
+language sql security invoker set search_path = ''
+as $$
+  insert into public.bot_requests (
+    provider, user_id, scope, room_key, meeting_start, meeting_end, wanted, meeting_url, join_at, bot_name, generation,
+    bot_id, bot_key, status, is_left_behind, told_join_at, due_at)
+  select p_request.provider, p_request.user_id, 'left:' || p_request.id, p_request.room_key, p_request.meeting_start,
+    p_request.meeting_end, false, p_request.meeting_url, p_request.join_at, p_request.bot_name, p_request.generation,
+    p_bot_id, coalesce(p_request.bot_key, p_request.id || '.' || p_request.generation), 'bot_scheduled', true, p_request.told_join_at, clock_timestamp()
+  where not exists (
+    select 1 from public.bot_requests r where r.provider = p_request.provider and r.bot_id = p_bot_id and r.is_left_behind)
+$$;
+comment on function calendar_internal.leave_behind is 'Has a bot removed that another one took the place of.';
+
+-- What came of working on a request: {outcome, bot_id, revision, join_at, url, status, provider_state, error_code,
+-- retry_seconds, maybe_created, maybe_changed, pause_seconds, calls}.
+--   told      the provider has the bot as wanted at `revision`
+--   make_new  this bot cannot be changed: it is left behind (or is_gone), and the next generation is made
+--   found     the bot is there; what is wanted of it is compared next
+--   removed   there is no bot any more
+--   not_now   nothing can be done in this state: again after retry_seconds, or when the next state is told
+--   retry     it failed, and is tried again after retry_seconds; new_key: under another key
+--   dead      refused for good
+-- False: somebody else has it by now. What has changed meanwhile leaves it due.
+create or replace function public.record_bot_delivery(p_request_id uuid, p_fence bigint, p_result jsonb) returns boolean
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_request public.bot_requests;
+  v_outcome text := p_result ->> 'outcome';
+  v_again timestamptz := v_now + make_interval(secs => coalesce((p_result ->> 'retry_seconds')::double precision, 0));
+begin
+  select * into v_request from public.bot_requests r where r.id = p_request_id for update;
+  if not found or v_request.fence <> p_fence or v_request.lease_expires_at is null then
+    return false;
+  end if;
+  if v_outcome = 'make_new' and not coalesce((p_result ->> 'is_gone')::boolean, false) then
+    perform calendar_internal.leave_behind(v_request, v_request.bot_id);
+  end if;
+  update public.bot_requests r set
+    lease_expires_at = null, is_unheard = false,
+    calls = r.calls + coalesce((p_result ->> 'calls')::integer, 1),
+    bot_id = case v_outcome when 'make_new' then null else coalesce(p_result ->> 'bot_id', r.bot_id) end,
+    generation = r.generation + (case when v_outcome = 'make_new' then 1 else 0 end),
+    attempt_series = r.attempt_series + (case when (p_result ->> 'new_key')::boolean then 1 else 0 end),
+    told_revision = case v_outcome when 'told' then (p_result ->> 'revision')::bigint when 'make_new' then 0
+      else r.told_revision end,
+    told_at = case v_outcome when 'told' then v_now else r.told_at end,
+    told_join_at = case v_outcome when 'told' then (p_result ->> 'join_at')::timestamptz when 'make_new' then null
+      else case when not coalesce((p_result ->> 'maybe_changed')::boolean, false) then r.told_join_at end end,
+    told_url = case v_outcome when 'told' then p_result ->> 'url' when 'make_new' then null
+      else case when not coalesce((p_result ->> 'maybe_changed')::boolean, false) then r.told_url end end,
+    seen_at = case when v_outcome in ('told', 'found', 'not_now') then v_now else r.seen_at end,
+    maybe_created = case when v_outcome in ('told', 'found', 'make_new', 'removed') then false
+      when p_result ? 'maybe_created' then (p_result ->> 'maybe_created')::boolean else r.maybe_created end,
+    in_doubt = case when v_outcome in ('told', 'found', 'make_new', 'removed', 'not_now') then false else r.in_doubt end,
+    provider_state = coalesce(p_result ->> 'provider_state', case when v_outcome = 'make_new' then null else r.provider_state end),
+    status = case
+      when v_outcome = 'make_new' then 'pending'
+      when v_outcome = 'removed' and r.status not in ('completed', 'failed') then 'cancelled'
+      else calendar_internal.further(r.status, p_result ->> 'status') end,
+    attempts = case when v_outcome in ('told', 'found', 'make_new', 'removed', 'not_now') then 0 else r.attempts end,
+    last_error_code = case when v_outcome in ('told', 'make_new', 'removed') then null
+      else coalesce(p_result ->> 'error_code', r.last_error_code) end,
+    dead_at = case when v_outcome = 'dead' then v_now else null end,
+    due_at = case
+      when r.revision <> v_request.revision then v_now
+      when v_outcome = 'told' then case when r.revision > (p_result ->> 'revision')::bigint then v_now end
+      when v_outcome = 'found' then case when not r.wanted or r.told_revision < r.revision then v_now end
+      when v_outcome = 'make_new' then v_now
+      when v_outcome in ('removed', 'dead') then null
+      else v_again end,
+    is_shown = false, updated_at = v_now
+  where r.id = p_request_id;
+  if p_result ? 'pause_seconds' then
+    update public.bot_providers p set
+      not_before = greatest(p.not_before, v_now + make_interval(secs => (p_result ->> 'pause_seconds')::double precision)),
+      last_error_code = p_result ->> 'error_code', last_error_at = v_now
+    where p.provider = v_request.provider;
+  end if;
+  return true;
+end
+$$;
+
+-- The further of two statuses: what is told late never takes one back.
+create or replace function calendar_internal.further(p_status text, p_told text) returns text
+language sql immutable security invoker set search_path = ''
+as $$
+  select case
+    when p_told is null or p_status in ('completed', 'failed', 'cancelled') then p_status
+    when array_position(array['pending', 'bot_scheduled', 'bot_joined', 'transcribing', 'completed', 'failed', 'cancelled'], p_told)
+      > array_position(array['pending', 'bot_scheduled', 'bot_joined', 'transcribing', 'completed', 'failed', 'cancelled'], p_status)
+    then p_told
+    else p_status end
+$$;
+comment on function calendar_internal.further is 'The further of two bot statuses.';
+
+-- A provider told of a bot. p_key: as the bot carries it, the request''s id and its generation. Answers outcome:
+-- taken | repeated | unknown. A bot that is not wanted is worked on at once: it may be in a state now in which it can leave.
+create or replace function public.record_bot_message(
+  p_provider text, p_message_id text, p_bot_id text, p_key text, p_status text, p_provider_state text, p_at timestamptz
+) returns table (outcome text)
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_request public.bot_requests;
+begin
+  insert into public.bot_messages (provider, message_id) values (p_provider, p_message_id) on conflict do nothing;
+  if not found then
+    return query select 'repeated'::text;
+    return;
+  end if;
+  select * into v_request from public.bot_requests r
+  where r.provider = p_provider and r.bot_id = p_bot_id order by r.is_left_behind limit 1 for update;
+  if not found and p_key ~ '^[0-9a-f-]{36}\.[0-9]{1,9}$' then
+    -- It may tell of itself before the answer that made it is heard.
+    select * into v_request from public.bot_requests r
+    where r.id = split_part(p_key, '.', 1)::uuid and r.provider = p_provider and r.bot_id is null
+      and r.generation = split_part(p_key, '.', 2)::integer
+    for update;
+  end if;
+  if v_request.id is null then
+    return query select 'unknown'::text;
+    return;
+  end if;
+  update public.bot_requests r set
+    bot_id = p_bot_id, seen_at = v_now,
+    provider_state = case when r.state_at is null or p_at is null or p_at >= r.state_at
+      then coalesce(p_provider_state, r.provider_state) else r.provider_state end,
+    state_at = greatest(r.state_at, p_at),
+    status = case when not r.wanted and p_status = 'completed' then calendar_internal.further(r.status, 'cancelled')
+      else calendar_internal.further(r.status, p_status) end,
+    due_at = case when (not r.wanted or r.told_revision < r.revision) and r.status not in ('completed', 'failed', 'cancelled')
+      then v_now else r.due_at end,
+    is_shown = false, updated_at = v_now
+  where r.id = v_request.id;
+  return query select 'taken'::text;
+end
+$$;
+
+-- What a provider's listing showed: p_bots [{id, key, status, provider_state, is_alive, meeting_url, join_at}]. Repairs what
+-- was lost: a bot whose creation was not heard of is taken, one too many is removed, one that is otherwise than it was told is told
+-- again, a status that was not told is taken. What a process works on just now is passed over. Answers the counts.
+create or replace function public.compare_bots(p_provider text, p_bots jsonb) returns jsonb
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_bot record;
+  v_request public.bot_requests;
+  v_taken integer := 0;
+  v_doubled integer := 0;
+  v_differing integer := 0;
+begin
+  for v_bot in
+    select b.*, split_part(b.key, '.', 1)::uuid as request_id, split_part(b.key, '.', 2)::integer as generation
+    from jsonb_to_recordset(p_bots) as b (
+      id text, key text, status text, provider_state text, is_alive boolean, meeting_url text, join_at timestamptz)
+    where b.key ~ '^[0-9a-f-]{36}\.[0-9]{1,9}$'
+    order by b.id
+  loop
+    select * into v_request from public.bot_requests r where r.id = v_bot.request_id and r.provider = p_provider
+    for update skip locked;
+    continue when not found or v_request.lease_expires_at > v_now;
+    if v_request.bot_id is null and v_bot.generation = v_request.generation and v_bot.is_alive then
+      update public.bot_requests r set bot_id = v_bot.id, told_revision = 0, due_at = v_now where r.id = v_request.id;
+      v_request.bot_id := v_bot.id;
+      v_taken := v_taken + 1;
+    elsif v_request.bot_id is distinct from v_bot.id then
+      if v_bot.is_alive and not exists (
+        select 1 from public.bot_requests r where r.provider = p_provider and r.bot_id = v_bot.id)
+      then
+        perform calendar_internal.leave_behind(v_request, v_bot.id);
+        v_doubled := v_doubled + 1;
+      end if;
+      continue;
+    end if;
+    if v_bot.is_alive and v_request.wanted and v_request.status = 'bot_scheduled' and v_request.told_revision = v_request.revision
+      and (v_bot.meeting_url is distinct from v_request.meeting_url
+        or v_bot.join_at is distinct from v_request.join_at and v_bot.join_at is not null and v_request.join_at > v_request.told_at)
+    then
+      update public.bot_requests r set told_revision = 0, due_at = v_now where r.id = v_request.id;
+      v_differing := v_differing + 1;
+    end if;
+    update public.bot_requests r set
+      seen_at = v_now, in_doubt = false, provider_state = v_bot.provider_state,
+      is_shown = r.is_shown and r.provider_state is not distinct from v_bot.provider_state,
+      status = case when not r.wanted and v_bot.status = 'completed' then calendar_internal.further(r.status, 'cancelled')
+        else calendar_internal.further(r.status, v_bot.status) end,
+      due_at = case when not r.wanted and v_bot.is_alive then least(r.due_at, v_now) else r.due_at end
+    where r.id = v_request.id;
+  end loop;
+  return jsonb_build_object('taken', v_taken, 'doubled', v_doubled, 'differing', v_differing);
+end
+$$;
+
+-- A whole listing that began at p_since is through: bots that should be there and were not shown are looked up. Answers how many.
+create or replace function public.end_comparison(p_provider text, p_since timestamptz) returns integer
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_missing integer;
+begin
+  update public.bot_requests r set in_doubt = true, due_at = clock_timestamp(), updated_at = clock_timestamp()
+  where r.provider = p_provider and r.bot_id is not null and r.status not in ('completed', 'failed', 'cancelled')
+    and r.meeting_end > clock_timestamp() - interval '7 days' and coalesce(r.seen_at, '-infinity') < p_since
+    and coalesce(r.told_at, r.created_at) < p_since and r.due_at is null;
+  get diagnostics v_missing = row_count;
+  update public.bot_providers p set listed_at = p_since where p.provider = p_provider;
+  return v_missing;
+end
+$$;
+comment on function public.end_comparison is
+  'Has bots looked up that a whole listing did not show.';
+
+-- Drops requests that ended p_keep_days ago, those of users who are gone at once, and messages as old:
+-- up to p_limit of each.
+create or replace function public.drop_old_bots(p_keep_days integer, p_limit integer) returns integer
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_dropped integer;
+  v_messages integer;
+begin
+  delete from public.bot_requests r where r.id in (
+    select o.id from public.bot_requests o
+    where o.status in ('completed', 'failed', 'cancelled') and o.due_at is null
+      and (o.meeting_end < clock_timestamp() - make_interval(days => p_keep_days)
+        or not exists (select 1 from public.bot_wishes w where w.user_id = o.user_id))
+      and not exists (
+        select 1 from public.bot_wishes w join public.meetings m on m.id = w.meeting_id
+        where w.request_id = o.id and m.end_time > clock_timestamp())
+    order by o.meeting_end limit least(greatest(p_limit, 0), 5000)
+    for update skip locked);
+  get diagnostics v_dropped = row_count;
+  delete from public.bot_messages b where (b.provider, b.message_id) in (
+    select o.provider, o.message_id from public.bot_messages o where o.received_at < clock_timestamp() - make_interval(days => p_keep_days)
+    order by o.received_at limit least(greatest(p_limit, 0), 5000));
+  get diagnostics v_messages = row_count;
+  return v_dropped + v_messages;
+end
+$$;
+
+-- Why a bot joins a meeting, or why none does: the wish, the request, and what the provider last said. Null without a wish.
+create or replace function public.explain_bot(p_meeting_id uuid) returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  select jsonb_build_object(
+    'wanted', w.wanted, 'reason', w.reason, 'decided_at', w.decided_at, 'is_decided', w.due_at is null or w.decided_at is not null,
+    'shared_with', (select count(*) - 1 from public.bot_wishes o where o.request_id = w.request_id and o.wanted),
+    'request', case when r.id is not null then jsonb_build_object(
+      'provider', r.provider, 'bot_id', r.bot_id, 'status', r.status, 'provider_state', r.provider_state, 'join_at', r.join_at,
+      'is_told', r.told_revision = r.revision, 'told_at', r.told_at, 'due_at', r.due_at, 'attempts', r.attempts,
+      'last_error_code', r.last_error_code, 'is_dead', r.dead_at is not null, 'generation', r.generation) end,
+    'provider_paused_until', (
+      select p.not_before from public.bot_providers p where p.provider = r.provider and p.not_before > clock_timestamp()))
+  from public.bot_wishes w left join public.bot_requests r on r.id = w.request_id
+  where w.meeting_id = p_meeting_id
+$$;
+comment on function public.explain_bot is 'Why a bot joins a meeting, or why none does.';
+
+-- For the service alone.
+revoke all on function
+  calendar_internal.mark_new_meetings,
+  calendar_internal.mark_changed_meetings,
+  calendar_internal.mark_users_meetings,
+  calendar_internal.mark_forsaken_requests,
+  calendar_internal.request_for,
+  calendar_internal.settle_request,
+  calendar_internal.show_bots,
+  calendar_internal.filled,
+  calendar_internal.further,
+  calendar_internal.leave_behind,
+  public.declare_bots,
+  public.claim_bot_wishes,
+  public.record_bot_wishes,
+  public.show_bot_states,
+  public.claim_bot_requests,
+  public.record_bot_delivery,
+  public.record_bot_message,
+  public.compare_bots,
+  public.end_comparison,
+  public.drop_old_bots,
+  public.explain_bot
+from public, anon, authenticated;
+grant execute on function
+  calendar_internal.request_for,
+  calendar_internal.settle_request,
+  calendar_internal.show_bots,
+  calendar_internal.filled,
+  calendar_internal.further,
+  calendar_internal.leave_behind,
+  public.declare_bots,
+  public.claim_bot_wishes,
+  public.record_bot_wishes,
+  public.show_bot_states,
+  public.claim_bot_requests,
+  public.record_bot_delivery,
+  public.record_bot_message,
+  public.compare_bots,
+  public.end_comparison,
+  public.drop_old_bots,
+  public.explain_bot
+to service_role;
+
+-- Functions, as the comments above them say. Written by scripts/document_sql.
+comment on function public.declare_bots is 'What a process is configured with: bots are made by p_provider from now on (null: by none). When it is new, meetings ahead
+that nobody has decided of are marked, up to p_limit a call; from then on the trigger marks each. Answers how many. Said every
+few seconds; a repeated call changes nothing.';
+comment on function public.record_bot_wishes is 'What was decided: [{meeting_id, revision, wanted, reason, look_again_at, provider, scope, room_key, meeting_start,
+meeting_end, meeting_url, join_at, bot_name, chat_message}]; wanted null: it is over, and its bot is left to itself.
+A decision of an older revision is passed over: it is due again. Answers how many were kept. A repeated call changes nothing.';
+comment on function public.show_bot_states is 'Shows on meetings what came of their wishes and requests, up to p_limit of each. Waits for nobody: what somebody holds is
+shown by the next call. Answers how many meetings were looked at.';
+comment on function public.claim_bot_requests is 'Leases up to p_limit requests of a provider that need work, the meeting that begins soonest first, as far as the provider''s
+rates allow: p_creates_per_minute of new bots, p_changes_per_minute of everything else. Counted before the work. A request
+that is leased moves on only once the lease has lapsed.';
+comment on function public.record_bot_delivery is 'What came of working on a request: {outcome, bot_id, revision, join_at, url, status, provider_state, error_code,
+retry_seconds, maybe_created, maybe_changed, pause_seconds, calls}.
+  told      the provider has the bot as wanted at `revision`
+  make_new  this bot cannot be changed: it is left behind (or is_gone), and the next generation is made
+  found     the bot is there; what is wanted of it is compared next
+  removed   there is no bot any more
+  not_now   nothing can be done in this state: again after retry_seconds, or when the next state is told
+  retry     it failed, and is tried again after retry_seconds; new_key: under another key
+  dead      refused for good
+False: somebody else has it by now. What has changed meanwhile leaves it due.';
+comment on function public.record_bot_message is 'A provider told of a bot. p_key: as the bot carries it, the request''''s id and its generation. Answers outcome:
+taken | repeated | unknown. A bot that is not wanted is worked on at once: it may be in a state now in which it can leave.';
+comment on function public.compare_bots is 'What a provider''s listing showed: p_bots [{id, key, status, provider_state, is_alive, meeting_url, join_at}]. Repairs what
+was lost: a bot whose creation was not heard of is taken, one too many is removed, one that is otherwise than it was told is told
+again, a status that was not told is taken. What a process works on just now is passed over. Answers the counts.';
+comment on function public.drop_old_bots is 'Drops requests that ended p_keep_days ago, those of users who are gone at once, and messages as old:
+up to p_limit of each.';
