@@ -10,8 +10,8 @@ import psycopg
 CALENDARS = 200_000
 
 # Every calendar has its user, a live channel, a single and a series that is to enter within a day, and one log row; one
-# in ten has a meeting, had other channels before, and left an item of a listing behind. In order of their ids, which
-# are random: so the indexes grow at their ends.
+# in ten has a meeting, had other channels before, left an item of a listing behind, and is in the feed of changes, of
+# which one subscriber has heard half. In order of their ids, which are random: so the indexes grow at their ends.
 _ROWS = """
 insert into auth.users (id, email)
 select md5(n::text)::uuid, n || '@example.com' from generate_series(1, %(calendars)s) n order by 1;
@@ -43,6 +43,17 @@ insert into meetings (calendar_id, user_id, google_calendar_event_id, base_event
 select id, id, 'single', 'single', now(), now() from auth.users where id > 'e6666666-6666-6666-6666-666666666666';
 insert into calendar_sync_logs (calendar_id, user_id, sync_type, status, created_at)
 select id, id, 'full', 'completed', now() - random() * interval '100 days' from auth.users;
+insert into change_events (position, type, user_id, calendar_id, order_key, occurred_at)
+select row_number() over (), 'calendar.connected', id, id, id, now() - interval '1 hour'
+from auth.users where id > 'e6666666-6666-6666-6666-666666666666';
+insert into change_events (type, user_id, calendar_id, order_key)
+select 'calendar.lost', id, id, id from auth.users where id > 'fd000000-0000-0000-0000-000000000000';
+insert into event_marks (name, position) select 'numbered', max(position) from change_events;
+insert into event_subscriptions (url, secret, after_position)
+select 'https://hooks.example.com', 'v2.s', position from event_marks;
+insert into event_deliveries (event_id, subscription_id, order_key, position, state)
+select e.id, s.id, e.order_key, e.position, case when e.position % 2 = 0 then 'pending' else 'delivered' end
+from change_events e, event_subscriptions s where e.position is not null;
 insert into settings_generations (generation, meaning, declared_by) values (1, '{"hide_private": true}', 'w');
 """
 

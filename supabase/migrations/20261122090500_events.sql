@@ -318,8 +318,10 @@ comment on trigger tell_deleted_calendar on public.calendar_webhooks is 'Clears 
 
 -- Gives up to p_limit committed events their positions, in the order of their ids. Answers the last position given so far.
 -- Guarantee: one numbering at a time; a position is never given twice, nor one below a position that somebody has seen.
+-- Row by row, or a plan made for few would read the whole feed.
 create or replace function calendar_internal.number_events(p_limit integer) returns bigint
 language plpgsql security invoker set search_path = ''
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_last bigint;
@@ -619,8 +621,8 @@ end
 $$;
 
 -- How an attempt ended. p_end: state (delivered, pending: again in next_seconds, dead), status, error_code, duration_ms,
--- pause_seconds (nothing is sent to the subscription for so long) and disable_reason, if any. False: it was recorded before, or the
--- delivery is another attempt's by now, or gone. That it was delivered is taken of any attempt.
+-- pause_seconds (nothing is sent to the subscription for so long) and disable_reason, if any. False: the
+-- delivery is another attempt's by now, or gone. That it was delivered is taken of any attempt. A repeated call changes nothing.
 create or replace function public.record_event_delivery(
   p_subscription_id uuid, p_event_id bigint, p_attempt integer, p_end jsonb
 ) returns boolean
@@ -642,7 +644,9 @@ begin
   where d.subscription_id = p_subscription_id and d.event_id = p_event_id and d.state = 'pending'
     and d.attempts_ended < p_attempt and (d.attempts = p_attempt or v_succeeded);
   if not found then
-    return false;
+    return exists (
+      select 1 from public.event_deliveries d
+      where d.subscription_id = p_subscription_id and d.event_id = p_event_id and d.attempts_ended = p_attempt);
   end if;
   update public.event_subscriptions s set
     failures_in_a_row = case when v_succeeded then 0 else s.failures_in_a_row + 1 end,
@@ -700,7 +704,7 @@ $$;
 -- Retention ----------------------------------------------------------------------------------------------------------
 
 -- One step through the events older than p_keep_days, in order from after p_after: looks at p_limit and drops them, but for what an
--- enabled subscription is still to be told. {seen, dropped, last}; `seen` below p_limit: there is no more.
+-- enabled subscription is still to be told. {seen, dropped, last}; `seen` (old ones) below p_limit: there is no more.
 create or replace function public.drop_old_events(p_keep_days integer, p_limit integer, p_after bigint default 0)
 returns table (seen integer, dropped integer, last_id bigint)
 language plpgsql security invoker set search_path = ''
@@ -712,12 +716,16 @@ declare
   v_upto bigint;
 begin
   return query
-  with looked_at as materialized (
-    select e.id, e.position from public.change_events e
-    where e.id > p_after and e.position is not null
-      and e.occurred_at < clock_timestamp() - make_interval(days => greatest(p_keep_days, 1))
+  with oldest as materialized (
+    -- Ids are in the order of time, near enough: behind a step that meets young ones there is nothing to look for.
+    select e.id, e.position, e.occurred_at from public.change_events e
+    where e.id > p_after
     order by e.id
     limit least(greatest(p_limit, 0), 5000)
+  ), looked_at as materialized (
+    select o.id, o.position from oldest o
+    where o.position is not null
+      and o.occurred_at < clock_timestamp() - make_interval(days => greatest(p_keep_days, 1))
   ), gone as (
     delete from public.change_events e using looked_at o
     where e.id = o.id and o.position <= v_behind and not exists (
@@ -795,7 +803,8 @@ read again.';
 comment on function calendar_internal.tell_deleted_calendar is 'After a calendar''s row is deleted, as with its user: what the feed holds of it goes too, and a last calendar.lost, which names
 nobody, tells subscribers to forget it.';
 comment on function calendar_internal.number_events is 'Gives up to p_limit committed events their positions, in the order of their ids. Answers the last position given so far.
-Guarantee: one numbering at a time; a position is never given twice, nor one below a position that somebody has seen.';
+Guarantee: one numbering at a time; a position is never given twice, nor one below a position that somebody has seen.
+Row by row, or a plan made for few would read the whole feed.';
 comment on function calendar_internal.shown_event is 'An event as its readers get it.';
 comment on function public.read_events is 'Up to p_limit events after a position, in order: {events, last (the last position given so far), dropped (positions up to it are
 kept no more)}. Numbers what was committed meanwhile first.';
@@ -821,9 +830,9 @@ failures_in_a_row, is_doubtful}, and for content ''full'' the row as it is now.
 Guarantee: no two callers get one delivery while its lease lasts; none is given while an earlier one of the same subscription and
 key is pending; one that was begun p_most_tries times and never ended is dead.';
 comment on function public.record_event_delivery is 'How an attempt ended. p_end: state (delivered, pending: again in next_seconds, dead), status, error_code, duration_ms,
-pause_seconds (nothing is sent to the subscription for so long) and disable_reason, if any. False: it was recorded before, or the
-delivery is another attempt''s by now, or gone. That it was delivered is taken of any attempt.';
+pause_seconds (nothing is sent to the subscription for so long) and disable_reason, if any. False: the
+delivery is another attempt''s by now, or gone. That it was delivered is taken of any attempt. A repeated call changes nothing.';
 comment on function public.replay_events is 'Sends events again that a subscription was told or is to be told: those after p_after up to p_upto of its types, p_limit of the feed
 at a time: {replayed, last: go on after it; null: done}. What is under way is left. Null: there is no such subscription.';
 comment on function public.drop_old_events is 'One step through the events older than p_keep_days, in order from after p_after: looks at p_limit and drops them, but for what an
-enabled subscription is still to be told. {seen, dropped, last}; `seen` below p_limit: there is no more.';
+enabled subscription is still to be told. {seen, dropped, last}; `seen` (old ones) below p_limit: there is no more.';

@@ -20,6 +20,8 @@ BIG = (
     "meetings",
     "calendar_sync_logs",
     "google_credentials",
+    "change_events",
+    "event_deliveries",
 )
 # Everything that waits behind the horizon has entered by then.
 FAR = "2100-01-01T00:00:00+00:00"
@@ -39,6 +41,11 @@ HOT = {
     "sample_for_audit": ("calendar_webhooks_audit", 20),
     "drop_old_logs": ("calendar_sync_logs_by_time", 6000),
     "drop_old_channels": ("calendar_channels_over", 5000),
+    "claim_event_deliveries": ("event_deliveries_due", 8000),
+    "record_event_delivery": ("event_deliveries_pkey", 10),
+    "read_events": ("change_events_position_key", 20_000),
+    "replay_events": ("change_events_position_key", 6000),
+    "drop_old_events": ("change_events_pkey", 6000),
 }
 ONE = "select id, user_id, 'live-' || id as channel, fence from public.calendar_webhooks where id = md5('77')::uuid"
 
@@ -61,6 +68,10 @@ def calls(db: Database) -> dict[str, dict[str, Any]]:
     claim = {**calendar, "p_fence": one["fence"]}
     channel = {"p_channel_id": one["channel"]}
     user = {"p_user_id": one["user_id"]}
+    (told,) = db.rows(
+        "select event_id as p_event_id, subscription_id as p_subscription_id from event_deliveries"
+        " where position = 5000"
+    )
     rows = part([meeting()])
     sync = {**facts(is_full=True, generation=1), **rows}
     notification = {"p_resource_id": "resource", "p_resource_state": "exists", "p_message_number": 2}
@@ -109,6 +120,23 @@ def calls(db: Database) -> dict[str, dict[str, Any]]:
         "drop_old_logs": {"p_keep_days": 90, "p_limit": 1000},
         "drop_old_channels": {"p_keep_days": 30, "p_limit": 1000},
         "drop_left_items": {"p_limit": 1000},
+        "claim_event_deliveries": {
+            "p_limit": 8,
+            "p_doubtful_limit": 4,
+            "p_per_subscription": 4,
+            "p_lease_seconds": 60,
+            "p_slow_ms": 3000,
+            "p_most_tries": 10,
+        },
+        "record_event_delivery": {**told, "p_attempt": 1, "p_end": {"state": "delivered", "duration_ms": 1}},
+        "read_events": {"p_after": 5000, "p_limit": 1000},
+        "replay_events": {
+            "p_subscription_id": told["p_subscription_id"],
+            "p_after": 5000,
+            "p_upto": 15_000,
+            "p_limit": 1000,
+        },
+        "drop_old_events": {"p_keep_days": 30, "p_limit": 1000},
         "watches_due": {},
         "claim_expiring_watches": {"p_limit": 50, "p_lease_seconds": 60},
         "begin_channel": {"p_channel_id": "new", **calendar, "p_address": "https://h"},
