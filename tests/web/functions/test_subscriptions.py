@@ -133,7 +133,7 @@ def test_changes_are_checked_alike(world: World) -> None:
     assert_problem(ask(world, "POST", f"{path}/replay", {"after": "x"}), 400, "after_malformed")
 
 
-@pytest.mark.parametrize("path", [f"/{uuid.uuid4()}", "/1", "/%00"])
+@pytest.mark.parametrize("path", ["/00000000-0000-4000-8000-000000000000", "/1", "/%00"])
 def test_there_is_none_of_that_id(world: World, path: str) -> None:
     for method, sub in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/test")):
         assert_problem(ask(world, method, path + sub), 404, "subscription_unknown")
