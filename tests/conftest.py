@@ -55,6 +55,12 @@ def bot_receiver(bot_fakes: dict[str, FakeServer]) -> FakeServer:
     return bot_fakes["webhook"]
 
 
+@pytest.fixture(scope="session")
+def environment(supabase: LocalSupabase, emulator: EmulatorServer) -> dict[str, str]:
+    """The service's, on these two."""
+    return {**supabase.environment(google_addresses(emulator.url)), "LOG_LEVEL": "error"}
+
+
 @pytest.fixture
 def google(emulator: EmulatorServer) -> GoogleControl:
     control = GoogleControl(emulator.url)
@@ -63,8 +69,7 @@ def google(emulator: EmulatorServer) -> GoogleControl:
 
 
 @pytest.fixture
-def world(supabase: LocalSupabase, google: GoogleControl) -> Iterator[World]:
-    environment = {**supabase.environment(google_addresses(google.base_url)), "LOG_LEVEL": "error"}
+def world(supabase: LocalSupabase, google: GoogleControl, environment: dict[str, str]) -> Iterator[World]:
     world = World(supabase, google, environment)
     world.db.execute("delete from auth.users; delete from calendar_notifications; delete from service_jobs")
     world.db.execute("truncate settings_generations, service_processes")

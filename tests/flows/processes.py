@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -74,10 +74,16 @@ def worker(world: World, **environment: str) -> Iterator[Process]:
 @contextmanager
 def gunicorn(world: World, port: int, *, workers: int = 1, **environment: str) -> Iterator[Process]:
     """The web service as a platform runs it, once it answers."""
-    own = {"PORT": str(port), "WEB_CONCURRENCY": str(workers), "LOG_LEVEL": "info"}
-    process = Process(
-        ["-m", "gunicorn", "-c", "gunicorn.conf.py", "app:create_app()"], {**world.environment, **own, **environment}
-    )
+    own = {"WEB_CONCURRENCY": str(workers), "LOG_LEVEL": "info"}
+    with gunicorn_in({**world.environment, **own, **environment}, port) as process:
+        yield process
+
+
+@contextmanager
+def gunicorn_in(environment: Mapping[str, str], port: int, *options: str) -> Iterator[Process]:
+    """Likewise in this environment alone, with further options of gunicorn's."""
+    arguments = ["-m", "gunicorn", "-c", "gunicorn.conf.py", *options, "app:create_app()"]
+    process = Process(arguments, {**environment, "PORT": str(port)})
     try:
         wait_until(lambda: _answers(port) or not process.is_running, "gunicorn answers")
         assert process.is_running, process.log

@@ -75,14 +75,14 @@ class Outbox:
 
 
 class PatientConnection(TConn):  # type: ignore[misc]
-    def __init__(self, cfg: Any, sock: socket.socket, client: Any, server: Any) -> None:
+    def __init__(self, cfg: Any, sock: socket.socket, client: Any, server: Any, deadline: float) -> None:
         super().__init__(cfg, sock, client, server)
         self.socket = sock
         self.sock = Outbox(sock)
         self.address = customer(client[0] if isinstance(client, tuple) else None)
         self.received = bytearray()
         self.phase = Phase.READING
-        self.deadline = time.monotonic() + REQUEST_SECONDS
+        self.deadline = deadline
         self.is_last = False
         self.was_told_to_continue = False
         # For gunicorn's `handle`: there is nothing to wait for, and no parser to make.
@@ -99,6 +99,8 @@ class PatientConnection(TConn):  # type: ignore[misc]
 class PatientWorker(ThreadWorker):  # type: ignore[misc]
     """Everything but `handle` runs in the main loop, so nothing here is locked."""
 
+    request_seconds = REQUEST_SECONDS
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._connections: dict[PatientConnection, None] = {}
@@ -114,7 +116,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             sock, client = listener.accept()
         except OSError:  # gone again, or taken by a sibling
             return
-        conn = PatientConnection(self.cfg, sock, client, listener.getsockname())
+        deadline = time.monotonic() + self.request_seconds
+        conn = PatientConnection(self.cfg, sock, client, listener.getsockname(), deadline)
         if self._by_address[conn.address] >= self._most_per_address and not self._give_up_an_idle_one(conn.address):
             sock.close()
             return
@@ -134,7 +137,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             self._drop(conn)
             return
         if conn.phase is Phase.IDLE:
-            self._expect(conn, Phase.READING, REQUEST_SECONDS)
+            self._expect(conn, Phase.READING, self.request_seconds)
         conn.received += data
         self._look(conn)
 
@@ -228,7 +231,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             self._expect(conn, Phase.CLOSING, CLOSE_SECONDS)
             self._watch(conn, selectors.EVENT_READ, self._drain)
         elif conn.received:
-            self._expect(conn, Phase.READING, REQUEST_SECONDS)
+            self._expect(conn, Phase.READING, self.request_seconds)
             self._watch(conn, selectors.EVENT_READ, self._receive)
             self._look(conn)
         else:
