@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -44,6 +46,14 @@ def expand(
 ) -> list[EventTime]:
     lasting = duration if duration is not None else (DAY if start.is_all_day else HOUR)
     return occurrence_starts(start, lines, Window(utc(since), utc(until)), lasting, calendar_zone)
+
+
+@contextmanager
+def little_work(seconds: float = 5.0) -> Iterator[None]:
+    """Of this thread's own: a busy machine makes nothing fail. What never ends is ended by pytest's own timeout."""
+    began = time.thread_time()
+    yield
+    assert time.thread_time() - began < seconds
 
 
 def walls(found: list[EventTime], zone: str = ZURICH) -> list[str]:
@@ -384,14 +394,14 @@ def test_several_rules_unite_and_exrule_takes_away() -> None:
 
 @pytest.mark.parametrize("frequency", ["YEARLY", "MONTHLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY"])
 @pytest.mark.parametrize("end", ["", ";COUNT=3", ";COUNT=999999999"])
-@pytest.mark.timeout(5)
 def test_rule_which_never_matches_ends_quickly(frequency: str, end: str) -> None:
-    found = expand(
-        local("1990-06-01 09:00"),
-        f"RRULE:FREQ={frequency};BYMONTH=2;BYMONTHDAY=31{end}",
-        since="2026-06-01",
-        until="2026-08-01",
-    )
+    with little_work():
+        found = expand(
+            local("1990-06-01 09:00"),
+            f"RRULE:FREQ={frequency};BYMONTH=2;BYMONTHDAY=31{end}",
+            since="2026-06-01",
+            until="2026-08-01",
+        )
 
     assert found == []
 
@@ -399,22 +409,22 @@ def test_rule_which_never_matches_ends_quickly(frequency: str, end: str) -> None
 @pytest.mark.parametrize("frequency", ["YEARLY", "DAILY", "SECONDLY"])
 def test_rule_which_never_matches_is_not_searched_beyond_the_window(frequency: str) -> None:
     def seconds() -> float:
-        started = time.perf_counter()
+        started = time.thread_time()
         expand(
             local("1990-06-01 09:00"),
             f"RRULE:FREQ={frequency};BYMONTH=2;BYMONTHDAY=31",
             since="2026-06-01",
             until="2026-08-01",
         )
-        return time.perf_counter() - started
+        return time.thread_time() - started
 
     # About 0.3 ms; where only MAX_WORK ends it 50 to 300, and dateutil alone takes seconds.
     assert min(seconds() for _ in range(5)) < 0.01
 
 
-@pytest.mark.timeout(5)
 def test_secondly_rule_gives_the_first_occurrences_of_the_window_up_to_the_cap() -> None:
-    found = expand(local("1990-06-01 09:00"), "RRULE:FREQ=SECONDLY", since="2026-06-01", until="2026-08-01")
+    with little_work():
+        found = expand(local("1990-06-01 09:00"), "RRULE:FREQ=SECONDLY", since="2026-06-01", until="2026-08-01")
 
     assert MAX_OCCURRENCES - 1 <= len(found) <= MAX_OCCURRENCES
     assert found[0].at == utc("2026-05-31 23:00:01")
@@ -435,9 +445,9 @@ HOURS = ",".join(map(str, range(24)))
         "FREQ=SECONDLY;INTERVAL=999999999;COUNT=999999999",
     ],
 )
-@pytest.mark.timeout(5)
 def test_hostile_rule_is_bounded(rule: str) -> None:
-    expand(local("1990-06-01 09:00"), f"RRULE:{rule}", since="2026-06-01", until="2026-08-01")
+    with little_work():
+        expand(local("1990-06-01 09:00"), f"RRULE:{rule}", since="2026-06-01", until="2026-08-01")
 
 
 @pytest.mark.parametrize("year", [1, 9999])
