@@ -3,7 +3,8 @@
 Three beliefs, each a few floats that stand in the calendar's row:
 
 - how often it changes: a Gamma posterior, by changes counted and change time watched (`rhythm`);
-- how many of its changes push announces while its channel lives (recall): a Beta posterior;
+- how many of its changes push announces while its channel lives (recall): a Beta posterior, of two kinds of calendars:
+  with most, push is as good as with all; with some it is poor, and how poor is anybody's guess;
 - whether its channel is dead (`doubt`). A channel dies without a word, and from then on every push is missed; so misses
   come in runs, which recall alone cannot say. A push proves life. A look that finds nothing proves nothing.
 
@@ -22,6 +23,8 @@ from sync.core.polling.reopening import should_reopen
 RATE_MEMORY_DAYS = 30.0
 # Recall is judged by about so many last changes.
 RECALL_MEMORY = 80.0
+# What all calendars' recall weighs, in changes, for one whose push is not poor.
+RECALL_CHANGES = 40.0
 # A delay weighs for this share in the mean of delays.
 DELAY_SHARE = 0.1
 _DAY = 86400.0
@@ -31,14 +34,15 @@ _DAY = 86400.0
 class Pool:
     """What is believed of a calendar of which nothing is known: the mean of all, and how much it weighs.
 
-    `rate`: changes a day. `rate_changes`: changes that it weighs. `recall`, `recall_changes`: the same of push.
-    `hazard`: deaths per channel and day, of the region that receives its pushes.
+    `rate`: changes a day. `rate_changes`: changes that it weighs. `poor`: share of calendars whose push is poor, of
+    whose recall nothing is known; the others' is `recall`. `hazard`: deaths per channel and day, of the region that
+    receives its pushes.
     """
 
     rate: float = 2.0
     rate_changes: float = 0.5
-    recall: float = 0.95
-    recall_changes: float = 5.0
+    recall: float = 0.97
+    poor: float = 0.1
     hazard: float = 1 / 60
 
 
@@ -65,8 +69,28 @@ class Belief:
 
     def recall(self, pool: Pool) -> float:
         """Share of changes that a living channel announces."""
-        weight = pool.recall_changes
-        return (weight * pool.recall + self.announced) / (weight + self.announced + self.missed)
+        return 1.0 - self.chance_of_misses(pool, 1)
+
+    def chance_of_misses(self, pool: Pool, count: int) -> float:
+        """P(the next so many changes are all missed | the channel lives). Little may be known of the recall: misses are
+        as likely as its distribution says, not as a power of its mean."""
+        good = self._missing(pool.recall * RECALL_CHANGES, (1.0 - pool.recall) * RECALL_CHANGES, count)
+        poor = self._missing(1.0, 1.0, count)
+        share = poor[0] * pool.poor / (poor[0] * pool.poor + good[0] * (1.0 - pool.poor))
+        return share * poor[1] + (1.0 - share) * good[1]
+
+    def _missing(self, announced: float, missed: float, count: int) -> tuple[float, float]:
+        """Of a Beta prior: the likelihood of what was counted, and the chance of so many misses after it."""
+        after, lost = announced + self.announced, missed + self.missed
+        likelihood = math.exp(_log_beta(after, lost) - _log_beta(announced, missed))
+        chance = 1.0
+        for n in range(count):
+            chance *= (lost + n) / (after + lost + n)
+        return likelihood, chance
+
+
+def _log_beta(a: float, b: float) -> float:
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,19 +158,14 @@ def _of_push(belief: Belief, seen: Evidence, dead: float, unproven_days: float) 
 def dead_chance(belief: Belief, pool: Pool, seen: Evidence, days: float) -> float:
     """P(the channel is dead | what this sync saw).
 
-    Misses in a row are likely of a dead channel, and of a living one only as its recall says, of which little may be
-    known: the chance of n misses is the Beta's, not the n-th power of its mean.
+    Misses in a row are likely of a dead channel, and of a living one only as its recall says.
     """
     if seen.was_notified:
         return 0.0
     if not seen.missed:
         return died_by(belief.doubt, pool.hazard, days)
     before = died_by(belief.doubt, pool.hazard, max(0.0, days - seen.first_missed_seconds / _DAY))
-    misses = pool.recall_changes * (1.0 - pool.recall) + belief.missed
-    weight = pool.recall_changes + belief.announced + belief.missed
-    by_chance = 1.0
-    for n in range(min(seen.missed, 50)):
-        by_chance *= (misses + n) / (weight + n)
+    by_chance = belief.chance_of_misses(pool, min(seen.missed, 50))
     return before / (before + (1.0 - before) * by_chance) if before else 0.0
 
 

@@ -14,9 +14,10 @@ from sync.core.polling.poll_value import LONGEST_DAYS, SHORTEST_DAYS, PollTable,
 from sync.core.polling.rhythm import Rhythm
 
 PLANNED, PROBE, IMMINENT = "planned", "probe", "imminent"
-# A notification vouches for POLL_STALE_HOURS, but not longer than its channel is believed alive: silence that would be
-# odd for this calendar ends that. At ten changes a day and a channel that dies every second month it takes 4 hours.
-ALIVE_BELOW_DOUBT = 0.01
+# A notification vouches for POLL_STALE_HOURS, but not longer than push is believed: until the channel is dead with this
+# chance, for the calendar is oddly silent (at ten changes a day, and channels that die every second month, in 4 hours),
+# or until something was missed with that one, for its pushes are known to get lost.
+ALIVE_BELOW_DOUBT, TOLD_ALL_BELOW = 0.01, 0.03
 # The look is made within this share of the interval, so that the mean is the plan's and the end is its bound.
 _MEAN_SPREAD = (SPREAD_FROM + SPREAD_TO) / 2
 # A meeting that is about to begin: somebody acts on what is stored of it. Wrong, it costs so many times as much.
@@ -61,8 +62,7 @@ def plan_look(
     planned = bound * (SPREAD_FROM + (SPREAD_TO - SPREAD_FROM) * jitter)
     reason = PLANNED
     if outlook.vouched_seconds > planned:
-        pushes = rate * recall
-        odd = _odd_silence_days(doubt, table.hazard, pushes, rhythm, outlook.hour, outlook.vouched_seconds / _DAY)
+        odd = _believed_days(rate, recall, doubt, table.hazard, rhythm, outlook)
         spread = odd * SKIP_SPREAD * _DAY
         planned = max(planned, odd * _DAY + spread * jitter)
         bound = max(bound, odd * _DAY + spread)
@@ -77,24 +77,25 @@ def _worth_polling_days(
     table: PollTable, rate: float, recall: float, doubt: float, rhythm: Rhythm, hour: float
 ) -> float:
     """The first time at which a poll is worth its price at the mean rate until then: nights put it off."""
-    days = 0.0
-    while True:
+    due_at = table.by_rate(recall, doubt)
+    # Not before it would be at the busiest hour's rate.
+    days = due_at(rate * rhythm.peak)
+    while days < LONGEST_DAYS:
         before, days = days, min(days + _STEP_HOURS / 24.0, LONGEST_DAYS)
-        busy = rhythm.days(hour, days * 24.0) / days
-        due = table.days(rate * busy, recall, doubt)
-        if due <= days or days >= LONGEST_DAYS:
-            return min(max(due, before), days)
+        due = due_at(rate * rhythm.days(hour, days * 24.0) / days)
+        if due <= days:
+            return max(due, before)
+    return LONGEST_DAYS
 
 
-def _odd_silence_days(
-    doubt: float, hazard: float, pushes: float, rhythm: Rhythm, hour: float, most_days: float
-) -> float:
-    """How long silence is to be believed, `most_days` at most."""
-    low, high = 0.0, most_days
+def _believed_days(rate: float, recall: float, doubt: float, hazard: float, rhythm: Rhythm, outlook: Outlook) -> float:
+    """How long a notification's silence is to be believed, by the documented rule at most."""
+    low, high = 0.0, outlook.vouched_seconds / _DAY
     for _ in range(12):
         middle = (low + high) / 2
-        expected = pushes * rhythm.days(hour, middle * 24.0)
-        if silence_doubt(doubt, hazard, expected, middle) < ALIVE_BELOW_DOUBT:
+        changes = rate * rhythm.days(outlook.hour, middle * 24.0)
+        is_alive = silence_doubt(doubt, hazard, changes * recall, middle) < ALIVE_BELOW_DOUBT
+        if is_alive and stale_chance(changes / middle, recall, doubt, hazard, middle) < TOLD_ALL_BELOW:
             low = middle
         else:
             high = middle

@@ -19,7 +19,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 SHORTEST_DAYS = 1 / 1440
 LONGEST_DAYS = 1.0
@@ -28,6 +30,8 @@ _HALVINGS = 24
 # would be given up. It is polled as if it changed so often, every three or four prices.
 MOST_CHANGES_PER_PRICE = 0.5
 
+# Prices and hazards in between share a table: 5 % apart, which moves no interval by more than 3 %.
+_STEPS_PER_FACTOR_E = 20
 # The corners of the table, between which it is interpolated; it changes smoothly over them.
 _LOG_RATE_FROM, _LOG_RATE_TO, _LOG_RATE_STEP = math.log(1e-3), math.log(2e3), 0.4
 _RECALLS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 0.995, 1.0)
@@ -81,15 +85,28 @@ class PollTable:
     price_days: float
     _corners: dict[tuple[int, int, int], float] = field(default_factory=dict)
 
-    def days(self, rate: float, recall: float, doubt: float) -> float:
-        """Within a few per cent of `days_to_poll`."""
-        place = (min(max(math.log(rate), _LOG_RATE_FROM), _LOG_RATE_TO) - _LOG_RATE_FROM) / _LOG_RATE_STEP
-        i = int(place)
+    def by_rate(self, recall: float, doubt: float) -> Callable[[float], float]:
+        """`days_to_poll` of one calendar, within a few per cent, as a function of its rate."""
         j, along_recall = _between(_RECALLS, recall)
         k, along_doubt = _between(_DOUBTS, doubt)
-        slow = self._plane(i, j, k, along_recall, along_doubt)
-        fast = self._plane(i + 1, j, k, along_recall, along_doubt)
-        return math.exp(slow + (fast - slow) * (place - i))
+        planes: dict[int, float] = {}
+
+        def plane(i: int) -> float:
+            if i not in planes:
+                planes[i] = self._plane(i, j, k, along_recall, along_doubt)
+            return planes[i]
+
+        def days(rate: float) -> float:
+            place = (min(max(math.log(rate), _LOG_RATE_FROM), _LOG_RATE_TO) - _LOG_RATE_FROM) / _LOG_RATE_STEP
+            i = int(place)
+            slow = plane(i)
+            return math.exp(slow + (plane(i + 1) - slow) * (place - i))
+
+        return days
+
+    def days(self, rate: float, recall: float, doubt: float) -> float:
+        """`days_to_poll`, within a few per cent."""
+        return self.by_rate(recall, doubt)(rate)
 
     def _plane(self, i: int, j: int, k: int, along_recall: float, along_doubt: float) -> float:
         low = self._corner(i, j, k)
@@ -107,6 +124,20 @@ class PollTable:
             found = math.log(days_to_poll(rate, _RECALLS[j], _DOUBTS[k], self.hazard, self.price_days))
             self._corners[i, j, k] = found
         return found
+
+
+@lru_cache(maxsize=32)
+def _table(hazard_step: int, price_step: int) -> PollTable:
+    return PollTable(math.exp(hazard_step / _STEPS_PER_FACTOR_E), math.exp(price_step / _STEPS_PER_FACTOR_E))
+
+
+def poll_table(hazard: float, price_days: float) -> PollTable:
+    """The table of a price and a hazard near these. One object for all who ask, so that it is worked out once."""
+    return _table(_step(hazard), _step(price_days))
+
+
+def _step(value: float) -> int:
+    return round(math.log(max(value, 1e-6)) * _STEPS_PER_FACTOR_E)
 
 
 def _between(corners: tuple[float, ...], value: float) -> tuple[int, float]:

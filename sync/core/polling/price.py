@@ -26,8 +26,6 @@ SMOOTHING_SECONDS = 86400.0
 GAIN, DAMPING = 2.0, 2.0
 # In one step, however far spending is off.
 MOST_STEP = 1.5
-# Prices in between share a table: about 5 % apart, which moves no interval by more than 3 %.
-_STEPS_PER_FACTOR_E = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +37,14 @@ class Price:
 
     @property
     def days(self) -> float:
-        """Rounded, so that it does not change with every call."""
-        steps = round(math.log(self.seconds / 86400.0) * _STEPS_PER_FACTOR_E)
-        return math.exp(steps / _STEPS_PER_FACTOR_E)
+        """As the plan counts it."""
+        return self.seconds / 86400.0
 
 
 def follow_budget(price: Price, calls: float, seconds: float, allowance: float) -> Price:
     """After `seconds` in which so many billable polls were made. `allowance`: polls a day, as `allowance` tells."""
+    if seconds <= 0.0:
+        return price
     share = 1.0 - math.exp(-seconds / SMOOTHING_SECONDS)
     allowed = max(allowance, 0.0) + 1.0
     before = allowed if price.calls_per_day is None else price.calls_per_day + 1.0

@@ -7,7 +7,7 @@ the next wait longer.
 
 from __future__ import annotations
 
-REOPEN_ABOVE = 0.15
+REOPEN_ABOVE = 0.05
 FIRST_PAUSE_SECONDS = 3600.0
 LONGEST_PAUSE_SECONDS = 86400.0
 

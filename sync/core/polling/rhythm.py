@@ -27,9 +27,11 @@ class Rhythm:
     """`weights`: for each hour of the week from Monday 00:00, their mean is 1."""
 
     weights: tuple[float, ...]
+    peak: float = field(init=False, compare=False)
     _until: tuple[float, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "peak", max(self.weights))
         twice = accumulate(self.weights * 2, initial=0.0)
         object.__setattr__(self, "_until", tuple(hours / 24.0 for hours in twice))
 

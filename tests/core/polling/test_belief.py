@@ -19,7 +19,7 @@ from sync.core.polling.belief import (
 )
 from sync.core.polling.evidence import Evidence
 
-POOL = Pool(rate=2.0, rate_changes=0.5, recall=0.95, recall_changes=5.0, hazard=1 / 30)
+POOL = Pool(rate=2.0, rate_changes=0.5, recall=0.97, poor=0.1, hazard=1 / 30)
 CHANNEL = Channel(age_seconds=3 * 86400.0)
 PUSH = Evidence(1, 1, was_notified=True, delay_seconds=3.0)
 HOUR = 3600.0
@@ -40,12 +40,19 @@ PROVEN = after([(PUSH, 0.2)] * 60).belief
 
 
 def test_a_new_calendar_is_what_the_pool_is() -> None:
-    assert (Belief().rate(POOL), Belief().recall(POOL)) == (2.0, 0.95)
+    assert Belief().rate(POOL) == 2.0
+    assert Belief().recall(POOL) == pytest.approx(0.9 * 0.97 + 0.1 * 0.5)
+
+
+def test_a_few_announced_changes_tell_a_good_push_from_a_poor_one() -> None:
+    kinds = [after([(seen, 0.2)] * 4).belief.recall(POOL) for seen in (PUSH, missed())]
+    assert kinds[0] > 0.95
+    assert kinds[1] < 0.9
 
 
 def test_its_own_rate_and_recall_are_learnt() -> None:
     assert PROVEN.rate(POOL) == pytest.approx(5.0, rel=0.05)
-    assert PROVEN.recall(POOL) > 0.99
+    assert PROVEN.recall(POOL) > 0.985
     assert PROVEN.delay_seconds == pytest.approx(3.0, rel=0.01)
 
 
@@ -65,7 +72,7 @@ def test_a_push_proves_life_and_counts_the_time_until_it() -> None:
 
 def test_the_first_miss_of_a_calendar_whose_push_is_proven_means_a_dead_channel() -> None:
     learnt = after([(missed(), 0.3)], PROVEN)
-    assert learnt.dead_chance > 0.5
+    assert learnt.dead_chance > 0.3
     assert learnt.reopens
     assert learnt.deaths == learnt.dead_chance
     assert learnt.channel_days == pytest.approx(0.3 - 1 / 24)

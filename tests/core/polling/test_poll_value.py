@@ -14,6 +14,7 @@ from sync.core.polling.poll_value import (
     SHORTEST_DAYS,
     PollTable,
     days_to_poll,
+    poll_table,
     poll_value,
     stale_chance,
 )
@@ -133,6 +134,13 @@ def test_the_table_says_what_is_worked_out() -> None:
         exactly = days_to_poll(rate, recall, doubt, HAZARD, 0.005)
         assert table.days(rate, recall, doubt) == pytest.approx(exactly, rel=0.12), (rate, recall, doubt)
     assert table.days(1e-9, 0.9, 0.0) == LONGEST_DAYS
+
+
+def test_a_moving_price_asks_for_few_tables() -> None:
+    prices = [0.003 * 1.001**n for n in range(1000)]
+    tables = {id(poll_table(HAZARD, price)): poll_table(HAZARD, price) for price in prices}
+    assert len(tables) < 25
+    assert all(poll_table(HAZARD, price).price_days == pytest.approx(price, rel=0.03) for price in prices)
 
 
 def test_no_calendar_is_given_up_because_it_changes_too_fast() -> None:
