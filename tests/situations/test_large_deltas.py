@@ -58,6 +58,7 @@ def test_a_part_that_takes_too_long_is_halved(quiet: Quiet) -> None:
     quiet.world.google.bulk_insert(quiet.email, bodies, notify=False)
 
     outcome = quiet.sync()
+    quiet.world.db.execute("drop function public.be_slow() cascade")
 
     assert (outcome.status, outcome.created) == ("completed", 900)
     quiet.assert_equal()
@@ -90,7 +91,7 @@ def test_a_family_that_the_database_refuses_is_set_aside_alone(quiet: Quiet) -> 
     # Also a full listing keeps what it cannot judge, and tries it anew.
     quiet.resync()
     assert {row["title"] for row in quiet.live().values()} == {"M0", "As ever"}
-    quiet.world.db.execute("drop trigger refuse on public.meetings")
+    quiet.world.db.execute("drop function public.refuse() cascade")
     quiet.resync()
     quiet.assert_equal()
     assert quiet.world.rows("select 1 from calendar_set_aside") == []
