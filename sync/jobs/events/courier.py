@@ -67,7 +67,8 @@ class Courier:
         while not self._is_stopping() and (until is None or time.monotonic() < until):
             pause = self._look()
             with self._changed:
-                if until is not None and pause > 0 and not self._running:
+                # What ended since the look may have let another one go.
+                if until is not None and pause > 0 and not self._running and not self._is_woken:
                     return
                 if not self._is_woken:
                     self._changed.wait(pause)
@@ -92,7 +93,11 @@ class Courier:
             self._running += len(claimed)
             self._doubtful += sum(delivery.is_doubtful for delivery in claimed)
         for delivery in claimed:
-            self._pool.submit(self._deliver, delivery)
+            try:
+                self._pool.submit(self._deliver, delivery)
+            except RuntimeError:
+                # Shut down since: the lease runs out, and another process sends it.
+                break
         return 0.0 if claimed else pause * (0.75 + self._services.jitter() / 2)
 
     def _claim(self, room: int, doubtful_room: int) -> list[Delivery]:
