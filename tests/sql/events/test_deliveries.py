@@ -99,6 +99,16 @@ def test_no_two_get_one_delivery_and_a_lapsed_lease_is_anybodys(db: Database, ca
     assert [each["attempt"] for each in claim(db)] == [2, 2, 2]
 
 
+def test_what_another_is_just_claiming_is_passed_over_and_not_waited_for(db: Database, calendar: Row) -> None:
+    subscribe(db, 0)
+    end(db, claim(db, p_limit=1)[0], "pending", next_seconds=0)
+    first, second = db.another(), db.another()
+    second.execute("set lock_timeout = '2s'")
+    with first.transaction():
+        assert len(claim(db, by=first, p_limit=2)) == 2
+        assert len(claim(db, by=second)) == 1
+
+
 def test_an_end_is_recorded_once_and_of_the_present_attempt(db: Database, calendar: Row) -> None:
     subscription = subscribe(db, 2)
     (first,) = claim(db)

@@ -30,6 +30,23 @@ def test_what_commits_late_comes_after_what_was_read(db: Database, calendar: Row
     assert types(db, after=mark) == ["meeting.updated", "meeting.updated"]
 
 
+def test_a_position_that_a_reader_saw_stays_though_an_earlier_id_commits_while_it_is_given(
+    db: Database, calendar: Row
+) -> None:
+    """Two numberings at once: the second waits for the first, and goes on behind it."""
+    mark, (slow, first, second) = last(db), (db.another() for _ in range(3))
+    read = {"p_after": mark, "p_limit": 10}
+    with first.transaction():
+        with slow.transaction():
+            slow.execute("update public.meetings set title = 'Slow' where google_calendar_event_id = 'a'")
+            db.service.execute("update public.meetings set title = 'Fast' where google_calendar_event_id = 'b'")
+            (fast,) = call(first, "read_events", **read)[0]["read_events"]["events"]
+        later = in_background(lambda: call(second, "read_events", **read)[0]["read_events"]["events"])
+        db.await_waiting()
+    assert [event["position"] for event in later.result(10)] == [mark + 1, mark + 2]
+    assert later.result()[0] == fast
+
+
 def test_changes_of_one_meeting_are_in_their_order(db: Database, calendar: Row) -> None:
     """The second waits for the first one's lock, and takes its id only then."""
     first, second = db.another(), db.another()
