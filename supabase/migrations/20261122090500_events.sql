@@ -442,7 +442,7 @@ end
 $$;
 
 -- Changes what is named in p_changes (url, types, content, state, state_reason, secret: a new one, the one before signs on for
--- p_overlap_seconds). False: there is none. Another address, or being enabled, ends what it asked for (slower, later).
+-- p_overlap_seconds). False: there is none. Another address, or being enabled, ends what it asked for (slower, later), and what waits is due at once.
 create or replace function public.change_event_subscription(
   p_subscription_id uuid, p_changes jsonb, p_overlap_seconds integer default 0
 ) returns boolean
@@ -468,7 +468,15 @@ begin
       then clock_timestamp() + make_interval(secs => p_overlap_seconds) else s.previous_secret_until end,
     updated_at = clock_timestamp()
   where s.id = p_subscription_id;
-  return found;
+  if not found then
+    return false;
+  end if;
+  if p_changes ? 'url' or p_changes ->> 'state' = 'enabled' then
+    update public.event_deliveries d set next_attempt_at = clock_timestamp()
+    where d.subscription_id = p_subscription_id and d.state = 'pending' and d.attempts = d.attempts_ended
+      and d.next_attempt_at > clock_timestamp();
+  end if;
+  return true;
 end
 $$;
 
@@ -524,8 +532,13 @@ begin
       select e.position from public.change_events e
       where e.position > v_subscription.after_position and e.position <= p_last
       order by e.position limit p_limit) page;
-    insert into public.event_deliveries (event_id, subscription_id, order_key, position)
-    select e.id, v_subscription.id, e.order_key, e.position from public.change_events e
+    insert into public.event_deliveries (event_id, subscription_id, order_key, position, next_attempt_at)
+    select e.id, v_subscription.id, e.order_key, e.position, greatest(clock_timestamp(), (
+        -- Behind one that waits for its next attempt: claims would only find it, and leave it, until then.
+        select max(earlier.next_attempt_at) from public.event_deliveries earlier
+        where earlier.subscription_id = v_subscription.id and earlier.order_key = e.order_key
+          and earlier.state = 'pending' and earlier.attempts = earlier.attempts_ended))
+    from public.change_events e
     where e.position > v_subscription.after_position and e.position <= v_upto
       and (v_subscription.types is null or e.type = any (v_subscription.types))
     -- One that is being erased is waited for, and then left out.
@@ -647,6 +660,14 @@ begin
     return exists (
       select 1 from public.event_deliveries d
       where d.subscription_id = p_subscription_id and d.event_id = p_event_id and d.attempts_ended = p_attempt);
+  end if;
+  if p_end ->> 'state' = 'pending' then
+    -- What waits behind it waits as long.
+    update public.event_deliveries d set next_attempt_at = failed.next_attempt_at
+    from public.event_deliveries failed
+    where failed.subscription_id = p_subscription_id and failed.event_id = p_event_id
+      and d.subscription_id = p_subscription_id and d.order_key = failed.order_key and d.state = 'pending'
+      and d.position > failed.position and d.next_attempt_at < failed.next_attempt_at;
   end if;
   update public.event_subscriptions s set
     failures_in_a_row = case when v_succeeded then 0 else s.failures_in_a_row + 1 end,
@@ -815,7 +836,7 @@ it signs. Null: there is none.';
 comment on function public.add_event_subscription is 'A new subscription, told of what comes after a position (null: after now). Answers {outcome}: ''made'', or why not: ''too_many'' (p_most),
 ''dropped'' (kept no more from there on), ''ahead'' (no such position was given yet). A repeated call changes nothing.';
 comment on function public.change_event_subscription is 'Changes what is named in p_changes (url, types, content, state, state_reason, secret: a new one, the one before signs on for
-p_overlap_seconds). False: there is none. Another address, or being enabled, ends what it asked for (slower, later).';
+p_overlap_seconds). False: there is none. Another address, or being enabled, ends what it asked for (slower, later), and what waits is due at once.';
 comment on function public.remove_event_subscription is 'Removes a subscription and what waits for it. False: there was none.';
 comment on function public.read_event_secrets is 'Secrets of subscriptions as ciphertext, for sealing them anew under another key: up to p_limit after p_after, in order.';
 comment on function public.replace_event_secrets is 'Replaces ciphertexts of a subscription''s secrets by ciphertexts of the same, unless they were changed meanwhile.';

@@ -61,6 +61,10 @@ def test_an_overloaded_endpoint_is_left_alone_longer_each_time(status: int) -> N
     assert [end(status, failures=n).pause_seconds for n in (0, 1, 3, 50)] == [5, 10, 40, 600]
 
 
+def test_one_that_fails_whatever_it_is_told_is_left_alone_too() -> None:
+    assert [end(500, failures=n).pause_seconds for n in (0, 8, 9, 11, 99)] == [None, None, 5, 20, 600]
+
+
 @pytest.mark.parametrize(("asked", "seconds"), [(0, 5), (90, 90), (float("inf"), 86_400)])
 def test_what_it_asks_for_is_honoured_within_a_day(asked: float, seconds: float) -> None:
     found = end(429, retry_after=asked)

@@ -257,7 +257,7 @@ def feed(services: Services) -> list[FeedEvent]:
     return list(services.store.feed.read(0, 1000).events)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [3, 7])
 def test_over_a_random_history_nothing_is_lost_and_nothing_is_out_of_order(world: World, seed: int) -> None:
     """Of the attempts a third fail, answers of the database are lost, and processes die before they record."""
     events, attempts = run_history(world, seed)

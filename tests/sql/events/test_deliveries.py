@@ -79,6 +79,35 @@ def test_of_one_meeting_the_next_waits_for_the_one_before(db: Database, calendar
     assert second["event"]["position"] > first["event"]["position"]
 
 
+def test_what_waits_behind_a_failed_one_waits_as_long_and_is_due_with_it(db: Database, calendar: Row) -> None:
+    subscription = subscribe(db)
+    for title in ("One", "Two"):
+        change(db, title)
+    (first,) = claim(db)
+    end(db, first, "pending", next_seconds=600)
+    change(db, "Three")
+    assert claim(db) == []
+
+    due = db.rows("select distinct next_attempt_at from public.event_deliveries")
+    assert len(due) == 1
+    # The operator has mended the endpoint.
+    db.value("change_event_subscription", p_subscription_id=subscription, p_changes={"state": "enabled"})
+    for _ in range(3):
+        (each,) = claim(db)
+        end(db, each)
+    assert each["event"]["position"] == first["event"]["position"] + 2
+
+
+def test_what_comes_while_one_is_under_way_follows_it_at_once(db: Database, calendar: Row) -> None:
+    subscribe(db)
+    change(db, "One")
+    (first,) = claim(db)
+    change(db, "Two")
+    assert claim(db) == []
+    end(db, first)
+    assert len(claim(db)) == 1
+
+
 def test_a_dead_one_holds_the_next_no_more(db: Database, calendar: Row) -> None:
     subscribe(db)
     for title in ("One", "Two"):
