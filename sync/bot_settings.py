@@ -142,6 +142,16 @@ class BotSettings:
         """Recall.ai's API, by address or by region; one of them is set when it is the provider."""
         return self.recall_api_url or f"https://{self.recall_region}.recall.ai/api/v1"
 
+    @property
+    def reachable_bot_providers(self) -> tuple[BotProviderName, ...]:
+        """Those whose keys stand. Bots are made at `bot_provider`; the others are asked about bots they still have."""
+        return tuple(
+            name
+            for name in BotProviderName
+            if all(getattr(self, field) is not None for _, field in _NEEDED[name])
+            and (name is not BotProviderName.RECALL or self.recall_api_url or self.recall_region)
+        )
+
 
 _NEEDED: Mapping[BotProviderName, tuple[tuple[str, str], ...]] = {
     BotProviderName.ATTENDEE: (

@@ -47,5 +47,9 @@ _MENDS = {
     "push.webhookUrlNotHttps": "WEBHOOK_BASE_URL must be https",
     "push.webhookUrlUnauthorized": "WEBHOOK_BASE_URL is not accepted by Google: check its domain and certificate",
     "deleted_client": "the OAuth client was deleted: restore it within 30 days",
+    "key_rejected": "the bot provider refuses its API key: put a valid one into the environment",
+    "no_credit": "the bot provider's account has no credit: its bots wait until it has",
+    "too_many_bots": "the bot provider's account has reached its number of concurrent bots: raise it there",
+    "zoom_credentials_missing": "the bot provider needs Zoom credentials for this account: add them there",
     "other_oauth_client": "stored grants belong to another GOOGLE_CLIENT_ID: put it back, or have users connect again",
 }

@@ -8,13 +8,14 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
 
+from sync.bot_model import BotProviderName
 from sync.clients.bots.provider import BotProvider
-from sync.clients.bots.providers import open_provider
+from sync.clients.bots.providers import open_providers
 from sync.clients.events.sender import Sender
 from sync.clients.google.calendar import GoogleCalendar
 from sync.clients.google.consent import GoogleConsent
@@ -43,7 +44,7 @@ class Services:
     vault: Vault
     mailer: Mailer | None
     sender: Sender
-    bot_provider: BotProvider | None
+    bot_providers: Mapping[BotProviderName, BotProvider]
     hosts: PublicHosts
     clock: Callable[[], dt.datetime]
     jitter: Callable[[], float]
@@ -87,7 +88,7 @@ def build_services(settings: Settings, clock: Callable[[], dt.datetime] = utc_no
         consent=consent,
         tokens=AccessTokens(oauth, vault, store, clock),
         vault=vault,
-        bot_provider=open_provider(settings),
+        bot_providers=open_providers(settings),
         hosts=PublicHosts(is_public),
         mailer=Mailer(settings.smtp_server) if settings.smtp_server else None,
         sender=Sender(is_allowed=_may_be_told(settings)),

@@ -70,7 +70,7 @@ class FakeReceiver(FakeProvider):
         return Response.of_json({"id": bot_id}, 201, pretty=False) if gives_ids else Response(204)
 
     def _change(self, call: str, bot: Bot, data: dict[str, Any]) -> Response:
-        if self.switches["is_unchangeable"]:
+        if self.switches["is_unchangeable"] or (call == "change" and bot.state in self.over):
             raise Refusal(409, {"error": "not now"})
         if call == "remove":
             bot.removed = "deleted"

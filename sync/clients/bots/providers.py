@@ -1,4 +1,4 @@
-"""The bot provider that the settings name. Called once per process, by whoever builds the services."""
+"""The bot providers that the settings have keys of. Called once per process, by whoever builds the services."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from sync.clients.bots.recall import Recall
 from sync.clients.bots.webhook import WebhookBots
 
 
-def open_provider(settings: BotSettings) -> BotProvider | None:
-    """None: no bots. That its keys are there was checked with the settings."""
-    match settings.bot_provider:
+def open_providers(settings: BotSettings) -> dict[BotProviderName, BotProvider]:
+    """Every provider whose keys stand: the chosen one, and those that may still have bots of ours from before."""
+    return {name: _open(name, settings) for name in settings.reachable_bot_providers}
+
+
+def _open(name: BotProviderName, settings: BotSettings) -> BotProvider:
+    match name:
         case BotProviderName.ATTENDEE:
             return Attendee(settings.attendee_api_url, settings.attendee_api_key or "")
         case BotProviderName.RECALL:
             return Recall(settings.recall_url, settings.recall_api_key or "")
         case BotProviderName.WEBHOOK:
             return WebhookBots(settings.bot_webhook_url or "", settings.bot_webhook_secrets or ())
-        case None:
-            return None
 
 
 def message_secrets(settings: BotSettings, provider: BotProviderName) -> Sequence[bytes]:

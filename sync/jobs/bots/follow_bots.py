@@ -22,18 +22,19 @@ CALLS_AT_ONCE = 8
 
 def follow_bots(services: Services, should_stop: Callable[[], bool] = lambda: False) -> int:
     """Until nothing is due, or the process is to stop; how many steps were done at providers. Raises StoreFailure."""
-    provider = services.bot_provider
-    marked = services.store.wishes.declare(provider.name if provider else None, limit=DECLARED_AT_ONCE)
+    chosen = services.settings.bot_provider
+    marked = services.store.wishes.declare(chosen, limit=DECLARED_AT_ONCE)
     steps = 0
-    if provider is None:
+    if chosen is None:
         return steps
     with ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="bots") as pool:
         is_busy = True
         while is_busy and not should_stop():
             decided = decide_wishes(services)
-            delivered = deliver_bots(services, provider, pool)
+            # One that is chosen no more still has bots to be removed.
+            delivered = sum(deliver_bots(services, provider, pool) for provider in services.bot_providers.values())
             shown = services.store.wishes.show(limit=SHOWN_AT_ONCE)
             steps += delivered
             is_busy = bool(marked or decided or delivered or shown >= SHOWN_AT_ONCE)
-            marked = services.store.wishes.declare(provider.name, limit=DECLARED_AT_ONCE) if marked else 0
+            marked = services.store.wishes.declare(chosen, limit=DECLARED_AT_ONCE) if marked else 0
     return steps

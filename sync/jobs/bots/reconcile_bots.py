@@ -27,11 +27,20 @@ MOST_PAGES = 2000
 
 
 def reconcile_bots(services: Services, should_stop: Callable[[], bool] = lambda: False) -> dict[str, int]:
-    """{taken, doubled, differing, missing}. Raises StoreFailure; a provider that fails is asked again next time."""
-    provider = services.bot_provider
+    """{taken, doubled, differing, missing} over all providers. Raises StoreFailure; a provider that fails is asked
+    again next time."""
+    totals = {"taken": 0, "doubled": 0, "differing": 0, "missing": 0}
+    if services.settings.bot_provider is None:
+        return totals
+    for provider in services.bot_providers.values():
+        if provider.limits.can_find:
+            for name, count in _reconcile(services, provider, should_stop).items():
+                totals[name] += count
+    return totals
+
+
+def _reconcile(services: Services, provider: BotProvider, should_stop: Callable[[], bool]) -> dict[str, int]:
     counts = {"taken": 0, "doubled": 0, "differing": 0, "missing": 0}
-    if provider is None or not provider.limits.can_find:
-        return counts
     began = services.clock()
     try:
         is_whole = _compare_all(services, provider, began, counts, should_stop)

@@ -11,7 +11,7 @@ from scripts.stack.bots import FakeServer
 from sync.bot_model import BotProviderName, BotRef, Changed, MakeNew, Removed
 from sync.bot_settings import BotSettings
 from sync.clients.bots.provider import BotProvider
-from sync.clients.bots.providers import message_secrets, open_provider
+from sync.clients.bots.providers import message_secrets, open_providers
 from sync.errors import (
     BotAccountRefused,
     BotProviderBusy,
@@ -205,22 +205,25 @@ def test_a_wrong_key_is_told_and_no_failure_shows_a_secret(fake: FakeServer) -> 
     assert refused.value.__cause__ is None
 
 
-@pytest.mark.parametrize("kind", [None, *BotProviderName])
-def test_the_settings_name_the_provider(kind: BotProviderName | None) -> None:
+def test_every_provider_with_keys_is_opened_whichever_is_chosen() -> None:
     given = dict.fromkeys((field.name for field in dataclasses.fields(BotSettings)), None) | {
-        "bot_provider": kind,
+        "bot_provider": BotProviderName.WEBHOOK,
         "attendee_api_url": "https://attendee.example/api/v1",
         "recall_region": "us-east-1",
+        "recall_api_key": "key",
+        "recall_webhook_secrets": (b"r" * 32,),
         "bot_webhook_url": "https://bots.example/",
         "bot_webhook_secrets": (b"s" * 32,),
     }
     settings = BotSettings(**given)  # type: ignore[arg-type]
 
-    provider = open_provider(settings)
+    opened = open_providers(settings)
 
-    assert (provider.name if provider else None) == kind
+    assert {name: provider.name for name, provider in opened.items()} == {"recall": "recall", "webhook": "webhook"}
     assert message_secrets(settings, BotProviderName.WEBHOOK) == (b"s" * 32,)
-    assert message_secrets(settings, BotProviderName.RECALL) == ()
+    assert message_secrets(settings, BotProviderName.ATTENDEE) == ()
+    without_region = dataclasses.replace(settings, recall_region=None)
+    assert list(open_providers(without_region)) == ["webhook"]
 
 
 @pytest.mark.parametrize(("minutes_behind", "kind"), [(2, BotProviderBusy), (10, BotProviderRefused)])
