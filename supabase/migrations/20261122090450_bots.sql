@@ -3,7 +3,8 @@
 -- Desired state, reconciled: every row says what is wanted and what the provider was last told, and is worked on until both
 -- are one. Nothing is sent from a transaction, and no message is the only carrier of a wish.
 --
---   meetings      -> bot_wishes     a trigger marks what changed, in the transaction that changed it
+--   meetings      -> bot_marks      triggers mark what changed, in the transaction that changed it; a mark waits for nobody
+--   bot_marks     -> bot_wishes     the next claim makes each marked wish due
 --   bot_wishes    -> bot_requests   the service decides (core/bots/wish), and meetings that share a room share a request
 --   bot_requests  -> the provider   the service creates, changes and removes; leased, fenced, retried
 --   the provider  -> bot_requests   its messages, and a slow listing that repairs what was lost
@@ -71,7 +72,7 @@ create table if not exists public.bot_providers (
   marked_at timestamptz,
   create_tokens double precision not null default 0,
   change_tokens double precision not null default 0,
-  filled_at timestamptz not null default '-infinity',
+  filled_at timestamptz not null default 'epoch',
   not_before timestamptz,
   last_error_code text,
   last_error_at timestamptz,
@@ -183,7 +184,12 @@ create index if not exists bot_requests_due on public.bot_requests (provider, jo
 create index if not exists bot_requests_unshown on public.bot_requests (id) where not is_shown;
 create index if not exists bot_requests_slot on public.bot_requests (scope, room_key, meeting_start) where wanted;
 create index if not exists bot_requests_bot on public.bot_requests (provider, bot_id);
-create index if not exists bot_requests_over on public.bot_requests (meeting_end);
+create index if not exists bot_requests_over on public.bot_requests (meeting_end)
+  where status in ('completed', 'failed', 'cancelled') and due_at is null;
+create index if not exists bot_requests_forsaken on public.bot_requests (user_id)
+  where status in ('completed', 'failed', 'cancelled') and due_at is null and not wanted;
+create index if not exists bot_requests_alive on public.bot_requests (provider, meeting_end)
+  where bot_id is not null and status not in ('completed', 'failed', 'cancelled');
 
 -- What each meeting wishes. The row is the queue of what is to be decided.
 create table if not exists public.bot_wishes (
@@ -214,6 +220,22 @@ create index if not exists bot_wishes_due on public.bot_wishes (due_at) where du
 create index if not exists bot_wishes_unshown on public.bot_wishes (meeting_id) where not is_shown;
 create index if not exists bot_wishes_request on public.bot_wishes (request_id) where request_id is not null;
 create index if not exists bot_wishes_user on public.bot_wishes (user_id);
+
+-- What changed and is not taken note of yet. Rows are only added and taken away, so whoever commits, or writes their
+-- preferences, waits for nobody's work on wishes, and nobody waits in a circle.
+create table if not exists public.bot_marks (
+  meeting_id uuid,
+  request_id uuid,
+  marked_at timestamptz not null default now(),
+  constraint bot_marks_one check (num_nonnulls(meeting_id, request_id) = 1)
+);
+comment on table public.bot_marks is
+  'Meetings of which it is to be decided anew whether a bot joins, and requests that lost a meeting. For the service alone.';
+comment on column public.bot_marks.meeting_id is 'A meeting; it may be gone by now.';
+comment on column public.bot_marks.request_id is 'A request one of whose meetings was deleted.';
+comment on column public.bot_marks.marked_at is 'When.';
+create index if not exists bot_marks_meeting on public.bot_marks (meeting_id) where meeting_id is not null;
+create index if not exists bot_marks_request on public.bot_marks (request_id) where request_id is not null;
 
 -- Messages that were taken, so that a repeated one is known. Attendee's carry no time that is signed.
 create table if not exists public.bot_messages (
@@ -253,7 +275,7 @@ declare
   relation text;
 begin
   foreach relation in array array[
-    'bot_preferences', 'bot_tenants', 'bot_providers', 'bot_requests', 'bot_wishes', 'bot_messages']
+    'bot_preferences', 'bot_tenants', 'bot_providers', 'bot_requests', 'bot_wishes', 'bot_marks', 'bot_messages']
   loop
     execute format('alter table public.%I enable row level security', relation);
     execute format('revoke all on table public.%I from public, anon, authenticated, service_role', relation);
@@ -264,9 +286,11 @@ $$;
 
 -- Each line stands in USERS_READ and USERS_WRITE of tests/sql/test_access.py too.
 grant select (bot_override, bot_reason, bot_provider, bot_id), update (bot_override) on table public.meetings to authenticated;
-grant select on table public.bot_preferences to authenticated;
 grant delete on table public.bot_preferences to authenticated;
-grant insert (
+grant select (
+  user_id, join_rule, calendar_rules, skip_all_day, skip_private, skip_alone, attendance, bot_name, chat_message,
+  when_access_lost, created_at, updated_at
+), insert (
   user_id, join_rule, calendar_rules, skip_all_day, skip_private, skip_alone, attendance, bot_name, chat_message,
   when_access_lost
 ), update (
@@ -286,42 +310,43 @@ comment on policy users_have_bot_preferences on public.bot_preferences is 'Users
 
 -- What makes a wish worth deciding -----------------------------------------------------------------------------------
 
--- Security definer, all of these: a user's own write marks rows that only the service may touch, and nothing else.
+-- Security definer, all of these: a user's own write adds marks, which only the service may touch, and does nothing else.
 
+-- Marks the meetings that a statement has added, if bots are made and they are ahead.
 create or replace function calendar_internal.mark_new_meetings() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 begin
   if exists (select 1 from public.bot_providers p where p.is_chosen) then
-    insert into public.bot_wishes as w (meeting_id, user_id, due_at)
-    select n.id, n.user_id, clock_timestamp() from new_rows n
-    where n.status is distinct from 'cancelled' and coalesce(n.end_time, n.start_time) > clock_timestamp()
-    order by n.id
-    on conflict (meeting_id) do nothing;
+    insert into public.bot_marks (meeting_id)
+    select n.id from new_rows n
+    where n.status is distinct from 'cancelled' and coalesce(n.end_time, n.start_time) > clock_timestamp();
   end if;
   return null;
 end
 $$;
 comment on function calendar_internal.mark_new_meetings is 'Has it decided whether new meetings want a bot.';
 
+-- Marks the meetings that a statement has changed in what decides about a bot, if they have a wish or are ahead.
 create or replace function calendar_internal.mark_changed_meetings() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
+declare
+  -- Null: bots were never made here, so there is no wish either.
+  v_is_chosen boolean := (select bool_or(p.is_chosen) from public.bot_providers p);
 begin
-  if exists (select 1 from public.bot_providers p where p.is_chosen) then
-    insert into public.bot_wishes as w (meeting_id, user_id, due_at)
-    select n.id, n.user_id, clock_timestamp()
+  if v_is_chosen is not null then
+    insert into public.bot_marks (meeting_id)
+    select n.id
     from new_rows n join old_rows o on o.id = n.id
-    where (n.start_time, n.end_time, n.meeting_url, n.room_key, n.status, n.event_status, n.is_all_day, n.is_private,
-        n.is_organiser, n.other_attendees, n.has_outsiders, n.bot_override, n.calendar_id)
+    where (n.start_time, n.end_time, n.meeting_url, n.room_key, n.status, n.status_reason, n.event_status, n.is_all_day,
+        n.is_private, n.is_organiser, n.other_attendees, n.has_outsiders, n.bot_override, n.calendar_id)
       is distinct from
-        (o.start_time, o.end_time, o.meeting_url, o.room_key, o.status, o.event_status, o.is_all_day, o.is_private,
-        o.is_organiser, o.other_attendees, o.has_outsiders, o.bot_override, o.calendar_id)
-      and (exists (select 1 from public.bot_wishes k where k.meeting_id = n.id)
-        or (n.status is distinct from 'cancelled' and coalesce(n.end_time, n.start_time) > clock_timestamp()))
-    -- Wishes are locked in one order, whoever locks them.
-    order by n.id
-    on conflict (meeting_id) do update set due_at = excluded.due_at, revision = w.revision + 1;
+        (o.start_time, o.end_time, o.meeting_url, o.room_key, o.status, o.status_reason, o.event_status, o.is_all_day,
+        o.is_private, o.is_organiser, o.other_attendees, o.has_outsiders, o.bot_override, o.calendar_id)
+      and (
+        (v_is_chosen and n.status is distinct from 'cancelled' and coalesce(n.end_time, n.start_time) > clock_timestamp())
+        or exists (select 1 from public.bot_wishes k where k.meeting_id = n.id));
   end if;
   return null;
 end
@@ -333,33 +358,27 @@ comment on function calendar_internal.mark_changed_meetings is
 create or replace function calendar_internal.mark_users_meetings() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
-declare
-  v_user_id uuid := case when tg_op = 'DELETE' then old.user_id else new.user_id end;
 begin
-  update public.bot_wishes w set due_at = clock_timestamp(), revision = w.revision + 1
-  from (
-    select k.meeting_id from public.bot_wishes k join public.meetings m on m.id = k.meeting_id
-    where k.user_id = v_user_id and coalesce(m.end_time, m.start_time) > clock_timestamp()
-    order by k.meeting_id for update of k
-  ) ahead
-  where w.meeting_id = ahead.meeting_id;
+  insert into public.bot_marks (meeting_id)
+  select k.meeting_id from public.bot_wishes k join public.meetings m on m.id = k.meeting_id
+  where k.user_id in (old.user_id, new.user_id) and coalesce(m.end_time, m.start_time) > clock_timestamp();
+  if tg_op = 'DELETE' then
+    return old;
+  end if;
   if tg_table_name = 'bot_preferences' and tg_op = 'UPDATE' then
     new.updated_at := clock_timestamp();
   end if;
-  return case when tg_op = 'DELETE' then old else new end;
+  return new;
 end
 $$;
 comment on function calendar_internal.mark_users_meetings is 'Has it decided anew for all meetings ahead of a user.';
 
--- Nobody wishes it any more: a request without wishes is to be removed.
+-- A request whose wish was deleted may have none any more: then it is to be removed.
 create or replace function calendar_internal.mark_forsaken_requests() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
 begin
-  update public.bot_requests r set
-    wanted = false, revision = r.revision + 1, due_at = clock_timestamp(), updated_at = clock_timestamp()
-  where r.id in (select o.request_id from old_rows o where o.request_id is not null) and r.wanted
-    and not exists (select 1 from public.bot_wishes w where w.request_id = r.id and w.wanted);
+  insert into public.bot_marks (request_id) select distinct o.request_id from old_rows o where o.request_id is not null;
   return null;
 end
 $$;
@@ -396,7 +415,7 @@ comment on trigger bots_follow_ends on public.bot_wishes is 'Bots follow meeting
 
 -- What a process is configured with: bots are made by p_provider from now on (null: by none). When it is new, meetings ahead
 -- that nobody has decided of are marked, up to p_limit a call; from then on the trigger marks each. Answers how many. Said every
--- few seconds; a repeated call changes nothing.
+-- few seconds; a repeated call changes nothing. While no bots are made, wishes that there are already still become due.
 create or replace function public.declare_bots(p_provider text, p_limit integer) returns integer
 language plpgsql security invoker set search_path = ''
 as $$
@@ -418,6 +437,9 @@ begin
       returning * into v_provider;
     end if;
   end if;
+  if p_provider is null then
+    perform calendar_internal.drain_bot_marks(v_limit);
+  end if;
   -- Once more after a while: a transaction that began before it was chosen marks nothing.
   if v_provider.provider is null
     or (v_provider.marked_at is not null
@@ -426,12 +448,12 @@ begin
   then
     return 0;
   end if;
-  insert into public.bot_wishes (meeting_id, user_id, due_at)
-  select m.id, m.user_id, v_now from public.meetings m
+  insert into public.bot_marks (meeting_id)
+  select m.id from public.meetings m
   where m.end_time > v_now and m.status is distinct from 'cancelled' and m.calendar_id is not null
     and not exists (select 1 from public.bot_wishes w where w.meeting_id = m.id)
-  order by m.end_time limit v_limit
-  on conflict (meeting_id) do nothing;
+    and not exists (select 1 from public.bot_marks b where b.meeting_id = m.id)
+  order by m.end_time limit v_limit;
   get diagnostics v_marked = row_count;
   if v_marked < v_limit then
     update public.bot_providers p set marked_at = clock_timestamp() where p.provider = p_provider;
@@ -440,6 +462,60 @@ begin
 end
 $$;
 create index if not exists meetings_by_end on public.meetings (end_time) where status is distinct from 'cancelled';
+
+-- Takes up to p_limit marks of either kind: wishes of marked meetings become due, what begins within the hour first; requests
+-- become what the wishes that are left want of them.
+-- Guarantee: waits for nobody; what is locked stays marked for the next call.
+create or replace function calendar_internal.drain_bot_marks(p_limit integer) returns void
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_marked uuid[];
+  v_there uuid[];
+  v_free uuid[];
+  v_request_id uuid;
+begin
+  -- One process at a time, or two would wait for each other's new rows.
+  if not exists (select 1 from public.bot_marks)
+    or not pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended('bots:marks', 0))
+  then
+    return;
+  end if;
+  v_marked := array(select distinct k.meeting_id from (
+    select b.meeting_id from public.bot_marks b where b.meeting_id is not null limit p_limit) k);
+  delete from public.bot_marks b where b.meeting_id = any (v_marked)
+    and not exists (select 1 from public.meetings m where m.id = b.meeting_id);
+  -- One that is being deleted is passed over.
+  select array_agg(k.id) into v_there from (
+    select m.id from public.meetings m where m.id = any (v_marked) order by m.id for key share skip locked) k;
+  insert into public.bot_wishes (meeting_id, user_id)
+  select m.id, m.user_id from public.meetings m
+  where m.id = any (v_there) and not exists (select 1 from public.bot_wishes w where w.meeting_id = m.id)
+  order by m.id;
+  select array_agg(k.meeting_id) into v_free from (
+    select w.meeting_id from public.bot_wishes w where w.meeting_id = any (v_there) for update skip locked) k;
+  -- What is marked from here on stays marked: its transaction may not be seen here.
+  with taken as (
+    delete from public.bot_marks b where b.meeting_id = any (v_free) returning b.meeting_id
+  )
+  update public.bot_wishes w set due_at = least(v_now, m.start_time - interval '1 hour'), revision = w.revision + 1
+  from public.meetings m
+  where w.meeting_id = any (v_free) and m.id = w.meeting_id and w.meeting_id in (select t.meeting_id from taken t);
+
+  for v_request_id in
+    select r.id from public.bot_requests r
+    where r.id = any (array(select b.request_id from public.bot_marks b where b.request_id is not null limit p_limit))
+    order by r.id for update skip locked
+  loop
+    perform calendar_internal.settle_request(v_request_id);
+    delete from public.bot_marks b where b.request_id = v_request_id;
+  end loop;
+  delete from public.bot_marks b
+  where b.request_id is not null and not exists (select 1 from public.bot_requests r where r.id = b.request_id);
+end
+$$;
+comment on function calendar_internal.drain_bot_marks is 'Has wishes and requests worked on that were marked.';
 
 -- Leases up to p_limit wishes that are to be decided, the longest due first: what decides each.
 create or replace function public.claim_bot_wishes(p_limit integer, p_lease_seconds integer)
@@ -453,17 +529,20 @@ language plpgsql security invoker set search_path = ''
 as $$
 #variable_conflict use_column
 declare
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz;
+  v_ids uuid[];
 begin
-  return query
-  with picked as materialized (
+  perform calendar_internal.drain_bot_marks(5000);
+  v_now := clock_timestamp();
+  select array_agg(k.meeting_id) into v_ids from (
     select w.meeting_id from public.bot_wishes w
     where w.due_at <= v_now order by w.due_at
     limit least(greatest(p_limit, 0), 500)
-    for update skip locked
-  ), claimed as (
+    for update skip locked) k;
+  return query
+  with claimed as (
     update public.bot_wishes w set due_at = v_now + make_interval(secs => p_lease_seconds)
-    from picked where w.meeting_id = picked.meeting_id
+    where w.meeting_id = any (v_ids)
     returning w.*
   )
   select m.id, w.revision, m.user_id, m.calendar_id, t.tenant, r.status,
@@ -472,7 +551,7 @@ begin
     case when c.paused_reason = 'needs_reauth' then coalesce(c.access_lost_at, c.paused_at) else c.access_lost_at end,
     to_jsonb(p)
   from claimed w
-  join public.meetings m on m.id = w.meeting_id
+  join public.meetings m on m.id = w.meeting_id and m.id = any (v_ids)
   left join public.calendar_webhooks c on c.id = m.calendar_id
   left join public.bot_preferences p on p.user_id = m.user_id
   left join public.bot_tenants t on t.user_id = m.user_id
@@ -482,8 +561,10 @@ $$;
 comment on function public.claim_bot_wishes is
   'Leases wishes that are to be decided, and tells what decides each.';
 
--- The request that is to answer a wish: the one that stands in its slot, or its own moved there, or a new one.
-create or replace function calendar_internal.request_for(p_wish public.bot_wishes, p_decision jsonb) returns uuid
+-- The request that is to answer a wish: the one that stands in its slot, or its own moved there, or a new one. Its own moves if
+-- nobody who shares it stays: of p_decisions, which are kept together, some may go the same way.
+create or replace function calendar_internal.request_for(p_wish public.bot_wishes, p_decision jsonb, p_decisions jsonb)
+returns uuid
 language plpgsql security invoker set search_path = ''
 as $$
 declare
@@ -505,7 +586,11 @@ begin
     and (v_mine.status in ('pending', 'bot_scheduled') or v_mine.meeting_start = v_start)
     and not exists (
       select 1 from public.bot_wishes w
-      where w.request_id = v_mine.id and w.wanted and w.meeting_id <> p_wish.meeting_id)
+      where w.request_id = v_mine.id and w.wanted and w.meeting_id <> p_wish.meeting_id and not exists (
+        select 1 from jsonb_to_recordset(p_decisions) as d (
+          meeting_id uuid, wanted boolean, provider text, scope text, room_key text, meeting_start timestamptz)
+        where d.meeting_id = w.meeting_id and (not d.wanted or (d.provider, d.scope, d.room_key, d.meeting_start)
+          = (p_decision ->> 'provider', p_decision ->> 'scope', p_decision ->> 'room_key', v_start))))
   then
     update public.bot_requests r set
       scope = p_decision ->> 'scope', room_key = p_decision ->> 'room_key', meeting_start = v_start
@@ -559,7 +644,8 @@ comment on function calendar_internal.settle_request is 'Makes a request what it
 
 -- What was decided: [{meeting_id, revision, wanted, reason, look_again_at, provider, scope, room_key, meeting_start,
 -- meeting_end, meeting_url, join_at, bot_name, chat_message}]; wanted null: it is over, and its bot is left to itself.
--- A decision of an older revision is passed over: it is due again. Answers how many were kept. A repeated call changes nothing.
+-- What has changed since it was claimed, or is locked, is passed over: it is due again. Answers how many were kept. A repeated
+-- call changes nothing.
 create or replace function public.record_bot_wishes(p_decisions jsonb) returns integer
 language plpgsql security invoker set search_path = ''
 as $$
@@ -567,23 +653,42 @@ declare
   v_wish public.bot_wishes;
   v_decision jsonb;
   v_request_id uuid;
+  v_ids uuid[] := array(select (d ->> 'meeting_id')::uuid from jsonb_array_elements(p_decisions) d);
   v_kept integer := 0;
 begin
-  perform calendar_internal.hold_user(u.user_id)
-  from (
-    select distinct w.user_id from jsonb_array_elements(p_decisions) d
-    join public.bot_wishes w on w.meeting_id = (d ->> 'meeting_id')::uuid order by 1) u;
-  -- Whoever shares a scope decides one after the other, or one room would get two bots.
+  -- Whoever shares a scope decides one after the other, or one room would get two bots; also in a scope that is left.
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('bots:' || s.scope, 0))
-  from (select distinct d ->> 'scope' as scope from jsonb_array_elements(p_decisions) d where d ? 'scope' order by 1) s;
-  for v_decision in select d from jsonb_array_elements(p_decisions) d order by d ->> 'meeting_id'
+  from (
+    select d ->> 'scope' as scope from jsonb_array_elements(p_decisions) d where d ->> 'scope' is not null
+    union
+    select r.scope from public.bot_wishes w join public.bot_requests r on r.id = w.request_id
+    where w.meeting_id = any (v_ids)
+    order by 1) s;
+  -- Requests are locked in one order, whoever waits for several.
+  perform 1 from public.bot_requests r
+  where r.id in (
+    select w.request_id from public.bot_wishes w where w.meeting_id = any (v_ids)
+    union
+    select k.id from jsonb_to_recordset(p_decisions) as d (scope text, room_key text, meeting_start timestamptz)
+    join public.bot_requests k on k.wanted and k.scope = d.scope and k.room_key = d.room_key and k.meeting_start = d.meeting_start)
+  order by r.id for update;
+  for v_decision in select d from jsonb_array_elements(p_decisions) d order by (d ->> 'meeting_id')::uuid
   loop
-    select * into v_wish from public.bot_wishes w where w.meeting_id = (v_decision ->> 'meeting_id')::uuid for update;
-    continue when not found or v_wish.revision <> (v_decision ->> 'revision')::bigint;
+    -- Whoever deletes a wish may wait for more: it is not waited for.
+    select * into v_wish from public.bot_wishes w
+    where w.meeting_id = (v_decision ->> 'meeting_id')::uuid for update skip locked;
+    continue when not found or v_wish.revision <> (v_decision ->> 'revision')::bigint
+      or exists (select 1 from public.bot_marks b where b.meeting_id = v_wish.meeting_id);
     v_kept := v_kept + 1;
+    -- A row of an original database may lack either.
+    if (v_decision ->> 'wanted')::boolean and v_decision ->> 'meeting_url' is null then
+      v_decision := v_decision || '{"wanted": false, "reason": "no_link"}';
+    elsif v_decision ->> 'room_key' is null then
+      v_decision := v_decision || jsonb_build_object('room_key', v_decision ->> 'meeting_url');
+    end if;
     v_request_id := v_wish.request_id;
     if (v_decision ->> 'wanted')::boolean then
-      v_request_id := calendar_internal.request_for(v_wish, v_decision);
+      v_request_id := calendar_internal.request_for(v_wish, v_decision, p_decisions);
     end if;
     update public.bot_wishes w set
       request_id = v_request_id,
@@ -618,7 +723,7 @@ as $$
     updated_at = clock_timestamp()
   from (
     select w.meeting_id, r.provider, r.bot_id,
-      case when r.dead_at is not null then 'refused_by_provider' else w.reason end as reason,
+      case when r.dead_at is not null and w.wanted then 'refused_by_provider' else w.reason end as reason,
       case when r.id is null then null
         when r.dead_at is not null and r.wanted then 'failed'
         -- Its bot is on its way out, or another meeting keeps the bot that this one shared.
@@ -642,6 +747,7 @@ declare
   v_limit integer := least(greatest(p_limit, 0), 1000);
   v_wishes uuid[];
   v_requests uuid[];
+  v_all uuid[];
   v_held uuid[];
   v_id uuid;
 begin
@@ -651,11 +757,9 @@ begin
   select array_agg(k.id) into v_requests from (
     select r.id from public.bot_requests r where not r.is_shown order by r.id limit v_limit
     for update skip locked) k;
+  v_all := v_wishes || array(select w.meeting_id from public.bot_wishes w where w.request_id = any (v_requests));
   select array_agg(k.id) into v_held from (
-    select m.id from public.meetings m
-    where m.id = any (v_wishes)
-      or m.id in (select w.meeting_id from public.bot_wishes w where w.request_id = any (v_requests))
-    for update skip locked) k;
+    select m.id from public.meetings m where m.id = any (v_all) for update skip locked) k;
   begin
     perform calendar_internal.show_bots(v_held);
   exception when check_violation or raise_exception or invalid_text_representation or string_data_right_truncation then
@@ -677,18 +781,21 @@ $$;
 
 -- Requests -----------------------------------------------------------------------------------------------------------
 
--- What may be asked of a provider now, of p_per_minute at most in any minute: a sixth of it at once, and five sixths over time.
+-- What may be asked of a provider now, of p_per_minute at most in any minute: a sixth of it at once (but one), and the rest of it
+-- over time.
 create or replace function calendar_internal.filled(p_tokens double precision, p_since interval, p_per_minute double precision)
 returns double precision
 language sql immutable security invoker set search_path = ''
 as $$
-  select least(p_per_minute / 6, p_tokens + least(extract(epoch from p_since), 3600) * p_per_minute * 5 / 6 / 60)
+  select least(b.most, p_tokens + greatest(0, least(extract(epoch from p_since), 3600))
+      * case when p_per_minute > b.most then p_per_minute - b.most else p_per_minute end / 60)
+  from (select greatest(1, p_per_minute / 6) as most) b
 $$;
 comment on function calendar_internal.filled is 'A bucket''s tokens after some time.';
 
 -- Leases up to p_limit requests of a provider that need work, the meeting that begins soonest first, as far as the provider's
 -- rates allow: p_creates_per_minute of new bots, p_changes_per_minute of everything else. Counted before the work. A request
--- that is leased moves on only once the lease has lapsed.
+-- that is leased moves on only once the lease has lapsed. Waits only for another process' claim.
 create or replace function public.claim_bot_requests(
   p_provider text, p_limit integer, p_lease_seconds integer,
   p_creates_per_minute double precision, p_changes_per_minute double precision
@@ -698,11 +805,13 @@ as $$
 declare
   v_now timestamptz := clock_timestamp();
   v_provider public.bot_providers;
+  v_limit integer := least(greatest(p_limit, 0), 500);
   v_creates uuid[];
   v_others uuid[];
 begin
+  -- "Not null" tells the planner that few are due, whatever the time is.
   if not exists (
-    select 1 from public.bot_requests r where r.provider = p_provider and r.due_at <= v_now
+    select 1 from public.bot_requests r where r.provider = p_provider and r.due_at is not null and r.due_at <= v_now
       and (r.lease_expires_at is null or r.lease_expires_at <= v_now))
   then
     return;
@@ -718,16 +827,23 @@ begin
     v_provider.change_tokens, v_now - v_provider.filled_at, p_changes_per_minute);
   select array_agg(k.id) into v_creates from (
     select r.id from public.bot_requests r
-    where r.provider = p_provider and r.due_at <= v_now and (r.lease_expires_at is null or r.lease_expires_at <= v_now)
+    where r.provider = p_provider and r.due_at is not null and r.due_at <= v_now
+      and (r.lease_expires_at is null or r.lease_expires_at <= v_now)
       and r.wanted and r.bot_id is null
-    order by r.join_at limit least(p_limit, floor(v_provider.create_tokens)::integer)
+    order by r.join_at limit least(v_limit, floor(v_provider.create_tokens)::integer)
     for update skip locked) k;
   select array_agg(k.id) into v_others from (
     select r.id from public.bot_requests r
-    where r.provider = p_provider and r.due_at <= v_now and (r.lease_expires_at is null or r.lease_expires_at <= v_now)
+    where r.provider = p_provider and r.due_at is not null and r.due_at <= v_now
+      and (r.lease_expires_at is null or r.lease_expires_at <= v_now)
       and not (r.wanted and r.bot_id is null)
-    order by r.join_at limit least(p_limit, floor(v_provider.change_tokens)::integer)
+    order by r.join_at limit least(v_limit, floor(v_provider.change_tokens)::integer)
     for update skip locked) k;
+  -- Soonest first of both kinds together.
+  select array_agg(k.id) filter (where k.is_create), array_agg(k.id) filter (where not k.is_create) into v_creates, v_others
+  from (
+    select r.id, r.bot_id is null and r.wanted as is_create from public.bot_requests r
+    where r.id = any (v_creates || v_others) order by r.join_at limit v_limit) k;
   update public.bot_providers p set
     create_tokens = v_provider.create_tokens - coalesce(cardinality(v_creates), 0),
     change_tokens = v_provider.change_tokens - coalesce(cardinality(v_others), 0),
@@ -738,13 +854,13 @@ begin
     lease_expires_at = v_now + make_interval(secs => p_lease_seconds), fence = r.fence + 1, attempts = r.attempts + 1,
     -- Whoever had it last may have died between asking and hearing.
     maybe_created = r.maybe_created or (r.is_unheard and r.bot_id is null), is_unheard = true
-  where r.id = any (v_creates) or r.id = any (v_others)
+  where r.id = any (v_creates || v_others)
   returning r.*;
 end
 $$;
 
 -- A bot that another one took the place of: it gets a request of its own, to be removed.
-create or replace function calendar_internal.leave_behind(p_request public.bot_requests, p_bot_id text) returns void
+create or replace function calendar_internal.leave_behind(p_request public.bot_requests, p_bot_id text, p_bot_key text) returns void
 language sql security invoker set search_path = ''
 as $$
   insert into public.bot_requests (
@@ -752,7 +868,7 @@ as $$
     bot_id, bot_key, status, is_left_behind, told_join_at, due_at)
   select p_request.provider, p_request.user_id, 'left:' || p_request.id, p_request.room_key, p_request.meeting_start,
     p_request.meeting_end, false, p_request.meeting_url, p_request.join_at, p_request.bot_name, p_request.generation,
-    p_bot_id, coalesce(p_request.bot_key, p_request.id || '.' || p_request.generation), 'bot_scheduled', true, p_request.told_join_at, clock_timestamp()
+    p_bot_id, p_bot_key, 'bot_scheduled', true, p_request.told_join_at, clock_timestamp()
   where not exists (
     select 1 from public.bot_requests r where r.provider = p_request.provider and r.bot_id = p_bot_id and r.is_left_behind)
 $$;
@@ -776,13 +892,16 @@ declare
   v_request public.bot_requests;
   v_outcome text := p_result ->> 'outcome';
   v_again timestamptz := v_now + make_interval(secs => coalesce((p_result ->> 'retry_seconds')::double precision, 0));
+  v_is_outdated boolean;
 begin
   select * into v_request from public.bot_requests r where r.id = p_request_id for update;
   if not found or v_request.fence <> p_fence or v_request.lease_expires_at is null then
     return false;
   end if;
-  if v_outcome = 'make_new' and not coalesce((p_result ->> 'is_gone')::boolean, false) then
-    perform calendar_internal.leave_behind(v_request, v_request.bot_id);
+  v_is_outdated := v_request.revision > coalesce((p_result ->> 'revision')::bigint, v_request.revision);
+  if v_outcome = 'make_new' and v_request.bot_id is not null and not coalesce((p_result ->> 'is_gone')::boolean, false) then
+    perform calendar_internal.leave_behind(
+      v_request, v_request.bot_id, coalesce(v_request.bot_key, v_request.id || '.' || v_request.generation));
   end if;
   update public.bot_requests r set
     lease_expires_at = null, is_unheard = false,
@@ -802,6 +921,7 @@ begin
       when p_result ? 'maybe_created' then (p_result ->> 'maybe_created')::boolean else r.maybe_created end,
     in_doubt = case when v_outcome in ('told', 'found', 'make_new', 'removed', 'not_now') then false else r.in_doubt end,
     provider_state = coalesce(p_result ->> 'provider_state', case when v_outcome = 'make_new' then null else r.provider_state end),
+    state_at = case when v_outcome = 'make_new' then null else r.state_at end,
     status = case
       when v_outcome = 'make_new' then 'pending'
       when v_outcome = 'removed' and r.status not in ('completed', 'failed') then 'cancelled'
@@ -809,13 +929,12 @@ begin
     attempts = case when v_outcome in ('told', 'found', 'make_new', 'removed', 'not_now') then 0 else r.attempts end,
     last_error_code = case when v_outcome in ('told', 'make_new', 'removed') then null
       else coalesce(p_result ->> 'error_code', r.last_error_code) end,
-    dead_at = case when v_outcome = 'dead' then v_now else null end,
+    dead_at = case when v_outcome = 'dead' and not v_is_outdated then v_now else null end,
     due_at = case
-      when r.revision <> v_request.revision then v_now
-      when v_outcome = 'told' then case when r.revision > (p_result ->> 'revision')::bigint then v_now end
+      when v_outcome in ('told', 'dead') then case when v_is_outdated then v_now end
       when v_outcome = 'found' then case when not r.wanted or r.told_revision < r.revision then v_now end
       when v_outcome = 'make_new' then v_now
-      when v_outcome in ('removed', 'dead') then null
+      when v_outcome = 'removed' then null
       else v_again end,
     is_shown = false, updated_at = v_now
   where r.id = p_request_id;
@@ -860,7 +979,7 @@ begin
   end if;
   select * into v_request from public.bot_requests r
   where r.provider = p_provider and r.bot_id = p_bot_id order by r.is_left_behind limit 1 for update;
-  if not found and p_key ~ '^[0-9a-f-]{36}\.[0-9]{1,9}$' then
+  if not found and p_key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9]{1,9}$' then
     -- It may tell of itself before the answer that made it is heard.
     select * into v_request from public.bot_requests r
     where r.id = split_part(p_key, '.', 1)::uuid and r.provider = p_provider and r.bot_id is null
@@ -904,35 +1023,39 @@ begin
     select b.*, split_part(b.key, '.', 1)::uuid as request_id, split_part(b.key, '.', 2)::integer as generation
     from jsonb_to_recordset(p_bots) as b (
       id text, key text, status text, provider_state text, is_alive boolean, meeting_url text, join_at timestamptz)
-    where b.key ~ '^[0-9a-f-]{36}\.[0-9]{1,9}$'
+    where b.key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9]{1,9}$'
     order by b.id
   loop
     select * into v_request from public.bot_requests r where r.id = v_bot.request_id and r.provider = p_provider
     for update skip locked;
     continue when not found or v_request.lease_expires_at > v_now;
     if v_request.bot_id is null and v_bot.generation = v_request.generation and v_bot.is_alive then
-      update public.bot_requests r set bot_id = v_bot.id, told_revision = 0, due_at = v_now where r.id = v_request.id;
+      update public.bot_requests r set
+        bot_id = v_bot.id, told_revision = 0, maybe_created = false, is_shown = false, due_at = v_now
+      where r.id = v_request.id;
       v_request.bot_id := v_bot.id;
       v_taken := v_taken + 1;
     elsif v_request.bot_id is distinct from v_bot.id then
       if v_bot.is_alive and not exists (
         select 1 from public.bot_requests r where r.provider = p_provider and r.bot_id = v_bot.id)
       then
-        perform calendar_internal.leave_behind(v_request, v_bot.id);
+        perform calendar_internal.leave_behind(v_request, v_bot.id, v_bot.key);
         v_doubled := v_doubled + 1;
       end if;
       continue;
     end if;
     if v_bot.is_alive and v_request.wanted and v_request.status = 'bot_scheduled' and v_request.told_revision = v_request.revision
-      and (v_bot.meeting_url is distinct from v_request.meeting_url
-        or v_bot.join_at is distinct from v_request.join_at and v_bot.join_at is not null and v_request.join_at > v_request.told_at)
+      and (v_bot.meeting_url <> v_request.meeting_url
+        -- Providers keep seconds; what lay behind was joined at once.
+        or abs(extract(epoch from v_bot.join_at - v_request.join_at)) >= 1 and v_request.join_at > v_request.told_at)
     then
       update public.bot_requests r set told_revision = 0, due_at = v_now where r.id = v_request.id;
       v_differing := v_differing + 1;
     end if;
     update public.bot_requests r set
       seen_at = v_now, in_doubt = false, provider_state = v_bot.provider_state,
-      is_shown = r.is_shown and r.provider_state is not distinct from v_bot.provider_state,
+      is_shown = r.is_shown and r.bot_id is not distinct from v_request.bot_id
+        and calendar_internal.further(r.status, v_bot.status) = r.status,
       status = case when not r.wanted and v_bot.status = 'completed' then calendar_internal.further(r.status, 'cancelled')
         else calendar_internal.further(r.status, v_bot.status) end,
       due_at = case when not r.wanted and v_bot.is_alive then least(r.due_at, v_now) else r.due_at end
@@ -950,9 +1073,12 @@ declare
   v_missing integer;
 begin
   update public.bot_requests r set in_doubt = true, due_at = clock_timestamp(), updated_at = clock_timestamp()
-  where r.provider = p_provider and r.bot_id is not null and r.status not in ('completed', 'failed', 'cancelled')
-    and r.meeting_end > clock_timestamp() - interval '7 days' and coalesce(r.seen_at, '-infinity') < p_since
-    and coalesce(r.told_at, r.created_at) < p_since and r.due_at is null;
+  where r.id in (
+    select o.id from public.bot_requests o
+    where o.provider = p_provider and o.bot_id is not null and o.status not in ('completed', 'failed', 'cancelled')
+      and o.meeting_end > clock_timestamp() - interval '7 days' and coalesce(o.seen_at, '-infinity') < p_since
+      and coalesce(o.told_at, o.created_at) < p_since and o.due_at is null
+    for update skip locked);
   get diagnostics v_missing = row_count;
   update public.bot_providers p set listed_at = p_since where p.provider = p_provider;
   return v_missing;
@@ -961,29 +1087,42 @@ $$;
 comment on function public.end_comparison is
   'Has bots looked up that a whole listing did not show.';
 
--- Drops requests that ended p_keep_days ago, those of users who are gone at once, and messages as old:
--- up to p_limit of each.
+-- Drops requests that ended p_keep_days ago, at once those that no meeting refers to any more (their user is gone), and messages
+-- as old: up to p_limit of each.
 create or replace function public.drop_old_bots(p_keep_days integer, p_limit integer) returns integer
 language plpgsql security invoker set search_path = ''
 as $$
 declare
+  v_limit integer := least(greatest(p_limit, 0), 5000);
+  v_before timestamptz := clock_timestamp() - make_interval(days => p_keep_days);
+  v_old uuid[];
   v_dropped integer;
   v_messages integer;
 begin
-  delete from public.bot_requests r where r.id in (
-    select o.id from public.bot_requests o
-    where o.status in ('completed', 'failed', 'cancelled') and o.due_at is null
-      and (o.meeting_end < clock_timestamp() - make_interval(days => p_keep_days)
-        or not exists (select 1 from public.bot_wishes w where w.user_id = o.user_id))
+  select array_agg(k.id) into v_old from (
+    (select o.id from public.bot_requests o
+    where o.status in ('completed', 'failed', 'cancelled') and o.due_at is null and o.meeting_end < v_before
       and not exists (
         select 1 from public.bot_wishes w join public.meetings m on m.id = w.meeting_id
         where w.request_id = o.id and m.end_time > clock_timestamp())
-    order by o.meeting_end limit least(greatest(p_limit, 0), 5000)
+    order by o.meeting_end limit v_limit)
+    union
+    (select o.id from public.bot_requests o
+    where o.status in ('completed', 'failed', 'cancelled') and o.due_at is null and not o.wanted
+      -- A count, so that it is looked up for each, by its index.
+      and (select count(*) from public.bot_wishes w where w.request_id = o.id) = 0
+    limit v_limit)
+    limit v_limit) k;
+  -- Wishes before requests, as whoever decides has them; a request whose wish is locked stays for the next call.
+  update public.bot_wishes w set request_id = null where w.meeting_id in (
+    select o.meeting_id from public.bot_wishes o where o.request_id = any (v_old) for update skip locked);
+  delete from public.bot_requests r where r.id in (
+    select o.id from public.bot_requests o
+    where o.id = any (v_old) and not exists (select 1 from public.bot_wishes w where w.request_id = o.id)
     for update skip locked);
   get diagnostics v_dropped = row_count;
-  delete from public.bot_messages b where (b.provider, b.message_id) in (
-    select o.provider, o.message_id from public.bot_messages o where o.received_at < clock_timestamp() - make_interval(days => p_keep_days)
-    order by o.received_at limit least(greatest(p_limit, 0), 5000));
+  delete from public.bot_messages b where b.ctid = any (array(
+    select o.ctid from public.bot_messages o where o.received_at < v_before order by o.received_at limit v_limit));
   get diagnostics v_messages = row_count;
   return v_dropped + v_messages;
 end
@@ -994,8 +1133,10 @@ create or replace function public.explain_bot(p_meeting_id uuid) returns jsonb
 language sql stable security invoker set search_path = ''
 as $$
   select jsonb_build_object(
-    'wanted', w.wanted, 'reason', w.reason, 'decided_at', w.decided_at, 'is_decided', w.due_at is null or w.decided_at is not null,
-    'shared_with', (select count(*) - 1 from public.bot_wishes o where o.request_id = w.request_id and o.wanted),
+    'wanted', w.wanted, 'reason', w.reason, 'decided_at', w.decided_at, 'is_decided', w.decided_at is not null,
+    'shared_with', (
+      select count(*) from public.bot_wishes o
+      where o.request_id = w.request_id and o.wanted and o.meeting_id <> w.meeting_id),
     'request', case when r.id is not null then jsonb_build_object(
       'provider', r.provider, 'bot_id', r.bot_id, 'status', r.status, 'provider_state', r.provider_state, 'join_at', r.join_at,
       'is_told', r.told_revision = r.revision, 'told_at', r.told_at, 'due_at', r.due_at, 'attempts', r.attempts,
@@ -1013,6 +1154,7 @@ revoke all on function
   calendar_internal.mark_changed_meetings,
   calendar_internal.mark_users_meetings,
   calendar_internal.mark_forsaken_requests,
+  calendar_internal.drain_bot_marks,
   calendar_internal.request_for,
   calendar_internal.settle_request,
   calendar_internal.show_bots,
@@ -1032,6 +1174,11 @@ revoke all on function
   public.explain_bot
 from public, anon, authenticated;
 grant execute on function
+  calendar_internal.mark_new_meetings,
+  calendar_internal.mark_changed_meetings,
+  calendar_internal.mark_users_meetings,
+  calendar_internal.mark_forsaken_requests,
+  calendar_internal.drain_bot_marks,
   calendar_internal.request_for,
   calendar_internal.settle_request,
   calendar_internal.show_bots,
@@ -1054,15 +1201,16 @@ to service_role;
 -- Functions, as the comments above them say. Written by scripts/document_sql.
 comment on function public.declare_bots is 'What a process is configured with: bots are made by p_provider from now on (null: by none). When it is new, meetings ahead
 that nobody has decided of are marked, up to p_limit a call; from then on the trigger marks each. Answers how many. Said every
-few seconds; a repeated call changes nothing.';
+few seconds; a repeated call changes nothing. While no bots are made, wishes that there are already still become due.';
 comment on function public.record_bot_wishes is 'What was decided: [{meeting_id, revision, wanted, reason, look_again_at, provider, scope, room_key, meeting_start,
 meeting_end, meeting_url, join_at, bot_name, chat_message}]; wanted null: it is over, and its bot is left to itself.
-A decision of an older revision is passed over: it is due again. Answers how many were kept. A repeated call changes nothing.';
+What has changed since it was claimed, or is locked, is passed over: it is due again. Answers how many were kept. A repeated
+call changes nothing.';
 comment on function public.show_bot_states is 'Shows on meetings what came of their wishes and requests, up to p_limit of each. Waits for nobody: what somebody holds is
 shown by the next call. Answers how many meetings were looked at.';
 comment on function public.claim_bot_requests is 'Leases up to p_limit requests of a provider that need work, the meeting that begins soonest first, as far as the provider''s
 rates allow: p_creates_per_minute of new bots, p_changes_per_minute of everything else. Counted before the work. A request
-that is leased moves on only once the lease has lapsed.';
+that is leased moves on only once the lease has lapsed. Waits only for another process'' claim.';
 comment on function public.record_bot_delivery is 'What came of working on a request: {outcome, bot_id, revision, join_at, url, status, provider_state, error_code,
 retry_seconds, maybe_created, maybe_changed, pause_seconds, calls}.
   told      the provider has the bot as wanted at `revision`
@@ -1078,5 +1226,5 @@ taken | repeated | unknown. A bot that is not wanted is worked on at once: it ma
 comment on function public.compare_bots is 'What a provider''s listing showed: p_bots [{id, key, status, provider_state, is_alive, meeting_url, join_at}]. Repairs what
 was lost: a bot whose creation was not heard of is taken, one too many is removed, one that is otherwise than it was told is told
 again, a status that was not told is taken. What a process works on just now is passed over. Answers the counts.';
-comment on function public.drop_old_bots is 'Drops requests that ended p_keep_days ago, those of users who are gone at once, and messages as old:
-up to p_limit of each.';
+comment on function public.drop_old_bots is 'Drops requests that ended p_keep_days ago, at once those that no meeting refers to any more (their user is gone), and messages
+as old: up to p_limit of each.';

@@ -46,7 +46,18 @@ ALL = "alice bob"
 SERVICE_ALONE = Access(read={"service": ALL}, write={"service": ALL})
 OWN_ROWS = Access(read={"nobody": "", "alice": "alice", "bob": "bob", "service": ALL}, write={"service": ALL})
 
+# Theirs to read and to write.
+THEIR_OWN = Access(read=OWN_ROWS.read, write=OWN_ROWS.read)
+
 RELATIONS = {
+    # Belong to nobody; the test's rows name their person in another column.
+    "public.bot_marks": Access(read={"service": ALL}, write={"service": ALL}, owner="meeting_id"),
+    "public.bot_messages": Access(read={"service": ALL}, write={"service": ALL}, owner="message_id"),
+    "public.bot_providers": Access(read={"service": ALL}, write={"service": ALL}, owner="last_error_code"),
+    "public.bot_preferences": THEIR_OWN,
+    "public.bot_requests": SERVICE_ALONE,
+    "public.bot_tenants": SERVICE_ALONE,
+    "public.bot_wishes": SERVICE_ALONE,
     "public.calendar_channels": SERVICE_ALONE,
     "public.calendar_events": SERVICE_ALONE,
     # Belong to a channel and to a process; the test's rows name their person in another column.
@@ -94,6 +105,11 @@ USERS_READ = {
         "id", "user_id", "calendar_id", "google_calendar_event_id", "title", "description", "meeting_url", "provider",
         "room_key", "start_time", "end_time", "is_all_day", "time_zone", "event_status", "status", "status_reason",
         "is_private", "is_organiser", "other_attendees", "has_outsiders", "bot_status", "created_at", "updated_at",
+        "bot_override", "bot_reason", "bot_provider", "bot_id",
+    },
+    "public.bot_preferences": {
+        "user_id", "join_rule", "calendar_rules", "skip_all_day", "skip_private", "skip_alone", "attendance",
+        "bot_name", "chat_message", "when_access_lost", "created_at", "updated_at",
     },
     "public.calendar_sync_logs": {
         "id", "user_id", "calendar_id", "sync_type", "status", "reason", "is_full", "error_code", "events_processed",
@@ -108,8 +124,14 @@ USERS_READ = {
         "next_look_reason", "poll_interval_seconds", "pushed_until", "meetings_until", "series_cut",
     },
 }  # fmt: skip
-# And what of them they may change.
-USERS_WRITE = {"public.user_notifications": {"read_at"}}
+# And what of them they may change, or add.
+PREFERENCES = USERS_READ["public.bot_preferences"] - {"created_at", "updated_at"}
+USERS_WRITE = {
+    "public.user_notifications": {"read_at"},
+    "public.meetings": {"bot_override"},
+    "public.bot_preferences": PREFERENCES,
+}
+USERS_ADD = {"public.bot_preferences": PREFERENCES}
 
 # Numbers an identity column, which asks no right of who inserts.
 SEQUENCES = {"public.change_events_id_seq"}
@@ -138,6 +160,29 @@ FUNCTIONS = {
     "public.remove_event_subscription",
     "public.replace_event_secrets",
     "public.replay_events",
+    "calendar_internal.drain_bot_marks",
+    "calendar_internal.filled",
+    "calendar_internal.further",
+    "calendar_internal.leave_behind",
+    # A user's own write fires these four, which add marks and do nothing else.
+    "calendar_internal.mark_changed_meetings",
+    "calendar_internal.mark_forsaken_requests",
+    "calendar_internal.mark_new_meetings",
+    "calendar_internal.mark_users_meetings",
+    "calendar_internal.request_for",
+    "calendar_internal.settle_request",
+    "calendar_internal.show_bots",
+    "public.claim_bot_requests",
+    "public.claim_bot_wishes",
+    "public.compare_bots",
+    "public.declare_bots",
+    "public.drop_old_bots",
+    "public.end_comparison",
+    "public.explain_bot",
+    "public.record_bot_delivery",
+    "public.record_bot_message",
+    "public.record_bot_wishes",
+    "public.show_bot_states",
     "calendar_internal.claimed",
     "calendar_internal.drain_notifications",
     "calendar_internal.pick_due",
@@ -270,6 +315,23 @@ class House:
             return " ".join(sorted({names[str(row["owner"])] for row in rows}))
 
 
+def furnish_bots(db: Database, people: dict[str, str]) -> None:
+    for provider, user_id in zip(("recall", "webhook"), people.values(), strict=True):
+        mine = db.row("select id from meetings where user_id = %s", user_id)["id"]
+        times = dict.fromkeys(("meeting_start", "meeting_end", "join_at"), "2030-01-01")
+        texts = {"scope": "user:", "room_key": "zoom:1", "meeting_url": "https://zoom.us/j/1", "bot_name": "Bot"}
+        db.insert("bot_requests", user_id=user_id, provider=provider, wanted=True, **times, **texts)
+        db.insert("bot_wishes", meeting_id=mine, user_id=user_id)
+        db.insert("bot_preferences", user_id=user_id)
+        db.insert("bot_tenants", user_id=user_id, tenant="acme")
+        db.insert("bot_messages", provider=provider, message_id=user_id)
+        db.insert("bot_providers", provider=provider, last_error_code=user_id)
+    # What the rows before have marked is not what is looked for.
+    db.admin.execute("delete from bot_marks")
+    for user_id in people.values():
+        db.insert("bot_marks", meeting_id=user_id)
+
+
 def furnish(db: Database) -> House:
     people = {name: db.user(name) for name in ("alice", "bob")}
     for user_id in people.values():
@@ -298,6 +360,7 @@ def furnish(db: Database) -> House:
         db.insert("settings_generations", generation=generation, meaning="{}", declared_by=user_id)
         db.insert("plaintext_tokens_ended", ended_by=user_id)
         db.insert("service_processes", worker_name=user_id, meaning="{}")
+    furnish_bots(db, people)
     return House(db, people)
 
 
@@ -371,7 +434,8 @@ def test_only_the_service_inserts(house: House, relation: str) -> None:
         with house.acting_as(caller) as connection:
             access = RELATIONS[relation]
             may = caller == "service" and ("service" in access.write or access.only_grows)
-            with pytest.raises(psycopg.errors.NotNullViolation if may else REFUSALS):
+            # A row of defaults lacks something: as far as that only the service comes.
+            with pytest.raises(psycopg.errors.IntegrityError if may else REFUSALS):
                 connection.execute(f"insert into {relation} default values".encode())
 
 
@@ -414,6 +478,7 @@ def test_each_role_reaches_exactly_the_columns_meant_for_it(house: House) -> Non
     expected: dict[tuple[str, str], dict[str, set[str]]] = {key: {} for key in found}
     expected["authenticated", "select"] = USERS_READ
     expected["authenticated", "update"] = USERS_WRITE
+    expected["authenticated", "insert"] = USERS_ADD
     expected["service_role", "select"] = {name: everything[name] for name in served}
     expected["service_role", "update"] = {name: everything[name] for name in writes}
     expected["service_role", "insert"] = {name: everything[name] for name in writes | grows}
@@ -436,6 +501,25 @@ def test_a_user_changes_their_own_rows_alone(house: House) -> None:
     with house.acting_as("alice") as connection:
         marked = connection.execute("update public.user_notifications set read_at = now() returning user_id").fetchall()
         assert [str(row["user_id"]) for row in marked] == [house.people["alice"]]
+        overridden = connection.execute("update public.meetings set bot_override = 'on' returning user_id").fetchall()
+        assert [str(row["user_id"]) for row in overridden] == [house.people["alice"]]
+
+
+def test_a_user_writes_their_own_preferences_and_nobody_elses(house: House) -> None:
+    bob = house.people["bob"]
+    with house.acting_as("alice") as connection:
+        connection.execute("delete from public.bot_preferences")
+        connection.execute("insert into public.bot_preferences (user_id) values (auth.uid())")
+        connection.execute("update public.bot_preferences set join_rule = 'accepted', bot_name = 'Ada'")
+        for statement in (
+            "insert into public.bot_preferences (user_id) values (%s)",
+            "update public.bot_preferences set user_id = %s",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
+                connection.execute(statement.encode(), [bob])
+        connection.execute("set local role service_role")
+        found = connection.execute("select join_rule from public.bot_preferences order by 1 nulls last").fetchall()
+        assert [row["join_rule"] for row in found] == ["accepted", None]
 
 
 def test_functions_are_executed_by_the_service_alone(house: House) -> None:
@@ -505,12 +589,13 @@ def test_api_gives_a_user_the_columns_that_are_named_and_refuses_the_row(
     named = request(supabase, "GET", f"{path}?select={','.join(sorted(USERS_READ[relation]))}", jwt=jwt)
     assert [set(row) for row in named.json()] == [USERS_READ[relation]]
     whole = request(supabase, "GET", path, jwt=jwt)
-    # The view holds nothing but what is shown.
-    assert whole.status_code == (200 if relation == "public.my_calendars" else 403), whole.text
+    # These hold nothing but what is shown.
+    holds_no_more = relation in {"public.my_calendars", "public.bot_preferences"}
+    assert whole.status_code == (200 if holds_no_more else 403), whole.text
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE", "POST"])
-@pytest.mark.parametrize("relation", RELATIONS)
+@pytest.mark.parametrize("relation", sorted(set(RELATIONS) - {"public.bot_preferences"}))
 def test_api_refuses_every_write_of_a_user(supabase: LocalSupabase, home: House, relation: str, method: str) -> None:
     alice, owner = home.people["alice"], RELATIONS[relation].owner
     path = relation.removeprefix("public.")

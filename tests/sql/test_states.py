@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sync import states
+from sync.bot_model import BotProviderName, JoinRule
 from tests.sql.database import Database
 
 PAGE = Path(__file__).parents[2] / "docs" / "states.md"
@@ -16,6 +17,11 @@ ALL = [each for each in vars(states).values() if isinstance(each, type) and issu
 
 # Every column whose words a check constraint closes.
 CLOSED = {
+    ("bot_preferences", "attendance"): {"any", "external", "internal"},
+    ("bot_preferences", "join_rule"): set(JoinRule),
+    ("bot_preferences", "when_access_lost"): {"keep", "remove"},
+    ("bot_providers", "provider"): set(BotProviderName),
+    ("bot_requests", "status"): set(states.BotStatus),
     ("calendar_channels", "state"): set(states.ChannelState),
     ("calendar_events", "kind"): set(states.EventKind),
     ("calendar_events", "status"): set(states.EventStatus),
@@ -30,6 +36,7 @@ CLOSED = {
     ("event_subscriptions", "content"): set(states.SubscriptionContent),
     ("event_subscriptions", "state"): set(states.SubscriptionState),
     ("google_credentials", "status"): set(states.ConnectionStatus),
+    ("meetings", "bot_override"): {"on", "off"},
     ("meetings", "event_status"): set(states.Answer),
     ("meetings", "status"): set(states.EventStatus),
     ("user_notifications", "kind"): set(states.UserNotice),
@@ -79,3 +86,10 @@ def test_every_diagram_moves_between_words_that_exist() -> None:
     arrows = re.findall(r"^  (\S+) --> (\w+)", PAGE.read_text(encoding="utf-8"), flags=re.M)
     assert len(arrows) > 50
     assert {end for arrow in arrows for end in arrow} - {"[*]"} <= known
+
+
+def test_bot_statuses_are_ordered_as_their_type_is(db: Database) -> None:
+    (function,) = db.rows("select prosrc as says from pg_proc where proname = 'further'")
+    (order, *others) = re.findall(r"array\[(.*?)\]", function["says"])
+    assert re.findall(r"'(\w+)'", order) == [str(status) for status in states.BotStatus]
+    assert set(others) == {order}

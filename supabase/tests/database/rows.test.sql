@@ -2,7 +2,7 @@
 
 begin;
 
-select plan(33);
+select plan(37);
 
 insert into auth.users (id, email) values
   ('a11ce000-0000-4000-8000-000000000001', 'alice@rows.test'),
@@ -45,6 +45,13 @@ select throws_ok(
   '42501', null, 'a user adds no meeting');
 
 select lives_ok('update public.user_notifications set read_at = now()', 'a user marks what they were told as read');
+select lives_ok($$update public.meetings set bot_override = 'off'$$, 'a user says whether a bot joins');
+select lives_ok(
+  $$insert into public.bot_preferences (user_id, join_rule) values ('a11ce000-0000-4000-8000-000000000001', 'all')$$,
+  'a user says which meetings bots join');
+select throws_ok(
+  $$insert into public.bot_preferences (user_id) values ('b0b00000-0000-4000-8000-000000000001')$$,
+  '42501', null, 'a user says nothing for another one');
 
 -- Anybody, not signed in
 
@@ -77,6 +84,9 @@ select results_eq(
 select results_eq(
   $$select message from public.user_notifications where read_at is not null and message in ('alice''s', 'bob''s')$$,
   array['alice''s'], 'a user marked nobody else''s as read');
+select results_eq(
+  $$select title from public.meetings where bot_override is not null$$,
+  array['alice''s'], 'a user overrode nobody else''s bots');
 select lives_ok(
   $$update public.meetings set title = title where title = 'bob''s'$$, 'the service changes everybody''s meetings');
 select lives_ok(

@@ -5,6 +5,12 @@ begin;
 
 create temporary table matrix (relation name primary key, kept_for text not null) on commit drop;
 insert into matrix values
+  ('bot_marks', 'service'),
+  ('bot_messages', 'service'),
+  ('bot_providers', 'service'),
+  ('bot_requests', 'service'),
+  ('bot_tenants', 'service'),
+  ('bot_wishes', 'service'),
   ('calendar_channels', 'service'),
   ('calendar_events', 'service'),
   ('calendar_notifications', 'service'),
@@ -25,25 +31,29 @@ insert into matrix values
   ('plaintext_tokens_ended', 'service adds'),
   -- A view: nobody writes it.
   ('calendar_status', 'service reads'),
-  ('calendar_sync_logs', 'users read'),
-  ('meetings', 'users read'),
-  -- Users also mark their own as read, by a right to that column.
-  ('user_notifications', 'users read'),
-  -- Users read the columns that are named below.
-  ('calendar_webhooks', 'users read columns');
+  -- A view of users' own.
+  ('my_calendars', 'users alone read'),
+  -- Users read, and may change or add, the columns that are granted to them.
+  ('bot_preferences', 'users write columns'),
+  ('calendar_sync_logs', 'users read columns'),
+  ('calendar_webhooks', 'users read columns'),
+  ('meetings', 'users read columns'),
+  ('user_notifications', 'users read columns');
 
-select plan((select 4 * count(*)::integer + 7 from matrix));
+select plan((select 4 * count(*)::integer + 9 from matrix));
 
 select table_privs_are('public', relation, 'anon', '{}'::text[]) from matrix order by relation;
 
 select table_privs_are(
-  'public', relation, 'authenticated', case kept_for when 'users read' then array['SELECT'] else '{}' end)
+  'public', relation, 'authenticated',
+  case kept_for when 'users alone read' then array['SELECT'] when 'users write columns' then array['DELETE'] else '{}' end)
 from matrix order by relation;
 
 select table_privs_are(
   'public', relation, 'service_role',
   case kept_for
     when 'service reads' then array['SELECT']
+    when 'users alone read' then '{}'
     when 'service adds' then array['SELECT', 'INSERT']
     else array['SELECT', 'INSERT', 'UPDATE', 'DELETE'] end)
 from matrix order by relation;
@@ -62,6 +72,8 @@ from unnest(array['sync_token', 'webhook_id', 'resource_id', 'claimed_by']) secr
 select column_privs_are('public', 'calendar_webhooks', 'initial_sync', 'authenticated', array['SELECT']);
 select column_privs_are('public', 'user_notifications', 'read_at', 'authenticated', array['SELECT', 'UPDATE']);
 select column_privs_are('public', 'user_notifications', 'message', 'authenticated', array['SELECT']);
+select column_privs_are('public', 'meetings', 'bot_override', 'authenticated', array['SELECT', 'UPDATE']);
+select column_privs_are('public', 'bot_preferences', 'updated_at', 'authenticated', array['SELECT']);
 
 select * from finish();
 rollback;

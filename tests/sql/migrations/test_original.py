@@ -218,7 +218,8 @@ def test_users_read_their_own_rows_and_nothing_else(upgrade: Make, original: Ori
     upgraded = upgrade(original)
     policies = upgraded.db.rows("select policyname from pg_policies where tablename = any(%s) order by 1", list(TABLES))
     assert [row["policyname"] for row in policies] == [
-        "users_read_their_calendars", "users_read_their_meetings", "users_read_their_sync_logs",
+        "users_override_their_bots", "users_read_their_calendars", "users_read_their_meetings",
+        "users_read_their_sync_logs",
     ]  # fmt: skip
     with connect(upgraded.owner_url, "authenticated") as alice:
         alice.execute("select set_config('request.jwt.claims', %s, false)", [json.dumps({"sub": ALICE})])
@@ -264,7 +265,7 @@ def test_triggers_are_left_as_they_were(upgrade: Make) -> None:
     upgraded = upgrade(named("triggers"))
     found = upgraded.db.rows(
         "select tgrelid::regclass::text as t, tgname::text as n, tgenabled::text as e from pg_trigger"
-        " where not tgisinternal and tgname <> 'keep_watch_due' and tgname !~ '^tell_' order by 1, 2"
+        " where not tgisinternal and tgname <> 'keep_watch_due' and tgname !~ '^(tell|bots_follow)_' order by 1, 2"
     )
     assert [(row["t"], row["n"], row["e"]) for row in found] == [
         ("calendar_webhooks", "touch", "A"),
