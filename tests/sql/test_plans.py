@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 
 from scripts.stack import crowd as crowd_of_rows
 from scripts.stack import migrate
+from tests.sql.bots import at_scale as bots
 from tests.sql.conftest import Scratch
 from tests.sql.database import Connection, Database, call, facts, meeting, part
 
@@ -22,6 +23,9 @@ BIG = (
     "google_credentials",
     "change_events",
     "event_deliveries",
+    "bot_wishes",
+    "bot_requests",
+    "bot_messages",
 )
 # Everything that waits behind the horizon has entered by then.
 FAR = "2100-01-01T00:00:00+00:00"
@@ -46,6 +50,7 @@ HOT = {
     "read_events": ("change_events_position_key", 20_000),
     "replay_events": ("change_events_position_key", 6000),
     "drop_old_events": ("change_events_pkey", 6000),
+    **bots.HOT,
 }
 ONE = "select id, user_id, 'live-' || id as channel, fence from public.calendar_webhooks where id = md5('77')::uuid"
 
@@ -56,6 +61,10 @@ def crowd(scratch: Scratch) -> Iterator[Database]:
     migrate.apply(owner_url)
     db = Database(admin_url, owner_url)
     crowd_of_rows.fill(db.admin)
+    db.admin.execute("set session_replication_role = replica")
+    db.admin.execute(bots.ROWS.encode())
+    db.admin.execute("reset session_replication_role")
+    db.admin.execute("vacuum analyze meetings, bot_wishes, bot_requests, bot_messages")
     yield db
     db.close()
 
@@ -76,6 +85,7 @@ def calls(db: Database) -> dict[str, dict[str, Any]]:
     sync = {**facts(is_full=True, generation=1), **rows}
     notification = {"p_resource_id": "resource", "p_resource_state": "exists", "p_message_number": 2}
     return {
+        **bots.calls(db),
         "record_notification": {**channel, **notification},
         "claim_due_calendars": {"p_worker": "w", "p_limit": 50, "p_lease_seconds": 60},
         "keep_leases": {"p_calendar_ids": [one["id"]], "p_fences": [0], "p_lease_seconds": 60},
