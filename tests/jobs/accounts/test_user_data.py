@@ -19,7 +19,9 @@ ROOT = Path(__file__).parents[3]
 NOBODY = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 TABLES_OF_USERS = (
     "select c.relname as table_name from pg_class c join pg_attribute a on a.attrelid = c.oid"
-    " where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attname = 'user_id' order by 1"
+    " where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attname = 'user_id'"
+    # What the service works by: made of their meetings, and gone with them once their bots are removed.
+    " and c.relname not in ('bot_wishes', 'bot_requests', 'bot_tenants') order by 1"
 )
 
 
@@ -31,6 +33,7 @@ def alice(world: World) -> Person:
     world.google.insert_event(alice.email, world.event("Alice's, ä€😀"), notify=False)
     world.connect(alice)
     begin(world, alice)
+    world.db.execute("insert into bot_preferences (user_id) values (%s)", (alice.user_id,))
     world.db.execute(
         "insert into user_notifications (user_id, kind, reason, message) values (%s, 'reconnect_needed', 'x', 'x')",
         (alice.user_id,),
