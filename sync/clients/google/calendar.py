@@ -21,7 +21,7 @@ from googleapiclient.http import HttpRequest
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
 from sync.clients.google.errors import AccessTokenRejected, failure_of
-from sync.clients.google.http_transport import ThreadHttp, TooLong, TooManyBytes
+from sync.clients.google.http_transport import TIMEOUT_SECONDS, ThreadHttp, TooLong, TooManyBytes
 from sync.errors import (
     AnswerTooLarge,
     AnswerTooSlow,
@@ -73,17 +73,26 @@ class PagesTurned:
 
 
 class GoogleCalendar:
-    """Thread-safe; one per process."""
+    """Thread-safe; one per process. `pause` waits so many seconds before a request is repeated."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         document = get_static_doc("calendar", "v3")  # type: ignore[no-untyped-call]
         if document is None:
             raise RuntimeError("google-api-python-client holds no discovery document for calendar v3")
         # The transport given here is never used: every request names its thread's own.
-        self._api: Any = discovery.build_from_document(  # type: ignore[attr-defined]
+        api: Any = discovery.build_from_document(  # type: ignore[attr-defined]
             document, http=httplib2.Http(), client_options={"api_endpoint": f"{endpoint}/calendar/v3/"}
         )
-        self._threads = ThreadHttp()
+        # Made once, each builds all its methods anew from the document: several milliseconds.
+        self._events, self._channels, self._calendars = api.events(), api.channels(), api.calendarList()
+        self._threads = ThreadHttp(timeout_seconds)
+        self._pause = pause
 
     def list_events(
         self,
@@ -100,7 +109,7 @@ class GoogleCalendar:
         Raises AnswerTooLarge (a smaller page may come through), ResyncNeeded (token expired or corrupt),
         PageTokenRejected, CalendarLost, ReconnectNeeded, SlowDown, RetryLater.
         """
-        request = self._api.events().list(
+        request = self._events.list(
             calendarId=calendar_id,
             maxResults=page_size,
             maxAttendees=MAX_ATTENDEES,
@@ -129,7 +138,7 @@ class GoogleCalendar:
     def get_event(self, access: Access, calendar_id: str, event_id: str) -> Mapping[str, Any] | None:
         """One event, cancelled ones included; None if Google knows none by this id. Raises ReconnectNeeded, SlowDown,
         RetryLater."""
-        request = self._api.events().get(calendarId=calendar_id, eventId=event_id, maxAttendees=MAX_ATTENDEES)
+        request = self._events.get(calendarId=calendar_id, eventId=event_id, maxAttendees=MAX_ATTENDEES)
         try:
             answer = self._execute(access, request)
         except (BadRequest, CalendarLost, ResyncNeeded):
@@ -145,7 +154,7 @@ class GoogleCalendar:
         """Opens a push channel. Raises PushUnsupported, ChannelIdTaken, OutcomeUnknown (it may be open), and as
         above."""
         body = {"id": channel_id, "type": "web_hook", "address": address, "token": token}
-        request = self._api.events().watch(calendarId=calendar_id, body=body)
+        request = self._events.watch(calendarId=calendar_id, body=body)
         # Not repeated: a second try with this id would be refused if the first one arrived.
         answer = self._execute(access, request, attempts=1)
         try:
@@ -155,7 +164,7 @@ class GoogleCalendar:
 
     def stop(self, access: Access, *, channel_id: str, resource_id: str) -> None:
         """Stops a channel. Raises ChannelUnknown when there is none (any more)."""
-        request = self._api.channels().stop(body={"id": channel_id, "resourceId": resource_id})
+        request = self._channels.stop(body={"id": channel_id, "resourceId": resource_id})
         try:
             self._execute(access, request)
         except CalendarLost as unknown:
@@ -168,7 +177,7 @@ class GoogleCalendar:
         page_token = None
         turned = PagesTurned(MAX_LIST_PAGES)
         while True:
-            request = self._api.calendarList().list(maxResults=250, showHidden=True, pageToken=page_token)
+            request = self._calendars.list(maxResults=250, showHidden=True, pageToken=page_token)
             answer = self._execute(access, request)
             listed = _items(answer, "calendar#calendarList")
             if not all(isinstance(entry, dict) and isinstance(entry.get("id"), str) for entry in listed):
@@ -184,7 +193,7 @@ class GoogleCalendar:
             retry=retry_if_exception(_may_pass_at_once),
             stop=_stop_after(attempts),
             wait=_wait_seconds,
-            sleep=time.sleep,
+            sleep=self._pause,
             reraise=True,
         )
         return retrying(self._attempt, access, request)

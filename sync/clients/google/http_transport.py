@@ -37,7 +37,7 @@ class TooManyBytes(http.client.HTTPException):
 
 
 class TooLong(http.client.HTTPException):
-    """An answer that did not end within TIMEOUT_SECONDS although bytes came."""
+    """An answer that did not end within its time although bytes came."""
 
 
 class BrokenPacking(http.client.HTTPException):
@@ -47,8 +47,8 @@ class BrokenPacking(http.client.HTTPException):
 class ThreadHttp(threading.local):
     """`.http` is this thread's own connection."""
 
-    def __init__(self) -> None:
-        self.http = _KeptAlive(timeout=TIMEOUT_SECONDS)
+    def __init__(self, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        self.http = _KeptAlive(timeout=timeout_seconds)
         # Redirects would carry the bearer token to another host.
         self.http.follow_redirects = False
 
@@ -71,13 +71,15 @@ class _KeptAlive(httplib2.Http):
 
 
 class _BoundedReader(io.RawIOBase):
-    """A socket's bytes, up to a size and a time. `http.client` reads head and body through it."""
+    """A socket's bytes, up to a size and, as a whole, to the socket's own timeout. `http.client` reads head and body
+    through it."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self._raw = raw
         self._sock = sock
         self._left = MAX_ANSWER_BYTES
-        self._deadline = time.monotonic() + TIMEOUT_SECONDS
+        self._timeout = sock.gettimeout() or TIMEOUT_SECONDS
+        self._deadline = time.monotonic() + self._timeout
         self._has_begun = False
 
     def readable(self) -> bool:
@@ -97,7 +99,7 @@ class _BoundedReader(io.RawIOBase):
         finally:
             # The next request on this connection is sent under it.
             with suppress(OSError):
-                self._sock.settimeout(TIMEOUT_SECONDS)
+                self._sock.settimeout(self._timeout)
         self._has_begun = True
         self._left -= count or 0
         if self._left < 0:

@@ -13,7 +13,7 @@ import pytest
 
 from sync.clients.google.calendar import GoogleCalendar
 from sync.clients.google.consent import GoogleConsent
-from sync.clients.google.http_transport import MAX_ANSWER_BYTES, TIMEOUT_SECONDS
+from sync.clients.google.http_transport import MAX_ANSWER_BYTES
 from sync.clients.google.oauth import GoogleOAuth
 from sync.errors import (
     AnswerTooLarge,
@@ -55,8 +55,13 @@ def refused(reason: str) -> bytes:
     return json.dumps({"error": {"errors": [{"reason": reason}]}}).encode()
 
 
+def calendar_api(google: Answers) -> GoogleCalendar:
+    """Repeats at once."""
+    return GoogleCalendar(google.url, pause=lambda _: None)
+
+
 def open_watch(google: Answers) -> dt.datetime:
-    calendar = GoogleCalendar(google.url)
+    calendar = calendar_api(google)
     opened = calendar.watch(Token(), "primary", channel_id="c", token="t", address="https://x", now=NOW)
     return opened.expires_at
 
@@ -106,11 +111,11 @@ def test_a_400_to_a_listing_is_about_the_token_it_carried_and_nothing_else_is(
     google.status, google.body = 403 if reason == "accessNotConfigured" else 400, refused(reason)
 
     with pytest.raises(failure):
-        GoogleCalendar(google.url).list_events(Token(), "primary", sync_token=sync_token, page_token=page_token)
+        calendar_api(google).list_events(Token(), "primary", sync_token=sync_token, page_token=page_token)
 
 
 def listed(google: Answers) -> EventsPage:
-    return GoogleCalendar(google.url).list_events(Token(), "primary", sync_token=None, page_token=None)
+    return calendar_api(google).list_events(Token(), "primary", sync_token=None, page_token=None)
 
 
 @pytest.mark.parametrize("packing", ["gzip", "deflate", "raw deflate"])
@@ -149,12 +154,15 @@ def test_a_packed_answer_that_is_cut_or_none_is_tried_again(google: Answers, bod
 
 
 def test_an_answer_that_drips_is_given_up_as_a_whole(google: Answers) -> None:
-    google.body, google.drip_seconds = b"{" + b" " * 500, TIMEOUT_SECONDS / 40
+    timeout_seconds = 1.0
+    google.body, google.drip_seconds = b"{" + b" " * 500, timeout_seconds / 40
+    hasty = GoogleCalendar(google.url, timeout_seconds=timeout_seconds)
     began = time.monotonic()
 
     with pytest.raises(AnswerTooSlow, match="answer_too_slow"):
-        listed(google)
-    assert time.monotonic() - began < TIMEOUT_SECONDS * 1.3
+        hasty.list_events(Token(), "primary", sync_token=None, page_token=None)
+    # All of it would take 12 s.
+    assert time.monotonic() - began < timeout_seconds * 6
     assert google.requests == 1
 
 
@@ -163,7 +171,7 @@ def test_a_refused_access_token_is_refreshed_once_and_then_given_up(google: Answ
     token = Token()
 
     with pytest.raises(CalendarLost, match="unauthorized"):
-        GoogleCalendar(google.url).list_events(token, "primary", sync_token=None, page_token=None)
+        calendar_api(google).list_events(token, "primary", sync_token=None, page_token=None)
     assert (token.refreshed, google.requests) == (1, 2)
 
 
@@ -171,7 +179,7 @@ def test_a_redirect_is_not_followed_with_the_token(google: Answers) -> None:
     with answering() as elsewhere:
         google.status, google.headers = 302, {"Location": elsewhere.url}
         with pytest.raises(ForeignAnswer, match="foreign_answer_302"):
-            GoogleCalendar(google.url).list_events(Token(), "primary", sync_token=None, page_token=None)
+            calendar_api(google).list_events(Token(), "primary", sync_token=None, page_token=None)
         assert elsewhere.requests == 0
 
 
@@ -272,7 +280,7 @@ def test_a_200_that_is_no_listing_says_nothing_about_the_calendar(google: Answer
     google.body = body
 
     with pytest.raises(ForeignAnswer):
-        GoogleCalendar(google.url).list_events(Token(), "primary", sync_token=None, page_token=None)
+        calendar_api(google).list_events(Token(), "primary", sync_token=None, page_token=None)
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 407, 451])
@@ -282,7 +290,7 @@ def test_an_error_page_of_somebody_else_is_tried_again_and_refreshes_nothing(goo
     token = Token()
 
     with pytest.raises(ForeignAnswer, match=f"foreign_answer_{status}"):
-        GoogleCalendar(google.url).list_events(token, "primary", sync_token="s", page_token="p")
+        calendar_api(google).list_events(token, "primary", sync_token="s", page_token="p")
     assert (token.refreshed, google.requests) == (0, 3 if status == 403 else 1)
 
 
@@ -293,8 +301,17 @@ def test_every_gateways_5xx_passes(google: Answers, status: int, body: bytes) ->
     google.headers = {"Retry-After": "5"}
 
     with pytest.raises(RetryLater, match=f"http_{status}") as caught:
-        GoogleCalendar(google.url).list_events(Token(), "primary", sync_token="s", page_token=None)
+        calendar_api(google).list_events(Token(), "primary", sync_token="s", page_token=None)
     assert (caught.value.retry_after_seconds, google.requests) == (5, 1)
+
+
+def test_a_short_wait_that_google_asks_for_is_waited_for_before_each_repeat(google: Answers) -> None:
+    google.status, google.headers = 503, {"Retry-After": "3"}
+    waits: list[float] = []
+
+    with pytest.raises(RetryLater):
+        GoogleCalendar(google.url, pause=waits.append).list_calendars(Token())
+    assert (waits, google.requests) == ([3, 3], 3)
 
 
 def page(**more: object) -> bytes:
@@ -307,7 +324,7 @@ def page(**more: object) -> bytes:
 def test_an_empty_token_is_none_and_so_is_an_empty_zone(google: Answers, nothing: dict[str, object]) -> None:
     google.body = page(**nothing, nextSyncToken="")
 
-    found = GoogleCalendar(google.url).list_events(Token(), "primary", sync_token=None, page_token=None)
+    found = calendar_api(google).list_events(Token(), "primary", sync_token=None, page_token=None)
 
     assert (found.next_page_token, found.next_sync_token, found.time_zone) == (None, None, None)
 
@@ -320,7 +337,7 @@ def test_an_empty_page_token_ends_the_calendar_list(google: Answers) -> None:
     google.script = [calendar_list(nextPageToken="p")]
     google.body = calendar_list(nextPageToken="")
 
-    assert GoogleCalendar(google.url).list_calendars(Token()) == [{"id": "a"}, {"id": "a"}]
+    assert calendar_api(google).list_calendars(Token()) == [{"id": "a"}, {"id": "a"}]
 
 
 def test_a_calendar_list_that_repeats_a_page_is_broken_off(google: Answers) -> None:
@@ -328,7 +345,7 @@ def test_a_calendar_list_that_repeats_a_page_is_broken_off(google: Answers) -> N
     google.body = calendar_list(nextPageToken="p")
 
     with pytest.raises(RetryLater, match="page_token_repeats"):
-        GoogleCalendar(google.url).list_calendars(Token())
+        calendar_api(google).list_calendars(Token())
     assert google.requests == 3
 
 
@@ -336,7 +353,7 @@ def test_a_calendar_list_without_end_is_broken_off(google: Answers) -> None:
     google.script = [calendar_list(nextPageToken=f"p{number}") for number in range(10_000)]
 
     with pytest.raises(RetryLater, match="too_many_pages"):
-        GoogleCalendar(google.url).list_calendars(Token())
+        calendar_api(google).list_calendars(Token())
     assert google.requests < 1000
 
 
@@ -345,7 +362,7 @@ def test_a_200_that_is_no_calendar_list_is_no_empty_list(google: Answers, body: 
     google.body = body
 
     with pytest.raises(ForeignAnswer):
-        GoogleCalendar(google.url).list_calendars(Token())
+        calendar_api(google).list_calendars(Token())
 
 
 @pytest.mark.parametrize("expires_in", [None, "", 0, -5, "soon", True, 1e300, "1e300", []])
@@ -380,7 +397,7 @@ def test_an_idle_connection_that_the_token_endpoint_has_closed_is_no_failure(goo
 
 
 def test_an_idle_connection_that_google_has_closed_is_no_failure_for_any_call(google: Answers) -> None:
-    calendar = GoogleCalendar(google.url)
+    calendar = calendar_api(google)
 
     def list_events() -> None:
         google.body = page()
