@@ -8,6 +8,8 @@ from typing import Any
 import psycopg
 
 CALENDARS = 200_000
+# Where the live channels send to.
+HOOK = "https://host/hook"
 
 # Every calendar has its user, a live channel, a single and a series that is to enter within a day, and one log row; one
 # in ten has a meeting, had other channels before, left an item of a listing behind, and is in the feed of changes, of
@@ -28,8 +30,8 @@ select calendar_id, calendar_id, 'primary', 'live-' || calendar_id, 'resource', 
   now() - random() * interval '12 hours', now(), 'token', now() + interval '60 days', enters_at,
   now() - random() * interval '1 year', 1
 from calendar_events where kind = 'series';
-insert into calendar_channels (id, calendar_id, user_id, resource_id, state, expires_at, opened_at)
-select 'live-' || id, id, id, 'resource', 'live', now() + interval '5 days', now() from auth.users;
+insert into calendar_channels (id, calendar_id, user_id, resource_id, address, state, expires_at, opened_at)
+select 'live-' || id, id, id, 'resource', '%(hook)s', 'live', now() + interval '5 days', now() from auth.users;
 insert into calendar_channels (id, calendar_id, user_id, resource_id, state, expires_at, stop_after, updated_at)
 select state || '-' || id, id, id, 'resource', state, touched_at + interval '7 days',
   case when state = 'superseded' and random() < 0.1 then now() end, touched_at
@@ -41,8 +43,8 @@ insert into calendar_staged_items (calendar_id, google_event_id, base_event_id, 
 select id, 'single', 'single', 1, '{}' from auth.users where id > 'e6666666-6666-6666-6666-666666666666';
 insert into meetings (calendar_id, user_id, google_calendar_event_id, base_event_id, start_time, end_time)
 select id, id, 'single', 'single', now(), now() from auth.users where id > 'e6666666-6666-6666-6666-666666666666';
-insert into calendar_sync_logs (calendar_id, user_id, sync_type, status, created_at)
-select id, id, 'full', 'completed', now() - random() * interval '100 days' from auth.users;
+insert into calendar_sync_logs (id, calendar_id, user_id, sync_type, status, created_at)
+select id, id, id, 'full', 'completed', now() - random() * interval '100 days' from auth.users;
 insert into change_events (position, type, user_id, calendar_id, order_key, occurred_at)
 select row_number() over (), 'calendar.connected', id, id, id, now() - interval '1 hour'
 from auth.users where id > 'e6666666-6666-6666-6666-666666666666';
@@ -56,16 +58,24 @@ select e.id, s.id, e.order_key, e.position, case when e.position % 2 = 0 then 'p
 from change_events e, event_subscriptions s where e.position is not null;
 insert into settings_generations (generation, meaning, declared_by) values (1, '{"hide_private": true}', 'w');
 """
+# An index that is neither ready nor valid is neither written nor read, until it is made anew.
+_INDEXES_SLEEP = """
+update pg_index set indisready = false, indisvalid = false
+where indrelid in (select oid from pg_class where relnamespace in ('public'::regnamespace, 'auth'::regnamespace));
+"""
 
 
 def fill(admin: psycopg.Connection[Any], calendars: int = CALENDARS) -> None:
     """Fills an empty database over an autocommitting connection of the superuser. Ends as autovacuum leaves tables:
     index-only scans pay only where the visibility map is set."""
-    # No foreign key checks, no triggers of the platform: half of the time.
+    # No foreign key checks, no triggers of the platform, and indexes made at once: a quarter of the time.
     admin.execute("set session_replication_role = replica")
     admin.execute("set synchronous_commit = off")
-    for statement in _ROWS.split(";")[:-1]:
-        admin.execute(statement.replace("%(calendars)s", str(calendars)).encode())
+    admin.execute(_INDEXES_SLEEP)
+    for statement in _ROWS.replace("%(calendars)s", str(calendars)).replace("%(hook)s", HOOK).split(";")[:-1]:
+        admin.execute(statement.encode())
+    admin.execute("reindex schema auth")
+    admin.execute("reindex schema public")
     admin.execute("vacuum analyze")
     admin.execute("reset synchronous_commit")
     admin.execute("reset session_replication_role")

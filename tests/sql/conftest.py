@@ -19,10 +19,10 @@ class Scratch:
     def __init__(self, supabase: LocalSupabase) -> None:
         self._supabase = supabase
 
-    def create(self) -> tuple[str, str]:
-        """An unmigrated hosted-like database: the superuser's URL, and its owner's (role postgres)."""
+    def create(self, *, migrate: bool = False) -> tuple[str, str]:
+        """A hosted-like database, empty or migrated: the superuser's URL, and its owner's (role postgres)."""
         name = f"scratch_{next(_numbers)}"
-        owner_url = self._supabase.new_database(name)
+        owner_url = self._supabase.new_database(name, migrate=migrate)
         return self._supabase.superuser_url(name), owner_url
 
 

@@ -9,7 +9,6 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from scripts.stack import crowd as crowd_of_rows
-from scripts.stack import migrate
 from tests.sql.bots import at_scale as bots
 from tests.sql.conftest import Scratch
 from tests.sql.database import Connection, Database, call, facts, meeting, part
@@ -52,14 +51,20 @@ HOT = {
     "drop_old_events": ("change_events_pkey", 6000),
     **bots.HOT,
 }
+# Buffers, not milliseconds: what a busy machine cannot blur. Reading every calendar takes thousands.
+MOST_BUFFERS = 400
+NOTHING_DUE = {
+    "claim_expiring_watches": "select * from public.claim_expiring_watches(50, 120)",
+    "watches_due": "select public.watches_due()",
+    "renew_moved_watches": f"select public.renew_moved_watches(array['{crowd_of_rows.HOOK}'], 0, 500)",
+    "retire_lost_calendars": "select public.retire_lost_calendars(604800, 20)",
+}
 ONE = "select id, user_id, 'live-' || id as channel, fence from public.calendar_webhooks where id = md5('77')::uuid"
 
 
 @pytest.fixture(scope="module")
 def crowd(scratch: Scratch) -> Iterator[Database]:
-    admin_url, owner_url = scratch.create()
-    migrate.apply(owner_url)
-    db = Database(admin_url, owner_url)
+    db = Database(*scratch.create(migrate=True))
     crowd_of_rows.fill(db.admin)
     db.admin.execute("set session_replication_role = replica")
     db.admin.execute(bots.ROWS.encode())
@@ -236,3 +241,18 @@ def test_claim_of_a_limited_batch_is_quick(crowd: Database) -> None:
         row = crowd.service.execute(statement).fetchone()
     assert row is not None
     assert row["QUERY PLAN"][0]["Execution Time"] < 1000
+
+
+def explained(db: Database, statement: str) -> dict[str, Any]:
+    with db.service.transaction(force_rollback=True):
+        row = db.service.execute(f"explain (analyze, buffers, format json) {statement}".encode()).fetchone()
+    assert row is not None
+    plan: dict[str, Any] = row["QUERY PLAN"][0]["Plan"]
+    return plan
+
+
+@pytest.mark.parametrize("function", NOTHING_DUE)
+def test_asking_when_no_watch_is_due_reads_almost_nothing(crowd: Database, function: str) -> None:
+    explained(crowd, NOTHING_DUE[function])
+    plan = explained(crowd, NOTHING_DUE[function])
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= MOST_BUFFERS
