@@ -15,7 +15,8 @@ from sync.states import BotStatus
 
 @dataclass(frozen=True, slots=True)
 class MeetingFacts:
-    """What of a meeting decides. `other_attendees`, `has_outsiders`: None where Google does not tell."""
+    """What of a meeting decides. `other_attendees`, `has_outsiders`: None where Google does not tell. `bot_start`: when
+    the meeting began or was to begin that its bot is for; None without one."""
 
     id: str
     user_id: str
@@ -35,6 +36,7 @@ class MeetingFacts:
     has_outsiders: bool | None
     override: str | None
     access_lost_at: dt.datetime | None = None
+    bot_start: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,11 @@ class BotRequest:
     def attempt_key(self) -> str:
         """The same for a repetition whose first outcome is unknown, another one for everything else."""
         return f"{self.id}-{self.generation}-{self.revision}-{self.attempt_series}"
+
+    @property
+    def lasting_attempt_key(self) -> str:
+        """Of a creation that nobody can be asked about: the same, whatever is wanted of the bot by now."""
+        return f"{self.id}-{self.generation}-new-{self.attempt_series}"
 
     @property
     def bot(self) -> BotRef | None:

@@ -414,8 +414,8 @@ comment on trigger bots_follow_ends on public.bot_wishes is 'Bots follow meeting
 -- Wishes -------------------------------------------------------------------------------------------------------------
 
 -- What a process is configured with: bots are made by p_provider from now on (null: by none). When it is new, meetings ahead
--- that nobody has decided of are marked, up to p_limit a call; from then on the trigger marks each. Answers how many. Said every
--- few seconds; a repeated call changes nothing. While no bots are made, wishes that there are already still become due.
+-- that nobody has decided of, or whose bot is another provider's, are marked, up to p_limit a call; from then on the trigger
+-- marks each. Answers how many. Said every few seconds; a repeated call changes nothing. While no bots are made, wishes that there are already still become due.
 create or replace function public.declare_bots(p_provider text, p_limit integer) returns integer
 language plpgsql security invoker set search_path = ''
 as $$
@@ -451,7 +451,10 @@ begin
   insert into public.bot_marks (meeting_id)
   select m.id from public.meetings m
   where m.end_time > v_now and m.status is distinct from 'cancelled' and m.calendar_id is not null
-    and not exists (select 1 from public.bot_wishes w where w.meeting_id = m.id)
+    -- Nobody has decided of it, or its bot is another provider's and has yet to join.
+    and not exists (
+      select 1 from public.bot_wishes w left join public.bot_requests r on r.id = w.request_id
+      where w.meeting_id = m.id and (not w.wanted or r.provider = p_provider or r.status not in ('pending', 'bot_scheduled')))
     and not exists (select 1 from public.bot_marks b where b.meeting_id = m.id)
   order by m.end_time limit v_limit;
   get diagnostics v_marked = row_count;
@@ -520,7 +523,7 @@ comment on function calendar_internal.drain_bot_marks is 'Has wishes and request
 -- Leases up to p_limit wishes that are to be decided, the longest due first: what decides each.
 create or replace function public.claim_bot_wishes(p_limit integer, p_lease_seconds integer)
 returns table (
-  meeting_id uuid, revision bigint, user_id uuid, calendar_id uuid, tenant text, request_status text,
+  meeting_id uuid, revision bigint, user_id uuid, calendar_id uuid, tenant text, bot_start timestamptz,
   meeting_url text, room_key text, start_time timestamptz, end_time timestamptz, status text, status_reason text,
   event_status text, is_all_day boolean, is_private boolean, is_organiser boolean, other_attendees integer,
   has_outsiders boolean, bot_override text, access_lost_at timestamptz, preferences jsonb
@@ -545,7 +548,7 @@ begin
     where w.meeting_id = any (v_ids)
     returning w.*
   )
-  select m.id, w.revision, m.user_id, m.calendar_id, t.tenant, r.status,
+  select m.id, w.revision, m.user_id, m.calendar_id, t.tenant, r.meeting_start,
     m.meeting_url, m.room_key, m.start_time, m.end_time, m.status, m.status_reason,
     m.event_status::text, m.is_all_day, m.is_private, m.is_organiser, m.other_attendees, m.has_outsiders, m.bot_override,
     case when c.paused_reason = 'needs_reauth' then coalesce(c.access_lost_at, c.paused_at) else c.access_lost_at end,
@@ -574,9 +577,11 @@ declare
   v_end timestamptz := (p_decision ->> 'meeting_end')::timestamptz;
 begin
   select r.id into v_id from public.bot_requests r
-  where r.wanted and r.provider = p_decision ->> 'provider' and r.scope = p_decision ->> 'scope'
+  where r.wanted and r.scope = p_decision ->> 'scope'
     and r.room_key = p_decision ->> 'room_key' and r.meeting_start = v_start
-  order by r.created_at limit 1;
+    -- A bot that is in the call stays, whoever makes them now.
+    and (r.provider = p_decision ->> 'provider' or r.status not in ('pending', 'bot_scheduled'))
+  order by r.status in ('pending', 'bot_scheduled'), r.created_at limit 1;
   if v_id is not null then
     return v_id;
   end if;
@@ -853,7 +858,9 @@ begin
   update public.bot_requests r set
     lease_expires_at = v_now + make_interval(secs => p_lease_seconds), fence = r.fence + 1, attempts = r.attempts + 1,
     -- Whoever had it last may have died between asking and hearing.
-    maybe_created = r.maybe_created or (r.is_unheard and r.bot_id is null), is_unheard = true
+    maybe_created = r.maybe_created or (r.is_unheard and r.bot_id is null),
+    told_join_at = case when not r.is_unheard then r.told_join_at end,
+    told_url = case when not r.is_unheard then r.told_url end, is_unheard = true
   where r.id = any (v_creates || v_others)
   returning r.*;
 end
@@ -982,8 +989,9 @@ begin
   if not found and p_key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9]{1,9}$' then
     -- It may tell of itself before the answer that made it is heard.
     select * into v_request from public.bot_requests r
-    where r.id = split_part(p_key, '.', 1)::uuid and r.provider = p_provider and r.bot_id is null
-      and r.generation = split_part(p_key, '.', 2)::integer
+    where r.id = split_part(p_key, '.', 1)::uuid and r.provider = p_provider
+      -- A bot whose id was not heard is known by its key.
+      and (r.bot_id is null or r.bot_id = p_key) and r.generation = split_part(p_key, '.', 2)::integer
     for update;
   end if;
   if v_request.id is null then
@@ -1200,8 +1208,8 @@ to service_role;
 
 -- Functions, as the comments above them say. Written by scripts/document_sql.
 comment on function public.declare_bots is 'What a process is configured with: bots are made by p_provider from now on (null: by none). When it is new, meetings ahead
-that nobody has decided of are marked, up to p_limit a call; from then on the trigger marks each. Answers how many. Said every
-few seconds; a repeated call changes nothing. While no bots are made, wishes that there are already still become due.';
+that nobody has decided of, or whose bot is another provider''s, are marked, up to p_limit a call; from then on the trigger
+marks each. Answers how many. Said every few seconds; a repeated call changes nothing. While no bots are made, wishes that there are already still become due.';
 comment on function public.record_bot_wishes is 'What was decided: [{meeting_id, revision, wanted, reason, look_again_at, provider, scope, room_key, meeting_start,
 meeting_end, meeting_url, join_at, bot_name, chat_message}]; wanted null: it is over, and its bot is left to itself.
 What has changed since it was claimed, or is locked, is passed over: it is due again. Answers how many were kept. A repeated

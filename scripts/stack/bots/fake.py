@@ -18,7 +18,7 @@ from scripts.stack.http_values import Request, Response
 
 from .bots import Bot, Course, text_of
 from .errors import ControlError, Refusal
-from .faults import Faults, Rule
+from .faults import BEFORE, Faults, Rule
 from .messages import Message, Messages
 
 WINDOW_SECONDS = 60.0
@@ -180,8 +180,8 @@ class FakeProvider(ABC):
 
 
 def _suffers(response: Response, struck: Mapping[str, Rule]) -> Response:
-    """The call is done, or its connection is cut; a done call's answer may be lost all the same."""
-    if "cut" in struck:
+    """What was struck before it was done has that answer; a done call's may be lost."""
+    if struck.keys() & BEFORE:
         return response
     if "lost_answer" in struck:
         return Response(effect="reset")

@@ -63,7 +63,9 @@ class Wish:
 def decide_wish(meeting: MeetingFacts, preferences: Preferences, policy: BotPolicy, now: dt.datetime) -> Wish:
     """Whether the meeting wants a bot, and why."""
     if meeting.end <= now:
-        return Wish(None, BotReason.OVER)
+        # Moved to a time that is past: its bot would still come at the old one.
+        is_moved = meeting.bot_start not in {None, meeting.start}
+        return Wish(False if is_moved else None, BotReason.OVER)
     is_given_up = meeting.status_reason == ACCESS_GIVEN_UP
     if meeting.status == EventStatus.CANCELLED and not (is_given_up and preferences.keep_when_access_lost):
         return Wish(False, BotReason.ACCESS_LOST if is_given_up else BotReason.CANCELLED)

@@ -64,7 +64,7 @@ def _deliver(services: Services, provider: BotProvider, request: BotRequest) -> 
     try:
         result = _STEPS[step](services, provider, request, now)
     except BotProviderFailure as failure:
-        result = _failed(services, request, step, failure)
+        result = _failed(services, provider, request, step, failure)
     except Exception as bug:
         services.log.exception("bot_delivery_bug", request_id=request.id, step=step, error=type(bug).__name__)
         result = {"outcome": "retry", "error_code": "bug", "retry_seconds": MOST_RETRY_SECONDS, "maybe_created": True}
@@ -93,8 +93,10 @@ def _find(services: Services, provider: BotProvider, request: BotRequest, now: d
     found = provider.find(request.key)
     alive = [bot for bot in found if bot.is_alive]
     if not found and not provider.limits.can_find and request.wanted:
-        # Nobody can be asked; a repetition under the same attempt key has no second effect.
-        return _create(services, provider, request, now)
+        # Nobody can be asked; a repetition under the same attempt key has no second effect. If it was the first attempt
+        # that had one, the bot is as it was wanted then.
+        made = _create(services, provider, request, now)
+        return made | {"outcome": "found"} if made["outcome"] == "told" else made
     if not found and not provider.limits.can_find:
         provider.remove(BotRef(request.key, request.key, None), request.attempt_key)
     if not found:
@@ -118,7 +120,8 @@ def _look(_services: Services, provider: BotProvider, request: BotRequest, now: 
 def _create(services: Services, provider: BotProvider, request: BotRequest, now: dt.datetime) -> Result:
     if services.hosts.is_inside(request.meeting_url):
         return {"outcome": "dead", "error_code": "url_not_public", "maybe_created": False, "calls": 0}
-    bot = provider.create(request.wanted_bot, request.attempt_key, now)
+    attempt_key = request.attempt_key if provider.limits.can_find else request.lasting_attempt_key
+    bot = provider.create(request.wanted_bot, attempt_key, now)
     if not bot.is_alive:
         # The key has been used up by a bot whose time is over.
         return {"outcome": "make_new", "is_gone": True}
@@ -176,12 +179,16 @@ def _state_of(provider: BotProvider, bot: ProviderBot) -> Result:
     return {"bot_id": bot.id, "provider_state": bot.state, "status": status_of(provider.name, bot.state)}
 
 
-def _failed(services: Services, request: BotRequest, step: Step, failure: BotProviderFailure) -> Result:
+def _failed(
+    services: Services, provider: BotProvider, request: BotRequest, step: Step, failure: BotProviderFailure
+) -> Result:
     """How a failed step is gone on with. Nothing that passes, and nothing that is the operator's, gives a bot up."""
     wait = backoff_seconds(
         request.attempts, services.jitter(), first_seconds=FIRST_RETRY_SECONDS, most_seconds=MOST_RETRY_SECONDS
     )
     result: Result = {"outcome": "retry", "error_code": failure.code, "retry_seconds": wait}
+    # Nobody can be asked whether an earlier attempt made it: only the same key keeps this one from making another.
+    another_key: Result = {"new_key": provider.limits.can_find or not request.maybe_created}
     match failure:
         case NewKeyNeeded():
             waited = failure.retry_after_seconds or THROTTLED_SECONDS
@@ -196,12 +203,13 @@ def _failed(services: Services, request: BotRequest, step: Step, failure: BotPro
                     "maybe_created": step is Step.CREATE or request.maybe_created,
                     "maybe_changed": step is Step.CHANGE,
                 }
-            return result | {"new_key": True}
+            return result | another_key
         case BotAccountRefused() | BotProviderKeyRejected():
             services.operator_faults.note(failure.code)
-            return result | {"new_key": True, "retry_seconds": OPERATOR_SECONDS, "pause_seconds": OPERATOR_SECONDS / 10}
+            paused = {"retry_seconds": OPERATOR_SECONDS, "pause_seconds": OPERATOR_SECONDS / 10}
+            return result | another_key | paused
         case BotProviderRefused() if step is Step.REMOVE and request.attempts < REMOVALS_TRIED:
-            return result | {"new_key": True}
+            return result | another_key
         case _:
             services.log.error("bot_refused", request_id=request.id, step=step, error_code=failure.code)
-            return result | {"outcome": "dead", "maybe_created": False}
+            return result | another_key | {"outcome": "dead"}

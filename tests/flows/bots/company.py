@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 
+from scripts.stack.google.errors import ControlError
 from tests.situations.quiet import connect
 from tests.world import JsonObject, World
 
@@ -145,6 +146,8 @@ class Company:
         return self.dice.choice(self._homes())
 
     def _event(self) -> tuple[str, str]:
+        if not self.events:
+            raise ControlError("nothing there yet")
         return self.dice.choice(self.events)
 
     def _insert(self, home: str, body: JsonObject) -> None:

@@ -32,7 +32,12 @@ def problems(stage: BotStage, people: list[Person], sharing: str, *, knows_state
     found += _unlike(slots, bots, world.now)
     # Who cannot be asked and whose message is lost is not known.
     knows_states = knows_states and stage.fake.kind != "webhook"
-    found += _untrue(stage.fake.kind, ahead, {bot["id"]: bot for bot in bots}, knows_states=knows_states)
+    found += _untrue(
+        stage.fake.kind,
+        ahead,
+        {name: bot for bot in bots for name in (bot["id"], bot["key"])},
+        knows_states=knows_states,
+    )
     for request in world.rows("select * from bot_requests where due_at is not null or dead_at is not null"):
         found.append(f"not quiet: {request}")
     return found

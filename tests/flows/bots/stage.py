@@ -85,7 +85,12 @@ class BotStage:
 
     def bots(self) -> Counter[tuple[str, str]]:
         """The bots that will join: (link, time), each as often as it is there."""
-        return Counter((bot["wish"]["meeting_url"], _second(bot["join_at"])) for bot in self.alive())
+        return self.bots_of(self.fake)
+
+    @staticmethod
+    def bots_of(fake: FakeServer) -> Counter[tuple[str, str]]:
+        bots = fake.control.bots(alive=True)
+        return Counter((bot["wish"]["meeting_url"], _second(bot["join_at"])) for bot in bots)
 
     def wished(self, *people: Person) -> Counter[tuple[str, str]]:
         """What the calendars of people who share nothing wish: one bot for each room and time of each of them."""
@@ -114,6 +119,20 @@ class BotStage:
 
     def calls(self, *names: str) -> int:
         return sum(request["call"] in names for request in self.fake.control.requests())
+
+
+def staged(world: World, fake: FakeServer, **settings: str) -> tuple[BotStage, Person]:
+    """A stage, and Alice, connected."""
+    stage, alice = BotStage(world, fake, **settings), world.person()
+    world.connect(alice)
+    return stage, alice
+
+
+def span(world: World, hours: float) -> dict[str, Any]:
+    """An hour that begins `hours` from now, as an event's changes."""
+    start = world.now + dt.timedelta(hours=hours)
+    end = start + dt.timedelta(hours=1)
+    return {"start": {"dateTime": start.isoformat()}, "end": {"dateTime": end.isoformat()}}
 
 
 def _second(instant: str | None) -> str:

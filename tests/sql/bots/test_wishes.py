@@ -191,7 +191,7 @@ def test_a_claim_tells_what_decides(db: Database, bots: Following) -> None:
     bots.sync(calendar, at(0, other_attendees=2, is_organiser=False, has_outsiders=True))
     db.set(calendar, access_lost_at="'2026-01-02'")
     (claim,) = bots.claim()
-    told = ("tenant", "event_status", "other_attendees", "is_organiser", "has_outsiders", "room_key", "request_status")
+    told = ("tenant", "event_status", "other_attendees", "is_organiser", "has_outsiders", "room_key", "bot_start")
     assert [claim[name] for name in told] == ["acme", "accepted", 2, False, True, "zoom:1", None]
     assert claim["access_lost_at"] == dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
     assert (claim["preferences"]["join_rule"], claim["preferences"]["bot_name"]) == ("accepted", "Ada")

@@ -55,6 +55,7 @@ def _wish_claim(row: Mapping[str, Any]) -> WishClaim:
         has_outsiders=row["has_outsiders"],
         override=row["bot_override"],
         access_lost_at=rows.instant(row["access_lost_at"]),
+        bot_start=rows.instant(row["bot_start"]),
     )
     return WishClaim(meeting, _preferences(row["preferences"]), row["revision"])
 
