@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -26,8 +27,8 @@ class Scratch:
         return self._supabase.superuser_url(name), owner_url
 
 
-@pytest.fixture
-def db(supabase: LocalSupabase) -> Iterator[Database]:
+@contextmanager
+def emptied(supabase: LocalSupabase) -> Iterator[Database]:
     """The migrated database that the API serves, without rows."""
     database = Database(supabase.db_url, supabase.postgres_url)
     database.admin.execute(
@@ -41,6 +42,12 @@ def db(supabase: LocalSupabase) -> Iterator[Database]:
         database.admin.execute(f"delete from public.{table}".encode())
     yield database
     database.close()
+
+
+@pytest.fixture
+def db(supabase: LocalSupabase) -> Iterator[Database]:
+    with emptied(supabase) as database:
+        yield database
 
 
 @pytest.fixture(scope="session")

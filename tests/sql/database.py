@@ -149,9 +149,9 @@ class Database:
     def service_connection(self) -> Connection:
         return connect(self.postgres_url, "service_role")
 
-    def another(self) -> Connection:
-        """One more connection of the service, closed with the test."""
-        self._more.append(self.service_connection())
+    def another(self, role: str | None = "service_role") -> Connection:
+        """One more connection of the service, or of the owner, closed with the test."""
+        self._more.append(connect(self.postgres_url, role))
         return self._more[-1]
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -20,7 +21,7 @@ from psycopg import sql
 
 from scripts.stack import migrate
 from scripts.stack.supabase import LocalSupabase
-from tests.sql.conftest import Scratch
+from tests.sql.conftest import Scratch, emptied
 from tests.sql.database import Connection, Database, connect, event, facts, meeting, part
 
 DENIED = "denied"
@@ -288,12 +289,17 @@ class House:
     db: Database
     people: dict[str, str]
 
+    @cached_property
+    def _connection(self) -> Connection:
+        return self.db.another(role=None)
+
     @contextmanager
     def acting_as(self, caller: str) -> Iterator[Connection]:
         """A transaction as PostgREST begins it for a caller; nothing of it stays."""
         role = {"anon": "anon", "service": "service_role"}.get(caller, "authenticated")
         claims = {"sub": self.people[caller]} if caller in self.people else {}
-        with connect(self.db.postgres_url) as connection, connection.transaction(force_rollback=True):
+        connection = self._connection
+        with connection.transaction(force_rollback=True):
             connection.execute("select set_config('request.jwt.claims', %s, true)", [json.dumps(claims)])
             connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
             yield connection
@@ -558,10 +564,11 @@ def request(supabase: LocalSupabase, method: str, path: str, *, jwt: str, body: 
         return client.request(method, path, json=body, headers={"Authorization": f"Bearer {jwt}"})
 
 
-@pytest.fixture
-def home(db: Database) -> House:
-    """The same in the database behind the API."""
-    return furnish(db)
+@pytest.fixture(scope="module")
+def home(supabase: LocalSupabase) -> Iterator[House]:
+    """The same in the database behind the API, for tests that change nothing in it."""
+    with emptied(supabase) as db:
+        yield furnish(db)
 
 
 @pytest.mark.parametrize("relation", RELATIONS)

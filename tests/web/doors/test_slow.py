@@ -17,7 +17,7 @@ from sync.web.doors.patient_worker import MAX_PER_ADDRESS, REQUEST_SECONDS, Pati
 from tests.flows.processes import CHECKOUT
 from tests.web.calls import CRON, POLL, WEBHOOK, bearer
 from tests.web.doors.hasty_worker import HASTY_SECONDS
-from tests.world import World
+from tests.world import TLS, World
 
 # What somebody notices.
 SOON_SECONDS = 2.0
@@ -47,7 +47,7 @@ def slowest_answer(port: int, count: int = 10) -> float:
     slowest = 0.0
     for _ in range(count):
         began = time.monotonic()
-        assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=60).status_code == 200
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=60, verify=TLS).status_code == 200
         slowest = max(slowest, time.monotonic() - began)
     return slowest
 
@@ -102,7 +102,7 @@ def test_a_call_that_takes_longer_than_its_request_may_is_answered(world: World,
     world.supabase.fault("claim_due_calendars", "delay", seconds=HASTY_SECONDS + 1)
     url = f"http://127.0.0.1:{hasty_port}{CRON}"
 
-    answer = httpx.post(url, headers=bearer(world.supabase.service_key), content=b"{}", timeout=60)
+    answer = httpx.post(url, headers=bearer(world.supabase.service_key), content=b"{}", timeout=60, verify=TLS)
 
     assert answer.status_code == 200
     assert answer.elapsed.total_seconds() > HASTY_SECONDS
