@@ -1136,23 +1136,26 @@ begin
 end
 $$;
 
--- Why a bot joins a meeting, or why none does: the wish, the request, and what the provider last said. Null without a wish.
+-- Why a bot joins a meeting, or why none does: the wish, the request, and what the provider last said. Null where nothing is
+-- to be decided.
 create or replace function public.explain_bot(p_meeting_id uuid) returns jsonb
 language sql stable security invoker set search_path = ''
 as $$
-  select jsonb_build_object(
+  select coalesce((select jsonb_build_object(
     'wanted', w.wanted, 'reason', w.reason, 'decided_at', w.decided_at, 'is_decided', w.decided_at is not null,
     'shared_with', (
       select count(*) from public.bot_wishes o
       where o.request_id = w.request_id and o.wanted and o.meeting_id <> w.meeting_id),
     'request', case when r.id is not null then jsonb_build_object(
-      'provider', r.provider, 'bot_id', r.bot_id, 'status', r.status, 'provider_state', r.provider_state, 'join_at', r.join_at,
+      'provider', r.provider, 'wanted', r.wanted, 'bot_id', r.bot_id, 'status', r.status,
+      'provider_state', r.provider_state, 'join_at', r.join_at,
       'is_told', r.told_revision = r.revision, 'told_at', r.told_at, 'due_at', r.due_at, 'attempts', r.attempts,
       'last_error_code', r.last_error_code, 'is_dead', r.dead_at is not null, 'generation', r.generation) end,
     'provider_paused_until', (
       select p.not_before from public.bot_providers p where p.provider = r.provider and p.not_before > clock_timestamp()))
   from public.bot_wishes w left join public.bot_requests r on r.id = w.request_id
-  where w.meeting_id = p_meeting_id
+  where w.meeting_id = p_meeting_id), (
+    select jsonb_build_object('is_decided', false) from public.bot_marks b where b.meeting_id = p_meeting_id limit 1))
 $$;
 comment on function public.explain_bot is 'Why a bot joins a meeting, or why none does.';
 

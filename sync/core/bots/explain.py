@@ -6,20 +6,23 @@ Called by `jobs/syncing/explain_meeting`, which gathers the facts.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sync.core.bots.wish import BotReason
 from sync.core.meetings.explain import Step
 from sync.states import BotStatus
 
+# What delivery records where it asks nobody.
+URL_NOT_PUBLIC = "url_not_public"
 _WHY = {
     BotReason.OVERRIDE_ON: "A bot is wanted: its user asked for one in this meeting.",
     BotReason.JOIN_RULE: "A bot is wanted: the join rule covers this meeting.",
     BotReason.OVERRIDE_OFF: "No bot is wanted: its user asked for none in this meeting.",
     BotReason.NO_JOIN_RULE: "No bot is wanted: the join rule is none, and its user did not ask for one here.",
     BotReason.CANCELLED: "No bot is wanted: the meeting is cancelled.",
-    BotReason.OVER: "No bot was asked for before the meeting was over.",
+    BotReason.OVER: "No bot is wanted: the meeting is over.",
+    BotReason.NO_LINK: "No bot is wanted: the meeting has no link to join by.",
     BotReason.ACCESS_LOST: "No bot is wanted: the calendar cannot be read any more, so nobody knows whether it holds.",
     BotReason.DECLINED: "No bot is wanted: its user declined.",
     BotReason.NOT_ACCEPTED: "No bot is wanted: its user has not accepted, and the join rule asks for that.",
@@ -41,8 +44,8 @@ _HOW_FAR = {
 }
 
 
-def explain_bot(facts: Mapping[str, Any] | None) -> list[Step]:
-    """The chain behind `bot_status`; nothing where no bots are made."""
+def explain_bot(facts: Mapping[str, Any] | None, reachable: Collection[str]) -> list[Step]:
+    """The chain behind `bot_status`; nothing where no bots are made. `reachable`: providers whose keys are there."""
     if facts is None:
         return []
     if not facts["is_decided"]:
@@ -54,6 +57,9 @@ def explain_bot(facts: Mapping[str, Any] | None) -> list[Step]:
         steps.append(Step(None, "bot_shared", shared))
     if facts["request"]:
         steps += _what_was_asked(facts["request"], facts["wanted"])
+        if facts["request"]["provider"] not in reachable:
+            missing = f"Nothing can be asked of {facts['request']['provider']}: its keys are not set any more."
+            steps.append(Step(None, "bot_provider_unreachable", missing))
     if facts["provider_paused_until"]:
         paused = "The provider asked to be left alone until then."
         steps.append(Step(_instant(facts["provider_paused_until"]), "bot_provider_paused", paused))
@@ -61,22 +67,31 @@ def explain_bot(facts: Mapping[str, Any] | None) -> list[Step]:
 
 
 def _what_was_asked(request: Mapping[str, Any], wanted: bool) -> list[Step]:
-    status = BotStatus(request["status"])
-    steps = []
-    if request["is_dead"]:
-        text = f"{request['provider']} refuses it for good ({request['last_error_code']}), until the meeting changes."
-        steps.append(Step(None, "bot_refused", text))
-    elif request["last_error_code"]:
-        why = f"{request['attempts']} times ({request['last_error_code']})"
-        text = f"Asking {request['provider']} failed {why}; it is asked again then."
-        steps.append(Step(_instant(request["due_at"]), "bot_retried", text))
-    text = _HOW_FAR[status].format(provider=request["provider"], bot_id=request["bot_id"])
+    status, provider = BotStatus(request["status"]), request["provider"]
+    steps = _how_asking_fared(request)
+    text = _HOW_FAR[status].format(provider=provider, bot_id=request["bot_id"])
     if request["provider_state"]:
         text += f" In its words: {request['provider_state']}."
-    if not wanted and status in (BotStatus.BOT_SCHEDULED, BotStatus.BOT_JOINED):
+    if not wanted and request["wanted"]:
+        text += " Another meeting in the same room at the same time keeps it."
+    elif not wanted and status in (BotStatus.BOT_SCHEDULED, BotStatus.BOT_JOINED):
         text += " It is being removed, as soon as its state allows."
-    steps.append(Step(_instant(request["join_at"]), f"bot_is_{status}", text))
-    return steps
+    return [*steps, Step(_instant(request["join_at"]), f"bot_is_{status}", text)]
+
+
+def _how_asking_fared(request: Mapping[str, Any]) -> list[Step]:
+    """What went wrong on the way to the provider, if anything did."""
+    provider, code = request["provider"], request["last_error_code"]
+    if request["is_dead"] and code == URL_NOT_PUBLIC:
+        text = "No bot is sent there: the link's host is not one of the public Internet."
+        return [Step(None, "bot_refused", text)]
+    if request["is_dead"]:
+        return [Step(None, "bot_refused", f"{provider} refuses it for good ({code}), until the meeting changes.")]
+    if code:
+        often = "once" if request["attempts"] == 1 else f"{request['attempts']} times"
+        text = f"Asking {provider} failed {often} ({code}); it is asked again then."
+        return [Step(_instant(request["due_at"]), "bot_retried", text)]
+    return []
 
 
 def _instant(value: str | None) -> dt.datetime | None:

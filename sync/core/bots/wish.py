@@ -28,6 +28,7 @@ class BotReason(StrEnum):
     NO_JOIN_RULE = "no_join_rule"
     CANCELLED = "meeting_cancelled"
     OVER = "meeting_over"
+    NO_LINK = "no_link"
     ACCESS_LOST = "access_lost"
     DECLINED = "declined"
     NOT_ACCEPTED = "not_accepted"
@@ -69,6 +70,9 @@ def decide_wish(meeting: MeetingFacts, preferences: Preferences, policy: BotPoli
     is_given_up = meeting.status_reason == ACCESS_GIVEN_UP
     if meeting.status == EventStatus.CANCELLED and not (is_given_up and preferences.keep_when_access_lost):
         return Wish(False, BotReason.ACCESS_LOST if is_given_up else BotReason.CANCELLED)
+    if not meeting.meeting_url:
+        # A row of an original database may lack it.
+        return Wish(False, BotReason.NO_LINK)
     if meeting.override == "off":
         return Wish(False, BotReason.OVERRIDE_OFF)
     grace_ends = None

@@ -14,6 +14,7 @@ from typing import Any
 from sync.bot_model import BotRef, Changed, MakeNew, NotNow, ProviderBot
 from sync.clients.bots.provider import BotProvider
 from sync.core.bots.delivery import Step, next_step
+from sync.core.bots.explain import URL_NOT_PUBLIC
 from sync.core.bots.provider_states import status_of
 from sync.core.polling.backoff import backoff_seconds
 from sync.errors import (
@@ -119,7 +120,7 @@ def _look(_services: Services, provider: BotProvider, request: BotRequest, now: 
 
 def _create(services: Services, provider: BotProvider, request: BotRequest, now: dt.datetime) -> Result:
     if services.hosts.is_inside(request.meeting_url):
-        return {"outcome": "dead", "error_code": "url_not_public", "maybe_created": False, "calls": 0}
+        return {"outcome": "dead", "error_code": URL_NOT_PUBLIC, "maybe_created": False, "calls": 0}
     attempt_key = request.attempt_key if provider.limits.can_find else request.lasting_attempt_key
     bot = provider.create(request.wanted_bot, attempt_key, now)
     if not bot.is_alive:
@@ -130,7 +131,7 @@ def _create(services: Services, provider: BotProvider, request: BotRequest, now:
 
 def _change(services: Services, provider: BotProvider, request: BotRequest, now: dt.datetime) -> Result:
     if request.bot is None or services.hosts.is_inside(request.meeting_url):
-        return {"outcome": "dead", "error_code": "url_not_public", "calls": 0}
+        return {"outcome": "dead", "error_code": URL_NOT_PUBLIC, "calls": 0}
     match provider.change(request.bot, request.wanted_bot, request.attempt_key, now):
         case Changed(bot):
             return _told(request) | _state_of(provider, bot)

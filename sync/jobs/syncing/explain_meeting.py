@@ -50,7 +50,7 @@ def _explain(services: Services, event_id: str | None, facts: Mapping[str, Any])
     if meeting is not None:
         steps = explain_row(meeting, _with_instants(facts["log"]), _item_of(event_id, members))
         steps += what_was_cut(members, _horizon(services), zone)
-        steps += explain_bot(services.store.bots.explain(meeting["id"]))
+        steps += explain_bot(services.store.bots.explain(meeting["id"]), services.bot_providers)
     else:
         steps = explain_missing(event_id or "", members, _horizon(services), zone)
     user_id = calendar["user_id"] if calendar else facts["meeting"]["user_id"]

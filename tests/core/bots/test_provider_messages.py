@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sync.bot_model import BotProviderName, BotTold
@@ -96,6 +96,8 @@ _kinds = st.fixed_dictionaries(
 )
 
 
+# Drawing takes long where others need the machine, too.
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.sampled_from(BotProviderName), _kinds, st.dictionaries(_names, _values, max_size=4))
 def test_no_form_breaks_the_reading(provider: BotProviderName, kind: dict[str, Any], body: dict[str, Any]) -> None:
     read_message(provider, "msg", {**body, **kind})

@@ -173,7 +173,7 @@ def test_explaining_tells_the_wish_its_request_and_who_shares_it(db: Database, b
     for _ in range(2):
         bots.sync(db.calendar(alice), at(0))
     (one, _) = db.rows("select id from public.meetings order by id")
-    assert db.value("explain_bot", p_meeting_id=one["id"]) is None
+    assert db.value("explain_bot", p_meeting_id=one["id"]) == {"is_decided": False}
     bots.claim(lease=0)
     assert db.value("explain_bot", p_meeting_id=one["id"])["is_decided"] is False
     bots.decide()
