@@ -69,6 +69,8 @@ create table if not exists public.bot_providers (
   is_chosen boolean not null default false,
   declared_at timestamptz not null default now(),
   chosen_at timestamptz,
+  policy text,
+  policy_said_at timestamptz,
   marked_at timestamptz,
   create_tokens double precision not null default 0,
   change_tokens double precision not null default 0,
@@ -83,7 +85,9 @@ comment on table public.bot_providers is 'Providers of bots: which one is in use
 comment on column public.bot_providers.provider is 'attendee, recall or webhook.';
 comment on column public.bot_providers.is_chosen is 'Whether new bots are made there.';
 comment on column public.bot_providers.declared_at is 'When a process last said so.';
-comment on column public.bot_providers.chosen_at is 'Since when it has been in use.';
+comment on column public.bot_providers.chosen_at is 'Since when it has been in use, and wishes decided as `policy` says.';
+comment on column public.bot_providers.policy is 'The settings that decide wishes, in one line.';
+comment on column public.bot_providers.policy_said_at is 'When a process last said that policy.';
 comment on column public.bot_providers.marked_at is 'When all meetings ahead that were there before had been marked.';
 comment on column public.bot_providers.create_tokens is 'Bots that may be created now.';
 comment on column public.bot_providers.change_tokens is 'Other calls that may be made now.';
@@ -413,27 +417,43 @@ comment on trigger bots_follow_ends on public.bot_wishes is 'Bots follow meeting
 
 -- Wishes -------------------------------------------------------------------------------------------------------------
 
--- What a process is configured with: bots are made by p_provider from now on (null: by none). When it is new, meetings ahead
--- that nobody has decided of, or whose bot is another provider's, are marked, up to p_limit a call; from then on the trigger
--- marks each. Answers how many. Said every few seconds; a repeated call changes nothing. While no bots are made, wishes that there are already still become due.
-create or replace function public.declare_bots(p_provider text, p_limit integer) returns integer
+-- What a process is configured with: bots are made by p_provider from now on (null: by none), and wishes are decided as
+-- p_policy says. When either is new, meetings ahead are marked that nobody has decided of since, or whose bot is another
+-- provider's, up to p_limit a call; from then on the trigger marks each. Answers how many. Said every few seconds; a repeated
+-- call changes nothing. Another policy takes force once nobody has said the former one for a while, so that processes that
+-- differ do not take turns. While no bots are made, wishes that there are already still become due.
+create or replace function public.declare_bots(p_provider text, p_limit integer, p_policy text default null) returns integer
 language plpgsql security invoker set search_path = ''
 as $$
 declare
   v_now timestamptz := clock_timestamp();
   v_limit integer := least(greatest(p_limit, 0), 5000);
   v_provider public.bot_providers;
+  v_says_policy boolean;
+  v_is_new boolean;
   v_marked integer;
 begin
   select * into v_provider from public.bot_providers p where p.provider = p_provider and p.is_chosen;
-  if v_provider.declared_at is null or v_provider.declared_at < v_now - interval '30 seconds' then
+  if v_provider.declared_at is null or v_provider.declared_at < v_now - interval '30 seconds'
+    or v_provider.policy_said_at < v_now - (case when v_provider.policy = p_policy then interval '30 seconds'
+      else interval '90 seconds' end)
+  then
     -- Another one stays until no process has named it for a while: two that differ do not take turns.
     update public.bot_providers p set is_chosen = false, marked_at = null
     where p.provider is distinct from p_provider and p.is_chosen and p.declared_at < v_now - interval '90 seconds';
     if p_provider is not null then
-      insert into public.bot_providers as p (provider, is_chosen, declared_at, chosen_at) values (p_provider, true, v_now, v_now)
-      on conflict (provider) do update set
-        is_chosen = true, declared_at = v_now, chosen_at = case when p.is_chosen then p.chosen_at else v_now end
+      insert into public.bot_providers (provider) values (p_provider) on conflict (provider) do nothing;
+      select * into v_provider from public.bot_providers p where p.provider = p_provider for update;
+      v_says_policy := p_policy is not null and (not v_provider.is_chosen or v_provider.policy is null
+        or v_provider.policy = p_policy or v_provider.policy_said_at < v_now - interval '90 seconds');
+      v_is_new := not v_provider.is_chosen or (v_says_policy and v_provider.policy <> p_policy);
+      update public.bot_providers p set
+        is_chosen = true, declared_at = v_now,
+        policy = case when v_says_policy then p_policy else p.policy end,
+        policy_said_at = case when v_says_policy then v_now else p.policy_said_at end,
+        chosen_at = case when coalesce(v_is_new, false) then v_now else p.chosen_at end,
+        marked_at = case when coalesce(v_is_new, false) then null else p.marked_at end
+      where p.provider = p_provider
       returning * into v_provider;
     end if;
   end if;
@@ -451,10 +471,11 @@ begin
   insert into public.bot_marks (meeting_id)
   select m.id from public.meetings m
   where m.end_time > v_now and m.status is distinct from 'cancelled' and m.calendar_id is not null
-    -- Nobody has decided of it, or its bot is another provider's and has yet to join.
+    -- Decided of since then, and its bot is not another provider's that has yet to join.
     and not exists (
       select 1 from public.bot_wishes w left join public.bot_requests r on r.id = w.request_id
-      where w.meeting_id = m.id and (not w.wanted or r.provider = p_provider or r.status not in ('pending', 'bot_scheduled')))
+      where w.meeting_id = m.id and (w.decided_at is null or w.decided_at >= v_provider.chosen_at)
+        and (not w.wanted or r.provider = p_provider or r.status not in ('pending', 'bot_scheduled')))
     and not exists (select 1 from public.bot_marks b where b.meeting_id = m.id)
   order by m.end_time limit v_limit;
   get diagnostics v_marked = row_count;
@@ -1210,9 +1231,11 @@ grant execute on function
 to service_role;
 
 -- Functions, as the comments above them say. Written by scripts/document_sql.
-comment on function public.declare_bots is 'What a process is configured with: bots are made by p_provider from now on (null: by none). When it is new, meetings ahead
-that nobody has decided of, or whose bot is another provider''s, are marked, up to p_limit a call; from then on the trigger
-marks each. Answers how many. Said every few seconds; a repeated call changes nothing. While no bots are made, wishes that there are already still become due.';
+comment on function public.declare_bots is 'What a process is configured with: bots are made by p_provider from now on (null: by none), and wishes are decided as
+p_policy says. When either is new, meetings ahead are marked that nobody has decided of since, or whose bot is another
+provider''s, up to p_limit a call; from then on the trigger marks each. Answers how many. Said every few seconds; a repeated
+call changes nothing. Another policy takes force once nobody has said the former one for a while, so that processes that
+differ do not take turns. While no bots are made, wishes that there are already still become due.';
 comment on function public.record_bot_wishes is 'What was decided: [{meeting_id, revision, wanted, reason, look_again_at, provider, scope, room_key, meeting_start,
 meeting_end, meeting_url, join_at, bot_name, chat_message}]; wanted null: it is over, and its bot is left to itself.
 What has changed since it was claimed, or is locked, is passed over: it is due again. Answers how many were kept. A repeated

@@ -50,6 +50,12 @@ class BotPolicy:
     access_grace: dt.timedelta
     sharing: Sharing
 
+    @property
+    def text(self) -> str:
+        """The same for the same settings, another one for any other: what was decided by those is decided anew."""
+        times = f"{self.lead.total_seconds():g} {self.access_grace.total_seconds():g}"
+        return f"{self.join_rule} {self.sharing} {times} {self.bot_name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from sync.jobs.bots.decide_wishes import decide_wishes
+from sync.jobs.bots.decide_wishes import decide_wishes, policy_of
 from sync.jobs.bots.deliver_bots import deliver_bots
 from sync.jobs.services import Services
 
@@ -23,7 +23,8 @@ CALLS_AT_ONCE = 8
 def follow_bots(services: Services, should_stop: Callable[[], bool] = lambda: False) -> int:
     """Until nothing is due, or the process is to stop; how many steps were done at providers. Raises StoreFailure."""
     chosen = services.settings.bot_provider
-    marked = services.store.wishes.declare(chosen, limit=DECLARED_AT_ONCE)
+    policy = policy_of(services).text
+    marked = services.store.wishes.declare(chosen, policy, limit=DECLARED_AT_ONCE)
     steps = 0
     if chosen is None:
         return steps
@@ -36,5 +37,5 @@ def follow_bots(services: Services, should_stop: Callable[[], bool] = lambda: Fa
             shown = services.store.wishes.show(limit=SHOWN_AT_ONCE)
             steps += delivered
             is_busy = bool(marked or decided or delivered or shown >= SHOWN_AT_ONCE)
-            marked = services.store.wishes.declare(chosen, limit=DECLARED_AT_ONCE) if marked else 0
+            marked = services.store.wishes.declare(chosen, policy, limit=DECLARED_AT_ONCE) if marked else 0
     return steps

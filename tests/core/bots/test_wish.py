@@ -118,3 +118,17 @@ def test_who_shares_a_bot_and_when_it_joins() -> None:
     assert scope_of(MEETING, Sharing.ROOM) == "tenant:alice"
     assert [scope_of(of_acme, sharing) for sharing in Sharing] == ["tenant:acme", "user:alice", "meeting:m1"]
     assert join_time(MEETING, POLICY) == MEETING.start - dt.timedelta(minutes=2)
+
+
+def test_policies_that_differ_have_texts_that_differ() -> None:
+    changes: list[dict[str, Any]] = [
+        {"join_rule": JoinRule.ACCEPTED},
+        {"bot_name": "Ada"},
+        {"lead": HOUR},
+        {"access_grace": HOUR},
+        {"sharing": Sharing.USER},
+    ]
+    texts = {dataclasses.replace(POLICY, **change).text for change in [{}, *changes]}
+
+    assert len(texts) == 6
+    assert dataclasses.replace(POLICY).text in texts

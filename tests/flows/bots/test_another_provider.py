@@ -1,4 +1,4 @@
-"""When another provider is chosen, bots move there; one that is in its call stays until the call is over."""
+"""When other settings are deployed, wishes are decided by them: another provider, another rule, another name."""
 
 from __future__ import annotations
 
@@ -51,3 +51,22 @@ def test_a_bot_that_is_in_its_call_stays(world: World, attendee: FakeServer, rec
 
     assert [each["id"] for each in stage.alive()] == [bot["id"]]
     assert recall.control.bots() == []
+
+
+def test_other_settings_take_force_once_nobody_works_by_the_former_ones(world: World, attendee: FakeServer) -> None:
+    stage, alice = staged(world, attendee)
+    world.google.insert_event(alice.email, world.event("Standup"))
+    stage.sync(alice)
+    services = build_services(load({**world.environment, **environment(attendee), "BOT_JOIN_RULE": "none"}))
+
+    follow_bots(services)
+    assert stage.bots().total() == 1
+    # The last process that said so was ended a while ago.
+    world.db.execute("update bot_providers set policy_said_at = now() - interval '2 minutes'")
+    follow_bots(services)
+
+    assert stage.bots().total() == 0
+    assert stage.meeting(alice)["bot_reason"] == "no_join_rule"
+    (policy,) = world.rows("select policy from bot_providers")
+    follow_bots(world.services)
+    assert world.rows("select policy from bot_providers") == [policy]

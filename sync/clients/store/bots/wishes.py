@@ -15,9 +15,10 @@ class WishCalls:
     def __init__(self, rpc: Rpc) -> None:
         self._rpc = rpc
 
-    def declare(self, provider: BotProviderName | None, *, limit: int) -> int:
-        """Says whose bots are made from now on; how many meetings ahead were found that nobody has decided of."""
-        return int(self._rpc.call("declare_bots", p_provider=provider, p_limit=limit))
+    def declare(self, provider: BotProviderName | None, policy: str, *, limit: int) -> int:
+        """Says whose bots are made from now on, and by which settings wishes are decided; how many meetings ahead were
+        found that are to be decided of, or anew."""
+        return int(self._rpc.call("declare_bots", p_provider=provider, p_limit=limit, p_policy=policy))
 
     def claim(self, *, limit: int, lease_seconds: int) -> list[WishClaim]:
         found = self._rpc.rows("claim_bot_wishes", p_limit=limit, p_lease_seconds=lease_seconds)
