@@ -204,6 +204,39 @@ class SealedTokens:
 
 
 @dataclass(frozen=True, slots=True)
+class PollingFacts:
+    """What is believed of a calendar, as its row has it (`core/polling/belief`), and what its next look hangs on.
+
+    `planned_seconds`: from the last look to the next, as planned. `notified_since`: the first notification that no sync
+    has answered. `next_start_at`: of its next meeting.
+    """
+
+    changes: float = 0.0
+    change_days: float = 0.0
+    announced: float = 0.0
+    missed: float = 0.0
+    doubt: float = 0.0
+    unproven_days: float = 0.0
+    delay_seconds: float = 0.0
+    reopened_in_vain: int = 0
+    planned_seconds: float = 0.0
+    notified_since: dt.datetime | None = None
+    channel_opened_at: dt.datetime | None = None
+    next_start_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PollingState:
+    """What holds for all calendars, as the store has it: `plan` is the row of `polling_plan`, empty before there is
+    one. Requests that Google answered, by its day."""
+
+    plan: Mapping[str, Any]
+    polls_today: float
+    requests_today: float
+    requests_this_month: float
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A calendar this worker holds the lease of."""
 
@@ -226,6 +259,7 @@ class Claim:
     horizon_until: dt.datetime | None = None
     lane: str = "poll"
     is_watched: bool = True
+    polling: PollingFacts = PollingFacts()
 
     @property
     def is_notified(self) -> bool:

@@ -135,6 +135,18 @@ class Settings(BotSettings):
         "no poll within this time of a notification; a poll at the latest after it",
         default="6",
     )
+    google_requests_per_day: float = _rules(
+        "GOOGLE_REQUESTS_PER_DAY",
+        env_checks.number(1000, 1e12, float),
+        "what Google gives a day without billing; a forecast beyond it is logged as a warning",
+        default="1000000",
+    )
+    poll_budget_per_day: float = _rules(
+        "POLL_BUDGET_PER_DAY",
+        env_checks.number(1, 1e12, float),
+        "what polling may spend of that; how often calendars are polled follows it by itself",
+        default="500000",
+    )
     renew_lead_hours: float = _rules(
         "RENEW_LEAD_HOURS",
         env_checks.number(1, 144, float),

@@ -111,6 +111,17 @@ alter table public.calendar_webhooks
   add column if not exists audited_at timestamptz,
   -- Evidence for the plan.
   add column if not exists poll_interval_seconds integer,
+  -- What is believed of the calendar and its channel (core/polling/belief); 0 of a new one: it is then what all are.
+  add column if not exists belief_changes double precision not null default 0,
+  add column if not exists belief_change_days double precision not null default 0,
+  add column if not exists belief_announced double precision not null default 0,
+  add column if not exists belief_missed double precision not null default 0,
+  add column if not exists belief_doubt double precision not null default 0,
+  add column if not exists belief_unproven_days double precision not null default 0,
+  add column if not exists belief_delay_seconds double precision not null default 0,
+  add column if not exists reopened_in_vain integer not null default 0,
+  add column if not exists stale_bound_seconds double precision,
+  add column if not exists bounds_broken integer not null default 0,
   add column if not exists last_synced_at timestamptz,
   add column if not exists last_change_at timestamptz,
   add column if not exists consecutive_failures integer not null default 0,
@@ -272,6 +283,16 @@ comment on column public.calendar_webhooks.time_zone is
 comment on column public.calendar_webhooks.calendar_name is 'What its user calls it at Google, as last listed; null: not listed yet.';
 comment on column public.calendar_webhooks.horizon_until is 'The furthest end of the horizon that rows were derived for.';
 comment on column public.calendar_webhooks.audited_at is 'When its meetings were last compared with a whole listing.';
+comment on column public.calendar_webhooks.belief_changes is 'Changes counted, faded over a month.';
+comment on column public.calendar_webhooks.belief_change_days is 'Days in which they were counted, by the week''s rhythm; fades alike.';
+comment on column public.calendar_webhooks.belief_announced is 'Of the last changes those that push announced.';
+comment on column public.calendar_webhooks.belief_missed is 'Of the last changes those that a living channel missed.';
+comment on column public.calendar_webhooks.belief_doubt is 'How probable it is that its channel was dead at the last look.';
+comment on column public.calendar_webhooks.belief_unproven_days is 'Days, at the last look, since its channel proved that it lives.';
+comment on column public.calendar_webhooks.belief_delay_seconds is 'How long a push takes, in the mean.';
+comment on column public.calendar_webhooks.reopened_in_vain is 'Channels opened for a missed push since the last push.';
+comment on column public.calendar_webhooks.stale_bound_seconds is 'The next look comes within this of the last, at the latest.';
+comment on column public.calendar_webhooks.bounds_broken is 'How often it did not.';
 comment on column public.calendar_webhooks.poll_interval_seconds is 'The plan''s present interval between polls, in seconds.';
 comment on column public.calendar_webhooks.last_synced_at is 'When a sync last committed.';
 comment on column public.calendar_webhooks.last_change_at is 'When a sync last found a change.';
@@ -774,7 +795,7 @@ $$;
 grant select (
   id, user_id, google_calendar_id, calendar_name, is_active, time_zone, created_at, updated_at,
   last_webhook_received, last_poll_at, last_synced_at, last_change_at, expiration_time, webhook_failures,
-  due_at, due_reason, poll_interval_seconds, horizon_until, series_cut, consecutive_failures, last_error_code, last_error_at,
+  due_at, due_reason, poll_interval_seconds, stale_bound_seconds, horizon_until, series_cut, consecutive_failures, last_error_code, last_error_at,
   claims_unended, paused_reason, paused_at, access_lost_at, retired_at,
   initial_sync, initial_events, initial_meetings, duplicate_of
 ) on table public.calendar_webhooks to authenticated;

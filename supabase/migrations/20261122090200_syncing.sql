@@ -201,7 +201,7 @@ create or replace function calendar_internal.claimed(p_ids uuid[]) returns table
   consecutive_failures integer, webhook_failures integer, has_live_channel boolean,
   access_token text, access_token_expires_at timestamptz, refresh_token text,
   connected_at timestamptz, refresh_token_expires_at timestamptz, horizon_until timestamptz, lane text,
-  is_watched boolean
+  is_watched boolean, polling jsonb
 )
 language sql security invoker set search_path = ''
 as $$
@@ -219,7 +219,18 @@ as $$
       when w.notifications_seen > w.notifications_synced then 'notified' else 'poll' end,
     exists (
       select 1 from public.calendar_channels c
-      where c.calendar_id = w.id and c.state = 'live' and c.expires_at > clock_timestamp())
+      where c.calendar_id = w.id and c.state = 'live' and c.expires_at > clock_timestamp()),
+    jsonb_build_object(
+      'changes', w.belief_changes, 'change_days', w.belief_change_days, 'announced', w.belief_announced,
+      'missed', w.belief_missed, 'doubt', w.belief_doubt, 'unproven_days', w.belief_unproven_days,
+      'delay_seconds', w.belief_delay_seconds, 'reopened_in_vain', w.reopened_in_vain,
+      'planned_seconds', coalesce(w.poll_interval_seconds, 0), 'notified_since', w.notified_since,
+      'channel_opened_at', (
+        select max(c.opened_at) from public.calendar_channels c
+        where c.calendar_id = w.id and c.state = 'live' and c.expires_at > clock_timestamp()),
+      'next_start_at', (
+        select min(m.start_time) from public.meetings m
+        where m.calendar_id = w.id and m.start_time > clock_timestamp() and m.status is distinct from 'cancelled'))
   from public.calendar_webhooks w
   left join public.google_credentials g on g.user_id = w.user_id and g.status = 'connected'
   where w.id = any (p_ids)
@@ -298,7 +309,7 @@ create or replace function public.claim_due_calendars(
   consecutive_failures integer, webhook_failures integer, has_live_channel boolean,
   access_token text, access_token_expires_at timestamptz, refresh_token text,
   connected_at timestamptz, refresh_token_expires_at timestamptz, horizon_until timestamptz, lane text,
-  is_watched boolean
+  is_watched boolean, polling jsonb
 )
 language plpgsql security invoker set search_path = ''
 as $$
@@ -1153,6 +1164,19 @@ begin
     initial_meetings = case when w.initial_sync = 'done' then w.initial_meetings else (
       select count(*) from public.meetings m where m.calendar_id = p_calendar_id and m.status <> 'cancelled') end,
     poll_interval_seconds = (p_sync ->> 'next_poll_seconds')::double precision,
+    belief_changes = coalesce((p_sync #>> '{belief,changes}')::double precision, w.belief_changes),
+    belief_change_days = coalesce((p_sync #>> '{belief,change_days}')::double precision, w.belief_change_days),
+    belief_announced = coalesce((p_sync #>> '{belief,announced}')::double precision, w.belief_announced),
+    belief_missed = coalesce((p_sync #>> '{belief,missed}')::double precision, w.belief_missed),
+    belief_doubt = coalesce((p_sync #>> '{belief,doubt}')::double precision, w.belief_doubt),
+    belief_unproven_days = coalesce((p_sync #>> '{belief,unproven_days}')::double precision, w.belief_unproven_days),
+    belief_delay_seconds = coalesce((p_sync #>> '{belief,delay_seconds}')::double precision, w.belief_delay_seconds),
+    reopened_in_vain = coalesce((p_sync ->> 'reopened_in_vain')::integer, w.reopened_in_vain),
+    stale_bound_seconds = coalesce((p_sync ->> 'stale_bound_seconds')::double precision, w.stale_bound_seconds),
+    -- Late by more than a minute, and not because a look was skipped that a notification vouched for.
+    bounds_broken = w.bounds_broken + (case when w.last_synced_at + make_interval(secs => w.stale_bound_seconds + 60) < v_now
+      and coalesce(w.last_webhook_received, '-infinity') < w.last_synced_at and w.consecutive_failures = 0
+      and w.access_lost_at is null then 1 else 0 end),
     not_before = w.claimed_at + make_interval(secs => (p_sync ->> 'coalesce_seconds')::double precision),
     due_at = case
       when v_notified

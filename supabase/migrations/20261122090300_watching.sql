@@ -253,6 +253,8 @@ begin
   update public.calendar_webhooks w set
     webhook_id = p_channel_id, resource_id = p_resource_id, expiration_time = p_expires_at,
     watch_lead_seconds = p_lead_seconds, watch_retry_at = null, watch_failures = 0, watch_error_code = null,
+    -- It has just been open: that is its proof of life.
+    belief_doubt = 0, belief_unproven_days = 0,
     -- A sync that runs now may have listed before the channel was open: one more is owed after it.
     notifications_seen = case when v_gap and w.lease_expires_at > v_now then w.notifications_seen + 1
       else w.notifications_seen end,

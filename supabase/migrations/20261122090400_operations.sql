@@ -50,7 +50,9 @@ select
   channel.id as channel_id,
   channel.expires_at as channel_expires_at,
   w.watch_failures,
-  w.series_cut
+  w.series_cut,
+  w.stale_bound_seconds,
+  w.bounds_broken
 from public.calendar_webhooks w
 left join lateral (
   select c.id, c.expires_at, c.opened_at, c.last_notification_at from public.calendar_channels c
@@ -91,6 +93,9 @@ comment on column public.calendar_status.channel_expires_at is 'When that lapses
 comment on column public.calendar_status.watch_failures is 'Failed tries for a watch in a row.';
 comment on column public.calendar_status.series_cut is
   'Series that recur so often that only the first occurrences of each in the horizon have meetings.';
+
+comment on column public.calendar_status.stale_bound_seconds is 'It is looked at again within this, at the latest.';
+comment on column public.calendar_status.bounds_broken is 'How often it was not.';
 
 revoke all on table public.calendar_status from public, anon, authenticated, service_role;
 grant select on table public.calendar_status to service_role;

@@ -29,6 +29,7 @@ from sync.env_checks import is_jwt
 from sync.jobs.access_tokens import AccessTokens
 from sync.jobs.leases import Leases
 from sync.jobs.operator_faults import OperatorFaults
+from sync.jobs.polling_in_force import PollingInForce
 from sync.jobs.settings_in_force import SettingsInForce
 from sync.settings import Settings
 
@@ -37,6 +38,7 @@ from sync.settings import Settings
 class Services:
     settings: Settings
     in_force: SettingsInForce
+    polling: PollingInForce
     store: Store
     calendar: GoogleCalendar
     consent: GoogleConsent
@@ -83,6 +85,7 @@ def build_services(settings: Settings, clock: Callable[[], dt.datetime] = utc_no
     return Services(
         settings=settings,
         in_force=SettingsInForce(settings, store, worker_name, log),
+        polling=PollingInForce(store, clock),
         store=store,
         calendar=GoogleCalendar(settings.google_api_endpoint),
         consent=consent,

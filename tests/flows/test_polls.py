@@ -158,26 +158,31 @@ def test_calendars_are_synced_side_by_side(world: World) -> None:
         world.google.release(hold)
 
 
-def test_a_missed_push_counts_and_shortens_the_interval_and_the_third_reopens_the_watch(
+def test_a_missed_push_counts_and_opens_another_channel_which_is_no_cure_if_it_is_silent_too(
     world: World, alice: Person
 ) -> None:
     late = world.services_with(clock_off_seconds=LATER_SECONDS)
-    channel, intervals = world.calendar(alice)["webhook_id"], []
+    channels = [world.calendar(alice)["webhook_id"]]
     for missed in (1, 2, 3):
         world.google.insert_event(alice.email, world.event(f"Missed {missed}", hours=missed + 3))
         world.forget_notifications(alice)
+        # The channel has been open for days, and it is as long since anybody looked.
+        world.db.execute("update calendar_channels set opened_at = opened_at - interval '3 days'")
+        world.db.execute("update calendar_webhooks set last_synced_at = last_synced_at - interval '2 days'")
         world.make_due(alice)
         assert [outcome.status for outcome in world.sweep(late).outcomes] == ["completed"]
+        world.renew()
         assert world.calendar(alice)["webhook_failures"] == missed
-        intervals.append(world.calendar(alice)["poll_interval_seconds"])
+        channels.append(world.calendar(alice)["webhook_id"])
 
-    assert intervals[0] > 1.3 * intervals[1] > 1.3 * 1.3 * intervals[2]
-    assert len(world.renew().outcomes) == 1
-    assert world.calendar(alice)["webhook_id"] != channel
+    assert channels[1] != channels[0]
+    assert world.calendar(alice)["reopened_in_vain"] >= 1
     world.google.configure(push="deliver")
     world.google.insert_event(alice.email, world.event("Heard again", hours=9))
     world.await_equal(alice)
-    assert world.calendar(alice)["webhook_failures"] == 0
+    world.await_synced(world.calendar(alice)["id"])
+    row = world.calendar(alice)
+    assert (row["webhook_failures"], row["reopened_in_vain"], row["belief_doubt"]) == (0, 0, 0.0)
 
 
 def test_a_quiet_calendar_and_a_change_that_may_still_be_announced_are_no_missed_push(
@@ -197,8 +202,35 @@ def test_the_next_look_is_stored_within_the_promised_bound(world: World, alice: 
     world.poll(alice)
 
     row = world.calendar(alice)
-    assert dt.timedelta(hours=4.4) < row["due_at"] - row["last_synced_at"] < dt.timedelta(hours=6)
-    assert row["due_reason"] == "poll_interval"
+    wait, bound = row["due_at"] - row["last_synced_at"], dt.timedelta(seconds=row["stale_bound_seconds"])
+    assert dt.timedelta(minutes=1) < wait < bound <= dt.timedelta(hours=24)
+    assert row["due_reason"] in ("poll_interval", "imminent")
+
+
+def test_a_look_that_comes_after_its_bound_is_counted(world: World, alice: Person) -> None:
+    world.forget_notifications(alice)
+    for days, broken in ((0, 0), (2, 1), (0, 1)):
+        world.db.execute(
+            "update calendar_webhooks set last_synced_at = last_synced_at - %s * interval '1 day'", (days,)
+        )
+        world.make_due(alice)
+        world.sweep()
+        assert world.calendar(alice)["bounds_broken"] == broken
+
+
+def test_a_meeting_ahead_is_looked_at_again_shortly_before_it_begins(world: World, alice: Person) -> None:
+    world.db.execute("update calendar_webhooks set belief_changes = 400, belief_change_days = 4, belief_missed = 60")
+    world.google.insert_event(alice.email, world.event("Soon", hours=0.5))
+    for _ in range(2):
+        world.forget_notifications(alice)
+        world.make_due(alice)
+        world.sweep()
+
+    row = world.calendar(alice)
+    assert (row["due_reason"], world.calendar(alice)["due_at"] < world.now + dt.timedelta(minutes=20)) == (
+        "imminent",
+        True,
+    )
 
 
 def test_the_store_away_makes_the_cron_red(world: World, alice: Person) -> None:

@@ -37,7 +37,9 @@ def emptied(supabase: LocalSupabase) -> Iterator[Database]:
     )
     database.admin.execute("delete from public.settings_generations; delete from public.service_processes")
     database.admin.execute("delete from public.change_events; delete from public.event_subscriptions")
-    database.admin.execute("delete from public.event_marks")
+    database.admin.execute(
+        "delete from public.event_marks; delete from public.polling_plan; delete from public.google_requests"
+    )
     for table in ("bot_requests", "bot_marks", "bot_messages", "bot_providers"):
         database.admin.execute(f"delete from public.{table}".encode())
     yield database

@@ -81,6 +81,9 @@ RELATIONS = {
     "public.calendar_sync_logs": OWN_ROWS,
     "public.calendar_webhooks": OWN_ROWS,
     "public.google_credentials": SERVICE_ALONE,
+    # Of all calendars together, so of nobody.
+    "public.polling_plan": Access(read={"service": ALL}, write={"service": ALL}, owner="name"),
+    "public.google_requests": Access(read={"service": ALL}, write={"service": ALL}, owner="project"),
     "public.meetings": OWN_ROWS,
     # A user's own view; the service has calendar_status.
     "public.my_calendars": Access(read={"nobody": "", "alice": "alice", "bob": "bob"}, write={}),
@@ -97,7 +100,8 @@ USERS_READ = {
     "public.calendar_webhooks": {
         "id", "user_id", "google_calendar_id", "calendar_name", "is_active", "time_zone", "created_at",
         "updated_at", "last_webhook_received", "last_poll_at", "last_synced_at", "last_change_at",
-        "expiration_time", "webhook_failures", "due_at", "due_reason", "poll_interval_seconds", "horizon_until",
+        "expiration_time", "webhook_failures", "due_at", "due_reason", "poll_interval_seconds", "stale_bound_seconds",
+        "horizon_until",
         "series_cut", "consecutive_failures", "last_error_code", "last_error_at", "claims_unended", "paused_reason",
         "paused_at", "access_lost_at", "retired_at", "initial_sync", "initial_events", "initial_meetings",
         "duplicate_of",
@@ -258,6 +262,10 @@ FUNCTIONS = {
     "public.claim_unmailed_notifications",
     "public.mark_mailed",
     "public.record_security_events",
+    "public.report_polling",
+    "public.read_polling_plan",
+    "public.price_polling",
+    "public.count_calendars",
     "public.release_calendar",
     "public.release_refresh",
     "public.release_watches",
@@ -361,6 +369,8 @@ def furnish(db: Database) -> House:
         delivery = {"event_id": told["id"], "subscription_id": subscription["id"], "position": 1}
         db.insert("event_deliveries", **delivery, order_key=user_id)
         db.insert("event_marks", name=user_id, position=1)
+        db.insert("polling_plan", name=user_id)
+        db.insert("google_requests", project=user_id, day="2030-01-01")
     db.admin.execute("delete from plaintext_tokens_ended")
     for generation, user_id in enumerate(people.values(), 1):
         db.insert("settings_generations", generation=generation, meaning="{}", declared_by=user_id)

@@ -19,6 +19,8 @@ insert into matrix values
   ('change_events', 'service'),
   ('event_deliveries', 'service'),
   ('event_marks', 'service'),
+  ('google_requests', 'service'),
+  ('polling_plan', 'service'),
   ('event_subscriptions', 'service'),
   ('google_credentials', 'service'),
   ('oauth_flows', 'service'),

@@ -23,6 +23,7 @@ from sync.clients.store.syncing.claims import ClaimCalls, Notified, UserCalendar
 from sync.clients.store.syncing.commits import CommitCalls, Committed, Staged, StagedItems, StoredFamilies
 from sync.clients.store.syncing.explain import ExplainCalls
 from sync.clients.store.syncing.horizon import HorizonCalls
+from sync.clients.store.syncing.polling import PollingCalls
 from sync.clients.store.syncing.privacy import PrivacyCalls
 from sync.clients.store.syncing.settings import SettingsCalls
 from sync.clients.store.watching.watches import WatchCalls
@@ -49,6 +50,7 @@ class Store:
         self._rpc = rpc = Rpc(url, service_key)
         self.settings = SettingsCalls(rpc)
         self.privacy = PrivacyCalls(rpc)
+        self.polling = PollingCalls(rpc)
         self.claims = ClaimCalls(rpc)
         self.commits = CommitCalls(rpc)
         self.horizon = HorizonCalls(rpc)

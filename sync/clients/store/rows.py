@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from sync.model import Claim, RollClaim, SealedTokens, SyncPart, WatchClaim
+from sync.model import Claim, PollingFacts, RollClaim, SealedTokens, SyncPart, WatchClaim
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 State = TypeVar("State", bound=StrEnum)
@@ -48,7 +48,13 @@ def claim(row: Mapping[str, Any]) -> Claim:
         horizon_until=instant(row["horizon_until"]),
         lane=row["lane"],
         is_watched=row["is_watched"],
+        polling=polling_facts(row["polling"]),
     )
+
+
+def polling_facts(stored: Mapping[str, Any]) -> PollingFacts:
+    times = ("notified_since", "channel_opened_at", "next_start_at")
+    return PollingFacts(**{**stored, **{name: instant(stored[name]) for name in times}})
 
 
 def roll_claim(row: Mapping[str, Any]) -> RollClaim:

@@ -13,7 +13,7 @@ from sync.core.polling.poll_policy import SKIP_SPREAD, SPREAD_FROM, SPREAD_TO
 from sync.core.polling.poll_value import LONGEST_DAYS, SHORTEST_DAYS, PollTable, stale_chance
 from sync.core.polling.rhythm import Rhythm
 
-PLANNED, PROBE, IMMINENT = "planned", "probe", "imminent"
+PLANNED, PROBE, IMMINENT = "poll_interval", "probe", "imminent"
 # A notification vouches for POLL_STALE_HOURS, but not longer than push is believed: until the channel is dead with this
 # chance, for the calendar is oddly silent (at ten changes a day, and channels that die every second month, in 4 hours),
 # or until something was missed with that one, for its pushes are known to get lost.

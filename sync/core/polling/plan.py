@@ -18,6 +18,8 @@ from sync.states import SyncType
 # wait.
 COALESCE_SECONDS = 2.5
 # Due because there was a time without a channel: changes in it were announced by nobody, whatever came before.
+# The plan itself looks though a notification vouches: its silence is odd, or a meeting is about to begin.
+DOUBTS = frozenset({"probe", "imminent"})
 UNANNOUNCED_REASONS = frozenset({"connected", "reconnected", "watch_opened"})
 
 
@@ -69,6 +71,7 @@ def plan_sync(
         or claim.webhook_failures > 0
         or claim.due_reason in UNANNOUNCED_REASONS
         or claim.due_reason in LOOKS
+        or _is_doubted(claim, now)
     )
     # Without a live channel nothing would announce a change, so that nothing vouches; and what vouches must do so until
     # somebody looks again.
@@ -82,6 +85,15 @@ def plan_sync(
         return SyncPlan(action, SyncType.MANUAL, why_full or ("forced" if forced else "asked"))
     reason = why_full or ("retry" if claim.consecutive_failures else claim.due_reason)
     return SyncPlan(action, SyncType.FULL if why_full else SyncType.INCREMENTAL, reason)
+
+
+def _is_doubted(claim: Claim, now: dt.datetime) -> bool:
+    """The plan's own look has come, though a notification vouches, and none has come since it was planned."""
+    if claim.due_reason not in DOUBTS or claim.last_synced_at is None:
+        return False
+    planned_at = claim.last_synced_at + dt.timedelta(seconds=claim.polling.planned_seconds)
+    heard_since = claim.last_webhook_received is not None and claim.last_webhook_received > claim.last_synced_at
+    return now >= planned_at and not heard_since
 
 
 def plan_catch_up(claim: Claim, generation: int) -> SyncPlan:

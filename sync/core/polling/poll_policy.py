@@ -1,8 +1,7 @@
 """When a calendar is polled. Pure. Called by the plan (may this poll be skipped?) and by a sync's end (when is the
 next?).
 
-The documented rule: a notification within POLL_STALE_HOURS means no poll. Missed pushes shorten the interval, because
-then push has shown that it cannot be relied on for this calendar.
+The documented rule: a notification within POLL_STALE_HOURS means no poll. Everything else is the plan's (`look_plan`).
 """
 
 from __future__ import annotations
@@ -11,11 +10,9 @@ import datetime as dt
 from dataclasses import dataclass
 
 # A calendar is due a little before the bound, spread over a fifth of it: Google asks to spread regular polls (±25
-# %), and the bound (POLL_STALE_HOURS after the last look) is a promise, so the spread only ever goes down.
+# %), and the bound (`stale_bound_seconds` after the last look) is a promise, so the spread only ever goes down.
 SPREAD_FROM = 0.75
 SPREAD_TO = 0.95
-# After each missed push in a row the interval halves, but a calendar is never polled more often than this.
-SHORTEST_POLL_SECONDS = 900.0
 # A notification vouches to the second, so the look after a skipped poll can be spread only behind that: by this share
 # of the stale hours (5 minutes of 6 hours) calendars that one event notified together are looked at apart.
 SKIP_SPREAD = 1 / 72
@@ -48,18 +45,8 @@ def after_skip(vouched: dt.timedelta, stale_hours: float, jitter: float) -> floa
     return vouched.total_seconds() + stale_hours * 3600.0 * SKIP_SPREAD * jitter
 
 
-def next_poll(stale_hours: float, missed_pushes: int, jitter: float) -> NextPoll:
-    """Seconds from a completed sync to the next poll. `jitter` in [0, 1)."""
-    bound = stale_hours * 3600.0
-    seconds = bound * (SPREAD_FROM + (SPREAD_TO - SPREAD_FROM) * jitter)
-    if missed_pushes <= 0:
-        return NextPoll(seconds, "poll_interval")
-    shortened = seconds / 2.0 ** min(missed_pushes, 10)
-    return NextPoll(max(shortened, min(SHORTEST_POLL_SECONDS, seconds)), "poll_after_missed_push")
-
-
 def another_look(due_reason: str, *, was_notified: bool, found_nothing: bool) -> NextPoll | None:
-    """When a sync is to look again though it is complete; None: when `next_poll` says. `due_reason`: why it was due."""
+    """When a sync is to look again though it is complete; None: when `look_plan` says. `due_reason`: why it was due."""
     if not found_nothing:
         return None
     if was_notified:

@@ -12,6 +12,7 @@ from sync.jobs.accounts.disconnect import finish_disconnects
 from sync.jobs.accounts.mail_users import mail_users
 from sync.jobs.bots.follow_bots import follow_bots
 from sync.jobs.bots.reconcile_bots import reconcile_bots
+from sync.jobs.operations.follow_budget import follow_polling_budget
 from sync.jobs.operations.retention import drop_old
 from sync.jobs.services import Services
 from sync.jobs.syncing.audit_drift import audit_drift
@@ -31,6 +32,9 @@ DROP_SECONDS = 3600
 BOTS_SECONDS = 5
 # Messages tell how bots fare; a listing only repairs what they did not.
 RECONCILE_SECONDS = 300
+# What was counted and is lost with a process is at most this much of it; the price follows slowly anyway.
+REPORT_SECONDS = 60
+PRICE_SECONDS = 300
 # Often enough to be seen as alive, whatever else runs; asks only when the last word is older than its time.
 DECLARE_SECONDS = 5
 # Said this often by a process that lives that long at least.
@@ -75,6 +79,8 @@ def duties(services: Services, should_stop: Callable[[], bool], *, at_start: boo
             follows_commits=True,
         ),
         Duty("reconcile_bots", RECONCILE_SECONDS, lambda: reconcile_bots(services, should_stop)),
+        Duty("refresh_polling", REPORT_SECONDS, services.polling.refresh, at_start=True, is_everybodys=True),
+        Duty("follow_polling_budget", PRICE_SECONDS, lambda: follow_polling_budget(services)),
         Duty("mail_users", RENEW_SECONDS, lambda: mail_users(services, should_stop)),
         Duty("finish_disconnects", RENEW_SECONDS, lambda: finish_disconnects(services)),
         Duty(

@@ -16,11 +16,11 @@ from sync.core.accounts.connection_loss import CALENDAR_BACK
 from sync.core.meetings.parts import FamilyChange, delta_changes, full_changes, halves, sync_parts
 from sync.core.meetings.translate import event_from_google
 from sync.core.polling.plan import COALESCE_SECONDS, SyncPlan
-from sync.core.polling.poll_policy import NextPoll, another_look, next_poll
-from sync.core.polling.push_health import judge_push
+from sync.core.polling.poll_policy import NextPoll, another_look
 from sync.errors import DataRefused, StoreTooSlow
 from sync.jobs.leases import LEASE_SECONDS
 from sync.jobs.syncing.listing import Listing
+from sync.jobs.syncing.next_look import learn_and_plan
 from sync.jobs.syncing.sync_run import SyncRun
 from sync.model import Claim, Event, SetAside, SyncPart, Window
 from sync.states import SetAsideReason, SyncType
@@ -150,19 +150,15 @@ def _meetings(part: SyncPart) -> int:
 
 
 def _facts(run: SyncRun, listing: Listing, horizon: Window) -> dict[str, object]:
-    claim, settings = run.claim, run.services.settings
-    push = judge_push(
-        listing.changed_at,
-        was_notified=claim.is_notified,
-        is_full=listing.is_full,
-        has_live_channel=claim.has_live_channel,
-        missed_before=claim.webhook_failures,
-        now=run.now,
-    )
-    # A notification ended the row of missed pushes when it was recorded; here it only grows.
-    missed = claim.webhook_failures + 1 if push.missed_push else claim.webhook_failures
-    poll = look_again(claim, listing) or next_poll(settings.poll_stale_hours, missed, run.services.jitter())
+    claim = run.claim
+    planned = learn_and_plan(run, listing)
+    again = look_again(claim, listing)
+    if again:
+        planned |= {"next_poll_seconds": again.seconds, "next_reason": again.reason}
+    if listing.sync_token is None:
+        planned["next_reason"] = "no_sync_token"
     return {
+        **planned,
         "sync_id": run.sync_id,
         "sync_type": logged_type(run.plan, listing),
         "reason": listing.departure or run.plan.reason,
@@ -174,12 +170,8 @@ def _facts(run: SyncRun, listing: Listing, horizon: Window) -> dict[str, object]
         "calendar_name": listing.calendar_name,
         "notifications_read": claim.notifications_seen,
         "horizon_until": horizon.end.isoformat(),
-        "next_poll_seconds": poll.seconds,
-        "next_reason": poll.reason if listing.sync_token else "no_sync_token",
         "calendar_back_message": CALENDAR_BACK,
         "coalesce_seconds": _pause_seconds(claim, listing),
-        "missed_push": push.missed_push,
-        "reopen_watch": push.reopen_watch,
         "events_processed": listing.items,
         "google_calls": run.access.requests,
         "duration_ms": run.duration_ms,

@@ -5,10 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from sync.core.polling.poll_policy import SHORTEST_POLL_SECONDS, another_look, next_poll, vouched_until
+from sync.core.polling.poll_policy import another_look, vouched_until
 
 NOW = dt.datetime(2026, 3, 10, 12, 0, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -30,39 +28,6 @@ def test_a_notification_vouches_until_the_stale_hours_are_over(
     last: dt.datetime | None, until: dt.datetime | None
 ) -> None:
     assert vouched_until(last, 6, NOW) == until
-
-
-@pytest.mark.parametrize(
-    ("missed", "jitter", "seconds", "reason"),
-    [
-        (0, 0.0, 16200, "poll_interval"),
-        (0, 0.5, 18360, "poll_interval"),
-        (1, 0.0, 8100, "poll_after_missed_push"),
-        (2, 0.0, 4050, "poll_after_missed_push"),
-        (4, 0.0, 1012.5, "poll_after_missed_push"),
-        (5, 0.0, SHORTEST_POLL_SECONDS, "poll_after_missed_push"),
-        (500, 0.99, SHORTEST_POLL_SECONDS, "poll_after_missed_push"),
-        (-1, 0.0, 16200, "poll_interval"),
-    ],
-)
-def test_missed_pushes_halve_the_interval(missed: int, jitter: float, seconds: float, reason: str) -> None:
-    poll = next_poll(6, missed, jitter)
-
-    assert poll.seconds == pytest.approx(seconds)
-    assert poll.reason == reason
-
-
-@given(
-    stale_hours=st.floats(0.01, 168),
-    missed=st.integers(0, 10_000),
-    jitter=st.floats(0, 1, exclude_max=True),
-)
-def test_no_poll_is_later_than_the_bound_nor_never(stale_hours: float, missed: int, jitter: float) -> None:
-    seconds = next_poll(stale_hours, missed, jitter).seconds
-
-    assert 0 < seconds <= stale_hours * 3600
-    assert seconds <= next_poll(stale_hours, max(missed - 1, 0), jitter).seconds
-    assert seconds >= min(SHORTEST_POLL_SECONDS, stale_hours * 3600 * 0.75)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,172 @@
+-- Polling: what all calendars together tell, what a poll may cost, and what was spent.
+--
+-- What is believed of one calendar stands in its row and is written by its commit. What is common to all stands here: one row,
+-- read by every process now and then, never on the way of a sync.
+
+create table if not exists public.polling_plan (
+  name text primary key,
+  price_seconds double precision,
+  calls_per_day double precision,
+  rated integer not null default 0,
+  rates double precision not null default 0,
+  rate_squares double precision not null default 0,
+  good integer not null default 0,
+  poor integer not null default 0,
+  announced double precision not null default 0,
+  missed double precision not null default 0,
+  deaths double precision not null default 0,
+  channel_days double precision not null default 0,
+  rhythm_changes double precision[] not null default array_fill(0::double precision, array[48]),
+  rhythm_hours double precision[] not null default array_fill(0::double precision, array[48]),
+  polls_counted double precision not null default 0,
+  polls_priced double precision not null default 0,
+  priced_at timestamptz,
+  counted_at timestamptz
+);
+comment on table public.polling_plan is
+  'What all calendars together tell, and what a poll may cost. One row. For the service alone.';
+comment on column public.polling_plan.name is 'all: there is no other.';
+comment on column public.polling_plan.price_seconds is 'Staleness that a poll must save to be made; null: not priced yet.';
+comment on column public.polling_plan.calls_per_day is 'Polls a day that Google answered, averaged over a day.';
+comment on column public.polling_plan.rated is 'Calendars whose rate of change counts.';
+comment on column public.polling_plan.rates is 'The sum of their changes a day.';
+comment on column public.polling_plan.rate_squares is 'The sum of those squared.';
+comment on column public.polling_plan.good is 'Calendars of whose changes push announces most.';
+comment on column public.polling_plan.poor is 'Calendars of whose changes it does not.';
+comment on column public.polling_plan.announced is 'Changes of the good ones that were announced.';
+comment on column public.polling_plan.missed is 'Changes of the good ones that were not.';
+comment on column public.polling_plan.deaths is 'Channels that died unheard, as far as believed; fades.';
+comment on column public.polling_plan.channel_days is 'Days in which channels were seen to live; fades.';
+comment on column public.polling_plan.rhythm_changes is 'Changes in each hour of a working day, then of a day at the weekend; fades.';
+comment on column public.polling_plan.rhythm_hours is 'Hours in which calendars were watched, likewise.';
+comment on column public.polling_plan.polls_counted is 'Polls that Google answered, ever.';
+comment on column public.polling_plan.polls_priced is 'Of these, what the price has followed.';
+comment on column public.polling_plan.priced_at is 'When the price last followed what was spent.';
+comment on column public.polling_plan.counted_at is 'When the calendars were last counted.';
+
+-- What Google counts, by its day, which ends at midnight in California.
+create table if not exists public.google_requests (
+  project text not null,
+  day date not null,
+  polls double precision not null default 0,
+  requests double precision not null default 0,
+  primary key (project, day)
+);
+comment on table public.google_requests is 'Requests that Google answered, by its day. For the service alone.';
+comment on column public.google_requests.project is 'all: there is no other.';
+comment on column public.google_requests.day is 'The day in California.';
+comment on column public.google_requests.polls is 'Those of polls.';
+comment on column public.google_requests.requests is 'All of them.';
+
+alter table public.polling_plan enable row level security;
+alter table public.google_requests enable row level security;
+revoke all on table public.polling_plan, public.google_requests from public, anon, authenticated, service_role;
+grant select, insert, update, delete on table public.polling_plan, public.google_requests to service_role;
+
+-- What a process has counted since it last said so. Elementwise sums: any number of processes say it side by side.
+create or replace function public.report_polling(
+  p_day date, p_polls double precision, p_requests double precision, p_deaths double precision,
+  p_channel_days double precision, p_changes double precision[], p_hours double precision[]
+) returns void
+language plpgsql security invoker set search_path = ''
+as $$
+begin
+  insert into public.google_requests as g (project, day, polls, requests) values ('all', p_day, p_polls, p_requests)
+  on conflict (project, day) do update set polls = g.polls + excluded.polls, requests = g.requests + excluded.requests;
+  insert into public.polling_plan (name) values ('all') on conflict (name) do nothing;
+  update public.polling_plan p set
+    polls_counted = p.polls_counted + p_polls,
+    deaths = p.deaths + p_deaths, channel_days = p.channel_days + p_channel_days,
+    rhythm_changes = (
+      select array_agg(a.had + b.more order by a.n)
+      from unnest(p.rhythm_changes) with ordinality a(had, n) join unnest(p_changes) with ordinality b(more, n) on a.n = b.n),
+    rhythm_hours = (
+      select array_agg(a.had + b.more order by a.n)
+      from unnest(p.rhythm_hours) with ordinality a(had, n) join unnest(p_hours) with ordinality b(more, n) on a.n = b.n)
+  where p.name = 'all' and cardinality(p_changes) = 48 and cardinality(p_hours) = 48;
+end
+$$;
+comment on function public.report_polling is 'A process says what it has counted since it last said so.';
+
+-- The one row, and what Google counted today and this month.
+create or replace function public.read_polling_plan(p_day date)
+returns table (plan jsonb, polls_today double precision, requests_today double precision, requests_this_month double precision)
+language sql stable security invoker set search_path = ''
+as $$
+  select (select to_jsonb(p) from public.polling_plan p where p.name = 'all'),
+    coalesce((select g.polls from public.google_requests g where g.project = 'all' and g.day = p_day), 0),
+    coalesce((select g.requests from public.google_requests g where g.project = 'all' and g.day = p_day), 0),
+    coalesce((
+      select sum(g.requests) from public.google_requests g where g.project = 'all' and g.day between date_trunc('month', p_day)::date and p_day), 0)
+$$;
+comment on function public.read_polling_plan is 'What holds for all calendars, and what was spent.';
+
+-- The price that follows what was spent until p_polls_priced.
+create or replace function public.price_polling(
+  p_price_seconds double precision, p_calls_per_day double precision, p_polls_priced double precision
+) returns void
+language sql security invoker set search_path = ''
+as $$
+  insert into public.polling_plan as p (name, price_seconds, calls_per_day, polls_priced, priced_at)
+  values ('all', p_price_seconds, p_calls_per_day, p_polls_priced, clock_timestamp())
+  on conflict (name) do update set price_seconds = excluded.price_seconds, calls_per_day = excluded.calls_per_day,
+    polls_priced = excluded.polls_priced, priced_at = excluded.priced_at
+$$;
+comment on function public.price_polling is 'Sets the price of a poll, for all processes.';
+
+-- Counts the calendars from p_from on, p_limit of them at most, as a sample of all: what a new one is believed to be. What was
+-- counted of channels and hours fades by p_fading. Once an hour, by one process.
+create or replace function public.count_calendars(
+  p_from uuid, p_limit integer, p_least_days double precision, p_least_changes double precision,
+  p_poor_recall double precision, p_fading double precision
+) returns integer
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_seen integer;
+begin
+  insert into public.polling_plan (name) values ('all') on conflict (name) do nothing;
+  with sample as materialized (
+    select w.belief_changes / nullif(w.belief_change_days, 0) as rate, w.belief_change_days >= p_least_days as is_rated,
+      w.belief_announced as announced, w.belief_missed as missed,
+      w.belief_announced + w.belief_missed >= p_least_changes as is_judged,
+      w.belief_announced < p_poor_recall * (w.belief_announced + w.belief_missed) as is_poor
+    from public.calendar_webhooks w
+    where w.id >= p_from and w.is_active and w.duplicate_of is null
+    order by w.id limit least(greatest(p_limit, 0), 50000)
+  ), counted as (
+    select count(*)::integer as seen,
+      (count(*) filter (where s.is_rated))::integer as rated,
+      coalesce(sum(s.rate) filter (where s.is_rated), 0) as rates,
+      coalesce(sum(s.rate ^ 2) filter (where s.is_rated), 0) as rate_squares,
+      (count(*) filter (where s.is_judged and not s.is_poor))::integer as good,
+      (count(*) filter (where s.is_judged and s.is_poor))::integer as poor,
+      coalesce(sum(s.announced) filter (where s.is_judged and not s.is_poor), 0) as announced,
+      coalesce(sum(s.missed) filter (where s.is_judged and not s.is_poor), 0) as missed
+    from sample s
+  ), kept as (
+    update public.polling_plan p set
+      rated = c.rated, rates = c.rates, rate_squares = c.rate_squares, good = c.good, poor = c.poor,
+      announced = c.announced, missed = c.missed,
+      deaths = p.deaths * p_fading, channel_days = p.channel_days * p_fading,
+      rhythm_changes = (select array_agg(h * p_fading order by n) from unnest(p.rhythm_changes) with ordinality a(h, n)),
+      rhythm_hours = (select array_agg(h * p_fading order by n) from unnest(p.rhythm_hours) with ordinality a(h, n)),
+      counted_at = clock_timestamp()
+    from counted c
+    where p.name = 'all' and c.seen > 0
+    returning c.seen
+  )
+  select k.seen into v_seen from kept k;
+  return coalesce(v_seen, 0);
+end
+$$;
+
+-- For the service alone.
+revoke all on function public.report_polling, public.read_polling_plan, public.price_polling, public.count_calendars
+from public, anon, authenticated;
+grant execute on function public.report_polling, public.read_polling_plan, public.price_polling, public.count_calendars
+to service_role;
+
+-- Functions, as the comments above them say. Written by scripts/document_sql.
+comment on function public.count_calendars is 'Counts the calendars from p_from on, p_limit of them at most, as a sample of all: what a new one is believed to be. What was
+counted of channels and hours fades by p_fading. Once an hour, by one process.';

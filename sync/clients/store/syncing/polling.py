@@ -1,0 +1,64 @@
+"""What all calendars together tell, what a poll may cost, and what was spent. SQL: polling."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from sync.clients.store.rpc import Rpc
+from sync.model import PollingState
+
+
+class PollingCalls:
+    def __init__(self, rpc: Rpc) -> None:
+        self._rpc = rpc
+
+    def read(self, day: dt.date) -> PollingState:
+        (row,) = self._rpc.rows("read_polling_plan", p_day=day.isoformat())
+        return PollingState(row["plan"] or {}, row["polls_today"], row["requests_today"], row["requests_this_month"])
+
+    def report(
+        self,
+        day: dt.date,
+        *,
+        polls: float,
+        requests: float,
+        deaths: float,
+        channel_days: float,
+        changes: Sequence[float],
+        hours: Sequence[float],
+    ) -> None:
+        """Adds what this process has counted."""
+        self._rpc.call(
+            "report_polling",
+            p_day=day.isoformat(),
+            p_polls=polls,
+            p_requests=requests,
+            p_deaths=deaths,
+            p_channel_days=channel_days,
+            p_changes=list(changes),
+            p_hours=list(hours),
+        )
+
+    def price(self, price_seconds: float, calls_per_day: float | None, polls_priced: float) -> None:
+        self._rpc.call(
+            "price_polling",
+            p_price_seconds=price_seconds,
+            p_calls_per_day=calls_per_day,
+            p_polls_priced=polls_priced,
+        )
+
+    def count_calendars(
+        self, start: str, *, limit: int, least_days: float, least_changes: float, poor_recall: float, fading: float
+    ) -> int:
+        """How many were counted, from this id on."""
+        counted = self._rpc.call(
+            "count_calendars",
+            p_from=start,
+            p_limit=limit,
+            p_least_days=least_days,
+            p_least_changes=least_changes,
+            p_poor_recall=poor_recall,
+            p_fading=fading,
+        )
+        return int(counted)

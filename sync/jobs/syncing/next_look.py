@@ -1,0 +1,109 @@
+"""What a sync learnt of its calendar's push, and when the calendar is looked at next. Called by `commit_changes`; the
+rules live in `core/polling`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import asdict, fields
+from zoneinfo import ZoneInfo
+
+from sync.core.polling.belief import Belief, Channel, Learnt, learn
+from sync.core.polling.evidence import Evidence, weigh_changes
+from sync.core.polling.look_plan import NextLook, Outlook, plan_look
+from sync.core.polling.rhythm import hour_of_week
+from sync.jobs.syncing.listing import Listing
+from sync.jobs.syncing.sync_run import SyncRun
+from sync.model import Claim
+
+_DAY = 86400.0
+
+
+def learn_and_plan(run: SyncRun, listing: Listing) -> dict[str, object]:
+    """What of it `commit_sync` keeps: belief, reopened_in_vain, reopen_watch, missed_push, stale_bound_seconds,
+    next_poll_seconds, next_reason."""
+    claim, common = run.claim, run.services.polling.now()
+    since = claim.last_synced_at or run.now
+    elapsed = max(0.0, (run.now - since).total_seconds())
+    hour = hour_of_week(run.now.astimezone(ZoneInfo(listing.time_zone)))
+    seen = _evidence(claim, listing, run.now, elapsed)
+    change_days = 0.0 if listing.is_full else common.rhythm.days((hour - elapsed / 3600.0) % 168.0, elapsed / 3600.0)
+    learnt = learn(
+        _belief(claim), common.pool, seen, _channel(claim, run.now), days=elapsed / _DAY, change_days=change_days
+    )
+    run.services.polling.count(
+        learnt,
+        changes=seen.changes,
+        hour=hour,
+        hours=0.0 if listing.is_full else elapsed / 3600.0,
+        requests=run.access.requests,
+        is_poll=not claim.is_notified,
+    )
+    look = _plan(run, learnt, seen, hour)
+    reopened = 0 if claim.is_notified else claim.polling.reopened_in_vain + learnt.reopens
+    return {
+        "belief": asdict(learnt.belief),
+        "reopened_in_vain": reopened,
+        "reopen_watch": learnt.reopens,
+        "missed_push": seen.missed > 0 and not claim.is_notified,
+        "stale_bound_seconds": look.bound_seconds,
+        "next_poll_seconds": look.seconds,
+        "next_reason": look.reason,
+    }
+
+
+def _evidence(claim: Claim, listing: Listing, now: dt.datetime, elapsed: float) -> Evidence:
+    """A full listing names every event, changed or not; and what changed without a channel was announced by nobody."""
+    if listing.is_full:
+        return Evidence(was_notified=claim.is_notified)
+    ages = ((now - at).total_seconds() for at in listing.changed_at)
+    if not claim.has_live_channel and not claim.is_notified:
+        return Evidence(weigh_changes(ages, look_seconds=elapsed, notified_seconds=None).changes)
+    since = claim.polling.notified_since if claim.is_notified else None
+    notified = max(0.0, (now - since).total_seconds()) if since else 0.0 if claim.is_notified else None
+    return weigh_changes(ages, look_seconds=elapsed, notified_seconds=notified)
+
+
+def _belief(claim: Claim) -> Belief:
+    return Belief(**{field.name: getattr(claim.polling, field.name) for field in fields(Belief)})
+
+
+def _channel(claim: Claim, now: dt.datetime) -> Channel | None:
+    opened_at = claim.polling.channel_opened_at
+    if opened_at is None or not (claim.has_live_channel or claim.is_notified):
+        return None
+    return Channel(max(0.0, (now - opened_at).total_seconds()), claim.polling.reopened_in_vain)
+
+
+def _plan(run: SyncRun, learnt: Learnt, seen: Evidence, hour: float) -> NextLook:
+    claim, common = run.claim, run.services.polling.now()
+    return plan_look(
+        learnt.belief,
+        common.pool,
+        common.rhythm,
+        common.table,
+        Outlook(
+            hour,
+            has_channel=claim.is_watched,
+            vouched_seconds=0.0 if seen.missed else _vouched_seconds(run),
+            meeting_seconds=_until(claim.polling.next_start_at, run.now),
+        ),
+        run.services.jitter(),
+    )
+
+
+def _vouched_seconds(run: SyncRun) -> float:
+    """The documented rule: a notification within POLL_STALE_HOURS means no poll, while there is a channel, and unless
+    pushes were missed since."""
+    claim = run.claim
+    if (
+        claim.last_webhook_received is None
+        or not claim.is_watched
+        or (claim.webhook_failures and not claim.is_notified)
+    ):
+        return 0.0
+    stale = dt.timedelta(hours=run.services.settings.poll_stale_hours)
+    return max(0.0, (claim.last_webhook_received + stale - run.now).total_seconds())
+
+
+def _until(moment: dt.datetime | None, now: dt.datetime) -> float | None:
+    return (moment - now).total_seconds() if moment else None
