@@ -132,7 +132,7 @@ class Settings(BotSettings):
     poll_stale_hours: float = _rules(
         "POLL_STALE_HOURS",
         env_checks.number(0.01, 168, float),
-        "no poll within this time of a notification; a poll at the latest after it",
+        "no poll within this time of a notification, unless the calendar's silence since then is odd",
         default="6",
     )
     google_requests_per_day: float = _rules(
