@@ -1094,6 +1094,14 @@ begin
 end
 $$;
 
+-- {at}: when a listing that begins now begins, by the clock that everything it is compared with stands by.
+create or replace function public.begin_comparison() returns jsonb
+language sql volatile security invoker set search_path = ''
+as $$
+  select jsonb_build_object('at', clock_timestamp())
+$$;
+comment on function public.begin_comparison is 'When a listing begins, by the database''s clock.';
+
 -- A whole listing that began at p_since is through: bots that should be there and were not shown are looked up. Answers how many.
 create or replace function public.end_comparison(p_provider text, p_since timestamptz) returns integer
 language plpgsql security invoker set search_path = ''
@@ -1201,6 +1209,7 @@ revoke all on function
   public.record_bot_delivery,
   public.record_bot_message,
   public.compare_bots,
+  public.begin_comparison,
   public.end_comparison,
   public.drop_old_bots,
   public.explain_bot
@@ -1225,6 +1234,7 @@ grant execute on function
   public.record_bot_delivery,
   public.record_bot_message,
   public.compare_bots,
+  public.begin_comparison,
   public.end_comparison,
   public.drop_old_bots,
   public.explain_bot

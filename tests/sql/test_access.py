@@ -182,6 +182,7 @@ FUNCTIONS = {
     "public.compare_bots",
     "public.declare_bots",
     "public.drop_old_bots",
+    "public.begin_comparison",
     "public.end_comparison",
     "public.explain_bot",
     "public.record_bot_delivery",

@@ -7,7 +7,6 @@ missing is looked up and made anew. Called by the driver's duties.
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,8 +19,6 @@ from sync.jobs.services import Services
 
 # A tenth of what a provider bears, so that reading never stands in the way of making bots.
 SHARE_OF_READS = 0.1
-# Bots of meetings that ended before are no longer looked for.
-LOOK_BACK = dt.timedelta(days=1)
 # An absurd number of pages is a listing that does not end.
 MOST_PAGES = 2000
 
@@ -41,9 +38,9 @@ def reconcile_bots(services: Services, should_stop: Callable[[], bool] = lambda:
 
 def _reconcile(services: Services, provider: BotProvider, should_stop: Callable[[], bool]) -> dict[str, int]:
     counts = {"taken": 0, "doubled": 0, "differing": 0, "missing": 0}
-    began = services.clock()
+    began = services.store.bots.begin_comparison()
     try:
-        is_whole = _compare_all(services, provider, began, counts, should_stop)
+        is_whole = _compare_all(services, provider, counts, should_stop)
     except BotProviderFailure as failure:
         services.log.warning("bots_not_listed", provider=provider.name, error_code=failure.code)
         return counts
@@ -55,7 +52,7 @@ def _reconcile(services: Services, provider: BotProvider, should_stop: Callable[
 
 
 def _compare_all(
-    services: Services, provider: BotProvider, now: dt.datetime, counts: dict[str, int], should_stop: Callable[[], bool]
+    services: Services, provider: BotProvider, counts: dict[str, int], should_stop: Callable[[], bool]
 ) -> bool:
     """Whether the listing came to its end."""
     pause = 60.0 / (provider.limits.reads_per_minute * SHARE_OF_READS)
@@ -70,7 +67,7 @@ def _compare_all(
             return True
         if _is_told_to_stop(should_stop, pause):
             return False
-    services.log.warning("bots_listing_endless", provider=provider.name, pages=MOST_PAGES, since=now.isoformat())
+    services.log.warning("bots_listing_endless", provider=provider.name, pages=MOST_PAGES)
     return False
 
 

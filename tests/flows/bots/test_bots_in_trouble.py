@@ -6,15 +6,17 @@ import datetime as dt
 import random
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 from structlog.testing import capture_logs
 
 from scripts.stack.bots import FakeServer
 from sync.jobs.accounts.disconnect import disconnect
 from sync.jobs.bots.follow_bots import follow_bots
+from sync.jobs.bots.reconcile_bots import reconcile_bots
 from tests.flows.bots.mortal import Died, mortal
 from tests.flows.bots.stage import BotStage, span, staged
-from tests.world import JsonObject, Person, World
+from tests.world import TLS, JsonObject, Person, World
 
 
 def request_of(stage: BotStage) -> JsonObject:
@@ -220,3 +222,22 @@ def test_disconnecting_removes_bots(world: World, attendee: FakeServer) -> None:
     assert stage.bots().total() == 0
     row = stage.meeting(alice)
     assert (row["bot_status"], row["bot_reason"]) == ("cancelled", "meeting_cancelled")
+
+
+@pytest.mark.parametrize("seconds", [-900, 900])
+def test_a_process_whose_clock_is_off_misses_what_is_gone_and_nothing_else(
+    world: World, attendee: FakeServer, seconds: int
+) -> None:
+    stage, alice = staged(world, attendee)
+    for hours in (5, 6):
+        world.google.insert_event(alice.email, world.event("Standup", hours=hours))
+    stage.sync(alice)
+    services = world.services_with(clock_off_seconds=seconds)
+    assert reconcile_bots(services)["missing"] == 0
+
+    # Somebody removes one at the provider's own page.
+    sign_in = {"Authorization": f"Token {attendee.api_key}"}
+    httpx.delete(f"{attendee.api_url}/bots/{stage.alive()[0]['id']}", headers=sign_in, verify=TLS)
+    assert reconcile_bots(services)["missing"] == 1
+    stage.follow()
+    assert stage.bots() == stage.wished(alice)

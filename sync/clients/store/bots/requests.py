@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -64,9 +63,13 @@ class BotRequestCalls:
         """What was repaired: {taken, doubled, differing}."""
         return dict(self._rpc.call("compare_bots", p_provider=provider, p_bots=list(bots)))
 
-    def end_comparison(self, provider: BotProviderName, since: dt.datetime) -> int:
+    def begin_comparison(self) -> str:
+        """When a listing begins, for `end_comparison`: by the store's clock, which may differ from ours."""
+        return str(self._rpc.call("begin_comparison")["at"])
+
+    def end_comparison(self, provider: BotProviderName, since: str) -> int:
         """How many bots are to be looked up, since a whole listing did not show them."""
-        return int(self._rpc.call("end_comparison", p_provider=provider, p_since=since.isoformat()))
+        return int(self._rpc.call("end_comparison", p_provider=provider, p_since=since))
 
     def drop_old(self, keep_days: int, limit: int) -> int:
         return int(self._rpc.call("drop_old_bots", p_keep_days=keep_days, p_limit=limit))
