@@ -12,13 +12,16 @@ _ENDED = frozenset({BotStatus.COMPLETED, BotStatus.FAILED, BotStatus.CANCELLED})
 
 
 class Step(StrEnum):
-    """What a provider is asked: nothing, since all is as wanted (settled) or there is nothing to be had (void); whether
-    a bot is there that nobody heard of (find), or still there (look); to create, change or remove it."""
+    """What a provider is asked: nothing, since all is as wanted (settled), there is nothing to be had (void), or a bot
+    has ended that was for another time (renew); whether a bot is there that nobody heard of (find), still there (look),
+    or still in the room that it joined before its meeting moved (see); to create, change or remove it."""
 
     SETTLED = "settled"
     VOID = "void"
     FIND = "find"
     LOOK = "look"
+    SEE = "see"
+    RENEW = "renew"
     CREATE = "create"
     CHANGE = "change"
     REMOVE = "remove"
@@ -29,14 +32,24 @@ def next_step(request: BotRequest, now: dt.datetime) -> Step:
     if request.bot_id is None:
         return _without_bot(request, now)
     if request.status in _ENDED:
-        return Step.SETTLED if request.wanted else Step.VOID
+        return _ended(request, now)
     if not request.wanted:
         return Step.REMOVE
     if request.in_doubt:
         return Step.LOOK
-    if request.told_revision == request.revision or _has_begun(request, now):
+    if request.told_revision == request.revision:
         return Step.SETTLED
-    return Step.CHANGE
+    if not _has_begun(request, now):
+        return Step.CHANGE
+    return Step.SETTLED if request.told_join_at in {None, request.join_at} else Step.SEE
+
+
+def _ended(request: BotRequest, now: dt.datetime) -> Step:
+    if not request.wanted:
+        return Step.VOID
+    is_for_another = (request.told_join_at, request.told_url) != (request.join_at, request.meeting_url)
+    is_to_come = request.told_revision != request.revision and request.meeting_end > now
+    return Step.RENEW if is_for_another and is_to_come else Step.SETTLED
 
 
 def _without_bot(request: BotRequest, now: dt.datetime) -> Step:

@@ -118,6 +118,21 @@ def _look(_services: Services, provider: BotProvider, request: BotRequest, now: 
     return {"outcome": "told", "status": BotStatus.FAILED, "error_code": "bot_gone", **_as_told(request)}
 
 
+def _see(_services: Services, provider: BotProvider, request: BotRequest, _now: dt.datetime) -> Result:
+    """In the room of a meeting that has moved and is now: if it is still there, that is as wanted."""
+    if not provider.limits.can_find:
+        return _told(request)
+    bot = provider.get(request.bot_id or "")
+    if bot is None:
+        return {"outcome": "make_new", "is_gone": True}
+    # One that has ended is told to have; then another is made for the new time.
+    return (_told(request) if bot.is_alive else {"outcome": "found"}) | _state_of(provider, bot)
+
+
+def _renew(_services: Services, _provider: BotProvider, _request: BotRequest, _now: dt.datetime) -> Result:
+    return {"outcome": "make_new", "is_gone": True, "calls": 0}
+
+
 def _create(services: Services, provider: BotProvider, request: BotRequest, now: dt.datetime) -> Result:
     if services.hosts.is_inside(request.meeting_url):
         return {"outcome": "dead", "error_code": URL_NOT_PUBLIC, "maybe_created": False, "calls": 0}
@@ -162,6 +177,8 @@ _STEPS: dict[Step, Callable[[Services, BotProvider, BotRequest, dt.datetime], Re
     Step.VOID: _void,
     Step.FIND: _find,
     Step.LOOK: _look,
+    Step.SEE: _see,
+    Step.RENEW: _renew,
     Step.CREATE: _create,
     Step.CHANGE: _change,
     Step.REMOVE: _remove,

@@ -60,6 +60,13 @@ BEGUN = {"join_at": NOW - HOUR, "told_join_at": NOW - HOUR, "told_revision": 1}
         ({"told_revision": 1, "status": BotStatus.COMPLETED}, Step.SETTLED),
         # It is in this call, or on its way in: what it is called there is no reason to send another.
         (BEGUN, Step.SETTLED),
+        # It joined before the meeting moved, and the meeting is now: whether it is still there must be seen.
+        ({**BEGUN, "join_at": NOW - HOUR / 2}, Step.SEE),
+        # It has ended, and was for another time; or it was for this one.
+        ({**BEGUN, "join_at": NOW - HOUR / 2, "status": BotStatus.COMPLETED}, Step.RENEW),
+        ({**BEGUN, "join_at": NOW + HOUR, "status": BotStatus.FAILED}, Step.RENEW),
+        ({**BEGUN, "status": BotStatus.COMPLETED}, Step.SETTLED),
+        ({**BEGUN, "join_at": NOW + HOUR, "meeting_end": NOW, "status": BotStatus.COMPLETED}, Step.SETTLED),
         # The meeting has moved away from the bot, or the bot is in another room, or nobody knows what it was told.
         ({**BEGUN, "join_at": NOW + HOUR}, Step.CHANGE),
         ({**BEGUN, "told_url": "https://zoom.us/j/1"}, Step.CHANGE),

@@ -116,3 +116,26 @@ def test_a_meeting_that_moves_forward_to_now_gets_a_bot_at_once(stage: BotStage,
     stage.sync(alice)
 
     assert is_for_now(stage)
+
+
+def test_a_meeting_that_moves_while_it_goes_on_keeps_its_bot_or_gets_another_if_that_has_left(
+    world: World, recall: FakeServer
+) -> None:
+    stage, alice = staged(world, recall)
+    event = world.google.insert_event(alice.email, world.event("Now", hours=-0.9))
+    stage.sync(alice)
+    (bot,) = stage.alive()
+    # Nothing of what it does is heard.
+    recall.control.configure(drop_rate=1.0)
+    recall.control.set_state(bot["id"], "in_call_recording")
+    world.google.patch_event(alice.email, event["id"], span(world, -0.5))
+    stage.sync(alice)
+    assert [each["id"] for each in stage.alive()] == [bot["id"]]
+
+    recall.control.set_state(bot["id"], "done")
+    world.google.patch_event(alice.email, event["id"], span(world, -0.2))
+    stage.sync(alice)
+
+    assert is_for_now(stage)
+    (row,) = world.meetings(alice)
+    assert (row["bot_status"], row["bot_id"]) == ("bot_scheduled", stage.alive()[0]["id"])
