@@ -28,6 +28,7 @@ def run(services: Services, stopping: threading.Event) -> None:
     while not stopping.wait(1.0):
         pass
     driver.stop_soon()
+    services.log.info("worker_stopping", worker=services.worker_name)
     driver.shut_down(STOP_SECONDS)
     services.log.info("worker_stopped", worker=services.worker_name)
 

@@ -62,6 +62,7 @@ def test_sigterm_between_two_pages_gives_the_claim_back_at_once(world: World, al
     with worker(world) as process:
         assert world.google.wait_held(hold)
         process.terminate()
+        wait_until(lambda: "worker_stopping" in process.log, "the worker has heard it")
         assert is_leased(world, alice)
         world.google.release(hold)
         assert process.wait() == 0, process.log
