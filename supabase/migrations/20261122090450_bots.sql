@@ -1035,7 +1035,7 @@ end
 $$;
 
 -- What a provider's listing showed: p_bots [{id, key, status, provider_state, is_alive, meeting_url, join_at}]. Repairs what
--- was lost: a bot whose creation was not heard of is taken, one too many is removed, one that is otherwise than it was told is told
+-- was lost: a bot whose creation was not heard of is taken, one too many (or that is not gone) is removed, one that is otherwise than it was told is told
 -- again, a status that was not told is taken. What a process works on just now is passed over. Answers the counts.
 create or replace function public.compare_bots(p_provider text, p_bots jsonb) returns jsonb
 language plpgsql security invoker set search_path = ''
@@ -1047,6 +1047,7 @@ declare
   v_taken integer := 0;
   v_doubled integer := 0;
   v_differing integer := 0;
+  v_back integer;
 begin
   for v_bot in
     select b.*, split_part(b.key, '.', 1)::uuid as request_id, split_part(b.key, '.', 2)::integer as generation
@@ -1058,6 +1059,17 @@ begin
     select * into v_request from public.bot_requests r where r.id = v_bot.request_id and r.provider = p_provider
     for update skip locked;
     continue when not found or v_request.lease_expires_at > v_now;
+    if v_bot.is_alive then
+      -- It was taken to be gone, and is there.
+      update public.bot_requests r set status = 'bot_scheduled', due_at = v_now
+      where r.id in (
+        select o.id from public.bot_requests o
+        where o.provider = p_provider and o.bot_id = v_bot.id and not o.wanted and o.status = 'cancelled'
+          and (o.lease_expires_at is null or o.lease_expires_at <= v_now)
+        for update skip locked);
+      get diagnostics v_back = row_count;
+      v_doubled := v_doubled + v_back;
+    end if;
     if v_request.bot_id is null and v_bot.generation = v_request.generation and v_bot.is_alive then
       update public.bot_requests r set
         bot_id = v_bot.id, told_revision = 0, maybe_created = false, is_shown = false, due_at = v_now
@@ -1268,7 +1280,7 @@ False: somebody else has it by now. What has changed meanwhile leaves it due.';
 comment on function public.record_bot_message is 'A provider told of a bot. p_key: as the bot carries it, the request''''s id and its generation. Answers outcome:
 taken | repeated | unknown. A bot that is not wanted is worked on at once: it may be in a state now in which it can leave.';
 comment on function public.compare_bots is 'What a provider''s listing showed: p_bots [{id, key, status, provider_state, is_alive, meeting_url, join_at}]. Repairs what
-was lost: a bot whose creation was not heard of is taken, one too many is removed, one that is otherwise than it was told is told
+was lost: a bot whose creation was not heard of is taken, one too many (or that is not gone) is removed, one that is otherwise than it was told is told
 again, a status that was not told is taken. What a process works on just now is passed over. Answers the counts.';
 comment on function public.drop_old_bots is 'Drops requests that ended p_keep_days ago, at once those that no meeting refers to any more (their user is gone), and messages
 as old: up to p_limit of each.';

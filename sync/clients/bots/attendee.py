@@ -27,7 +27,7 @@ from sync.bot_model import (
     RemoveOutcome,
     WantedBot,
 )
-from sync.clients.bots.failures import failure_of, foreign_answer, refused_field
+from sync.clients.bots.failures import failure_of, foreign_answer, is_done, refused_field
 from sync.clients.bots.http import DEADLINE_SECONDS, Answer, ProviderHttp
 from sync.clients.bots.provider import is_ahead, too_near
 from sync.clients.bots.reading import (
@@ -157,7 +157,7 @@ class Attendee:
         """False: the state has moved on meanwhile, or is one from which it cannot go."""
         method, path = ("DELETE", "") if state == CHANGEABLE else ("POST", "/leave")
         answer = self._http.call(method, f"/bots/{in_path(bot.id)}{path}")
-        if answer.status in {200, 202, 204}:
+        if is_done(answer):
             return True
         if answer.status in {400, 404}:
             return False

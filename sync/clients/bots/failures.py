@@ -38,6 +38,16 @@ def failure_of(answer: Answer) -> BotProviderFailure:
     return BotProviderRefused(f"refused_{refused_field(answer) or status}")
 
 
+def is_done(answer: Answer) -> bool:
+    """Whether something was removed. A page in the place of an answer says so of nothing; what is gone is gone when it
+    is asked again."""
+    if answer.status == 204:
+        return True
+    if answer.status in {200, 202} and answer.body is None:
+        raise foreign_answer()
+    return answer.status in {200, 202}
+
+
 def foreign_answer() -> BotProviderBusy:
     """An answer that has not the provider's form (a proxy's page, a part of JSON): it says nothing."""
     return BotProviderBusy("foreign_answer", maybe_done=True)

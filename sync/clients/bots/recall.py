@@ -27,7 +27,7 @@ from sync.bot_model import (
     RemoveOutcome,
     WantedBot,
 )
-from sync.clients.bots.failures import failure_of, refused_field
+from sync.clients.bots.failures import failure_of, is_done, refused_field
 from sync.clients.bots.http import DEADLINE_SECONDS, Answer, ProviderHttp
 from sync.clients.bots.provider import is_ahead, too_near
 from sync.clients.bots.reading import (
@@ -119,7 +119,7 @@ class Recall:
     def remove(self, bot: BotRef, attempt_key: str) -> RemoveOutcome:  # noqa: ARG002
         """Deleting and leaving may be repeated: what is gone is gone."""
         answer = self._http.call("DELETE", f"/bot/{in_path(bot.id)}/")
-        if answer.status in {200, 204}:
+        if is_done(answer):
             return Removed("deleted")
         if answer.status == 404:
             return Removed("gone")
@@ -129,7 +129,7 @@ class Recall:
 
     def _leave(self, bot: BotRef) -> RemoveOutcome:
         answer = self._http.call("POST", f"/bot/{in_path(bot.id)}/leave_call/")
-        if answer.status in {200, 202, 204}:
+        if is_done(answer):
             return Removed("left")
         if answer.status == 404:
             return Removed("gone")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
+
 from scripts.stack.bots import FakeServer
 from tests.flows.bots.stage import BotStage, span, staged
 from tests.world import Person, World
@@ -139,3 +141,31 @@ def test_a_meeting_that_moves_while_it_goes_on_keeps_its_bot_or_gets_another_if_
     assert is_for_now(stage)
     (row,) = world.meetings(alice)
     assert (row["bot_status"], row["bot_id"]) == ("bot_scheduled", stage.alive()[0]["id"])
+
+
+@pytest.mark.parametrize("seconds_before", [3000, 300])
+def test_a_page_in_the_place_of_an_answer_removes_no_bot(world: World, recall: FakeServer, seconds_before: int) -> None:
+    stage, alice = staged(world, recall)
+    world.google.insert_event(alice.email, world.event("Standup", hours=3))
+    stage.sync(alice)
+    recall.control.advance(seconds_to_joining(stage) - seconds_before)
+    recall.control.add_fault("foreign_answer", call="remove", times=1)
+
+    world.db.execute("update meetings set bot_override = 'off'")
+    stage.follow()
+
+    assert stage.alive() == []
+
+
+def test_a_bot_that_was_taken_to_be_gone_and_is_not_is_removed(world: World, attendee: FakeServer) -> None:
+    stage, alice = staged(world, attendee)
+    world.google.insert_event(alice.email, world.event("Standup"))
+    stage.sync(alice)
+    world.db.execute("update bot_wishes set wanted = false, reason = 'override_off'")
+    world.db.execute("update bot_requests set wanted = false, status = 'cancelled'")
+
+    assert stage.reconcile()["doubled"] == 1
+    stage.follow()
+
+    assert stage.alive() == []
+    assert stage.reconcile() == dict.fromkeys(("taken", "doubled", "differing", "missing"), 0)
