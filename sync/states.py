@@ -283,3 +283,33 @@ class DeliveryState(StrEnum):
     PENDING = "pending"
     DELIVERED = "delivered"
     DEAD = "dead"
+
+
+class Lane(StrEnum):
+    """What an operator may stop (`lane_pauses.lane`): while its row stands, nothing of the lane is claimed.
+
+    notified, first, poll: calendars, as `claim_due_calendars` sorts them. audit: the drift audit's sample. bots,
+    events: deliveries. A calendar that somebody names (a person waits for it) is claimed all the same.
+    """
+
+    NOTIFIED = "notified"
+    FIRST = "first"
+    POLL = "poll"
+    AUDIT = "audit"
+    BOTS = "bots"
+    EVENTS = "events"
+
+
+class OperatorDoor(StrEnum):
+    """By which door an operator came (`operator_actions.door`)."""
+
+    DASHBOARD = "dashboard"
+    CLI = "cli"
+
+
+class DeedOutcome(StrEnum):
+    """What came of an operator's deed (`operator_actions.outcome`, `operate`). Written once, with the deed."""
+
+    DONE = "done"
+    NOT_FOUND = "not_found"
+    NOTHING_TO_DO = "nothing_to_do"

@@ -42,6 +42,32 @@ comment on column public.user_turns.for_user is 'The user.';
 comment on column public.user_turns.holder is 'The asker.';
 comment on column public.user_turns.expires_at is 'When the turn ends by itself.';
 
+-- Lanes that an operator has stopped.
+create table if not exists public.lane_pauses (
+  lane text primary key,
+  paused_at timestamptz not null default clock_timestamp(),
+  paused_by text not null,
+  constraint lane_pauses_lane_known check (lane in ('notified', 'first', 'poll', 'audit', 'bots', 'events')),
+  constraint lane_pauses_by_length check (char_length(paused_by) between 1 and 60)
+);
+comment on table public.lane_pauses is 'Lanes of which nothing is claimed until somebody resumes them. For the service alone.';
+comment on column public.lane_pauses.lane is 'notified, first, poll, audit, bots or events.';
+comment on column public.lane_pauses.paused_at is 'Since when.';
+comment on column public.lane_pauses.paused_by is 'By whom.';
+
+alter table public.lane_pauses enable row level security;
+revoke all on table public.lane_pauses from public, anon, authenticated, service_role;
+grant select, insert, update, delete on table public.lane_pauses to service_role;
+
+-- Whether an operator has stopped a lane. What is named (a person waits for it) is claimed all the same.
+create or replace function calendar_internal.is_paused(p_lane text) returns boolean
+language sql stable security invoker set search_path = ''
+as $$
+  select exists (select 1 from public.lane_pauses l where l.lane = p_lane)
+$$;
+revoke all on function calendar_internal.is_paused from public, anon, authenticated;
+grant execute on function calendar_internal.is_paused to service_role;
+
 -- Jobs that one process does for all: when each was last taken up, and by whom.
 create table if not exists public.service_jobs (
   name text primary key,
@@ -249,6 +275,13 @@ declare
   -- More than are wanted: some are another caller's by now, some one user's too many.
   v_look integer := p_limit * 4 + 20;
 begin
+  -- What takes of every lane takes of none while one is stopped; the others are picked from one by one.
+  if exists (
+    select 1 from public.lane_pauses l
+    where l.lane in ('notified', 'first', 'poll') and p_lane in (l.lane, 'more'))
+  then
+    return null;
+  end if;
   -- One text for all lanes; each predicate as it stands in its index (calendar_webhooks_due_…), or the index is not seen.
   execute format($query$
     select array_agg(c.id order by c.due_at) from (
@@ -1431,6 +1464,7 @@ as $$
     select w.id from public.calendar_webhooks w
     where w.is_active and w.paused_reason is null and w.duplicate_of is null and w.sync_token is not null
       and (p_calendar_ids is null or w.id = any (p_calendar_ids))
+      and (p_calendar_ids is not null or not (select calendar_internal.is_paused('audit')))
     order by w.audited_at nulls first
     limit least(greatest(p_limit, 0), 1000)
     for update skip locked
@@ -1444,6 +1478,7 @@ revoke all on function public.sample_for_audit from public, anon, authenticated;
 grant execute on function public.sample_for_audit to service_role;
 
 -- Functions, as the comments above them say. Written by scripts/document_sql.
+comment on function calendar_internal.is_paused is 'Whether an operator has stopped a lane. What is named (a person waits for it) is claimed all the same.';
 comment on function calendar_internal.drain_notifications is 'Counts notifications that wait in calendar_notifications, of up to p_limit calendars (of these, if named): the calendar
 becomes due, its channel''s figures grow. Answers how many notifications were counted.
 Guarantee: waits for nobody; what is locked stays for the next call. Each notification is counted once.';

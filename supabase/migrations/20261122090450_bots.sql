@@ -836,7 +836,7 @@ declare
   v_others uuid[];
 begin
   -- "Not null" tells the planner that few are due, whatever the time is.
-  if not exists (
+  if calendar_internal.is_paused('bots') or not exists (
     select 1 from public.bot_requests r where r.provider = p_provider and r.due_at is not null and r.due_at <= v_now
       and (r.lease_expires_at is null or r.lease_expires_at <= v_now))
   then

@@ -567,6 +567,10 @@ declare
   v_claimed jsonb;
 begin
   perform calendar_internal.lay_out_deliveries(calendar_internal.number_events(1000), 1000);
+  -- The feed goes on for whoever reads it.
+  if calendar_internal.is_paused('events') then
+    return '[]';
+  end if;
   v_now := clock_timestamp();
   update public.event_deliveries d set state = 'dead', last_error_code = 'never_ended'
   where d.state = 'pending' and d.attempts > d.attempts_ended and d.next_attempt_at <= v_now and d.tries >= p_most_tries;

@@ -84,6 +84,9 @@ RELATIONS = {
     # Of all calendars together, so of nobody.
     "public.polling_plan": Access(read={"service": ALL}, write={"service": ALL}, owner="name"),
     "public.google_requests": Access(read={"service": ALL}, write={"service": ALL}, owner="project"),
+    # The test's rows name their person in another column.
+    "public.lane_pauses": Access(read={"service": ALL}, write={"service": ALL}, owner="paused_by"),
+    "public.operator_actions": Access(read={"service": ALL}, write={"service": ALL}, owner="operator"),
     "public.meetings": OWN_ROWS,
     # A user's own view; the service has calendar_status.
     "public.my_calendars": Access(read={"nobody": "", "alice": "alice", "bob": "bob"}, write={}),
@@ -165,6 +168,13 @@ FUNCTIONS = {
     "public.remove_event_subscription",
     "public.replace_event_secrets",
     "public.replay_events",
+    "calendar_internal.ask_for",
+    "calendar_internal.is_paused",
+    "calendar_internal.replay_range",
+    "calendar_internal.revive_bots",
+    "public.drop_old_actions",
+    "public.operate",
+    "public.read_operator_actions",
     "calendar_internal.drain_bot_marks",
     "calendar_internal.filled",
     "calendar_internal.further",
@@ -372,6 +382,9 @@ def furnish(db: Database) -> House:
         db.insert("event_marks", name=user_id, position=1)
         db.insert("polling_plan", name=user_id)
         db.insert("google_requests", project=user_id, day="2030-01-01")
+        db.insert("operator_actions", id=user_id, operator=user_id, door="cli", action="poll", outcome="done")
+    for lane, user_id in zip(("poll", "first", "audit"), people.values(), strict=False):
+        db.insert("lane_pauses", lane=lane, paused_by=user_id)
     db.admin.execute("delete from plaintext_tokens_ended")
     for generation, user_id in enumerate(people.values(), 1):
         db.insert("settings_generations", generation=generation, meaning="{}", declared_by=user_id)

@@ -36,9 +36,12 @@ CLOSED = {
     ("event_subscriptions", "content"): set(states.SubscriptionContent),
     ("event_subscriptions", "state"): set(states.SubscriptionState),
     ("google_credentials", "status"): set(states.ConnectionStatus),
+    ("lane_pauses", "lane"): set(states.Lane),
     ("meetings", "bot_override"): {"on", "off"},
     ("meetings", "event_status"): set(states.Answer),
     ("meetings", "status"): set(states.EventStatus),
+    ("operator_actions", "door"): set(states.OperatorDoor),
+    ("operator_actions", "outcome"): set(states.DeedOutcome),
     ("user_notifications", "kind"): set(states.UserNotice),
 }
 

@@ -18,6 +18,8 @@ insert into matrix values
   ('calendar_staged_items', 'service'),
   ('change_events', 'service'),
   ('event_deliveries', 'service'),
+  ('lane_pauses', 'service'),
+  ('operator_actions', 'service'),
   ('event_marks', 'service'),
   ('google_requests', 'service'),
   ('polling_plan', 'service'),

@@ -15,6 +15,7 @@ from sync.clients.store.bots.wishes import WishCalls
 from sync.clients.store.events.deliveries import DeliveryCalls
 from sync.clients.store.events.feed import FeedCalls
 from sync.clients.store.events.subscriptions import SubscriptionCalls
+from sync.clients.store.operations.operators import Deed, OperatorCalls
 from sync.clients.store.operations.retention import RetentionCalls
 from sync.clients.store.operations.security import SecurityAlert, SecurityCalls
 from sync.clients.store.rpc import Rpc
@@ -31,6 +32,7 @@ from sync.clients.store.watching.watches import WatchCalls
 __all__ = [
     "Committed",
     "Connection",
+    "Deed",
     "Leaving",
     "Notified",
     "OwnCalendar",
@@ -63,6 +65,7 @@ class Store:
         self.mails = MailCalls(rpc)
         self.security = SecurityCalls(rpc)
         self.retention = RetentionCalls(rpc)
+        self.operators = OperatorCalls(rpc)
         self.feed = FeedCalls(rpc)
         self.subscriptions = SubscriptionCalls(rpc)
         self.deliveries = DeliveryCalls(rpc)

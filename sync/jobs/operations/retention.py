@@ -1,5 +1,5 @@
 """Drops what nobody looks at any more: old sync logs, channels that are over, what unfinished listings left, and
-old change events.
+old change events, what operators did long ago.
 
 Called by the duties and by the renewal cron. In steps of bounded cost; what a run does not reach the next one does.
 """
@@ -14,6 +14,8 @@ from sync.jobs.services import Services
 
 # Rows a step looks at: a fraction of a second in Postgres, and no lock that anybody waits for.
 ROWS_PER_STEP = 1000
+# Who did what is asked for at a yearly review, and a little later.
+AUDIT_DAYS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class Dropped:
     items: int
     events: int
     bots: int = 0
+    actions: int = 0
 
 
 def drop_old(services: Services, *, budget_seconds: float, should_stop: Callable[[], bool] = lambda: False) -> Dropped:
@@ -49,6 +52,7 @@ def drop_old(services: Services, *, budget_seconds: float, should_stop: Callable
         items=steps(lambda: store.drop_left_items(ROWS_PER_STEP)),
         events=_drop_events(services, is_over),
         bots=steps(lambda: services.store.bots.drop_old(keep_days, ROWS_PER_STEP)),
+        actions=steps(lambda: services.store.operators.drop_old(AUDIT_DAYS, ROWS_PER_STEP)),
     )
     if any(asdict(dropped).values()):
         services.log.info("old_rows_dropped", **asdict(dropped))
