@@ -12,13 +12,14 @@ from sync.jobs.operations.security_events import SecurityEvents
 from sync.jobs.services import Services, build_services
 from sync.logs import configure_logs
 from sync.settings import Settings, load
-from sync.web import health
+from sync.web import health, metrics
 from sync.web.accounts import calendars, connect, connect_google
 from sync.web.doors.auth import Doors
 from sync.web.doors.cors import register_cors
 from sync.web.doors.guard import Guard
 from sync.web.doors.long_work import LongWork
 from sync.web.doors.problems import register_problems
+from sync.web.doors.requests import register_requests
 from sync.web.doors.returns import Returns
 from sync.web.functions import bot_status, events, explain, polling, subscriptions, watches, webhook
 from sync.web.openapi import document as openapi
@@ -45,6 +46,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     app.extensions["services"] = services
     app.extensions["driver"] = driver
     app.extensions["doors"] = doors
+    register_requests(app)
     guard.register(app)
     LongWork().register(app)
     register_cors(app, settings)
@@ -60,6 +62,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
         subscriptions,
         bot_status,
         health,
+        metrics,
         openapi,
     ):
         app.register_blueprint(blueprint.blueprint)

@@ -4,6 +4,8 @@ import os
 import signal
 from typing import Any
 
+from sync.telemetry import processes
+
 bind = f"0.0.0.0:{os.environ.get('PORT', '8080')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 # gthread, whose threads wait for no client; deadlines and shares are there.
@@ -26,6 +28,27 @@ worker_connections = 512
 accesslog = None
 # gunicorn would put a control socket into HOME, which may not exist or may be read-only.
 control_socket_disable = True
+
+
+def on_starting(_server: Any) -> None:
+    """The workers' figures are summed from files; a fresh directory for each master."""
+    processes.begin()
+
+
+def pre_fork(_server: Any, worker: Any) -> None:
+    worker.slot = processes.give_slot()
+
+
+def post_fork(_server: Any, worker: Any) -> None:
+    processes.take_slot(worker.slot)
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    processes.free_slot(worker.slot)
+
+
+def on_exit(_server: Any) -> None:
+    processes.end()
 
 
 def post_worker_init(worker: Any) -> None:

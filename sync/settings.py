@@ -17,8 +17,8 @@ from dotenv import dotenv_values
 
 from sync import env_checks
 from sync.bot_settings import BotSettings, unfit_together
-from sync.model import SmtpServer
 from sync.setting_keys import Key, environment_key, keys_of
+from sync.told_settings import ToldSettings, told_without_need
 
 
 class SettingsError(Exception):
@@ -36,12 +36,11 @@ _rules, _work = (
     partial(environment_key, "What is kept true, and how long"),
     partial(environment_key, "How much it works"),
 )
-_told = partial(environment_key, "What it tells")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(BotSettings):
-    """The list of all keys (those of the bots are inherited), and their checked values.
+class Settings(ToldSettings):
+    """The list of all keys (those of the bots and of what it tells are inherited), and their checked values.
 
     Secrets are left out of its repr, which ends up in tracebacks.
     """
@@ -204,15 +203,6 @@ class Settings(BotSettings):
         "a cron call stops taking new work after this",
         default="50",
     )
-    smtp_server: SmtpServer | None = _told(
-        "SMTP_URL",
-        env_checks.smtp_server,
-        "mail server for telling users what was connected or lost; without it user_notifications alone tells them",
-        example="smtps://user:password@mail.example.com:465?from=calendar@example.com",
-        optional=True,
-        secret=True,
-    )
-    log_level: str = _told("LOG_LEVEL", env_checks.log_level, "debug, info, warning or error", default="info")
 
     @property
     def is_development(self) -> bool:
@@ -221,8 +211,12 @@ class Settings(BotSettings):
 
 
 # The bots' stand last, although a dataclass has what it inherits first.
-_BOT_KEYS = keys_of(BotSettings)
-KEYS: tuple[Key, ...] = (*keys_of(Settings)[len(_BOT_KEYS) :], *_BOT_KEYS)
+_BOT_KEYS, _INHERITED_KEYS = keys_of(BotSettings), keys_of(ToldSettings)
+KEYS: tuple[Key, ...] = (
+    *keys_of(Settings)[len(_INHERITED_KEYS) :],
+    *_INHERITED_KEYS[len(_BOT_KEYS) :],
+    *_BOT_KEYS,
+)
 
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
@@ -242,7 +236,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
             values[key.field] = None if raw is None else key.check(raw)
         except env_checks.BadValue as bad:
             problems[key.name] = str(bad)
-    problems |= unfit_together(values, frozenset(problems))
+    for unfit in (unfit_together, told_without_need):
+        problems |= unfit(values, frozenset(problems))
     if problems:
         raise SettingsError(problems)
     return Settings(**values)

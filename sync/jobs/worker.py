@@ -15,6 +15,8 @@ from sync.jobs.driving.duties import duties
 from sync.jobs.services import Services, build_services
 from sync.logs import configure_logs
 from sync.settings import SettingsError, load
+from sync.telemetry.exposition import exposition
+from sync.telemetry.port import open_port
 
 # A sync ends at its next page; a page of a slow Google with all its retries takes about this long.
 STOP_SECONDS = 60.0
@@ -33,6 +35,17 @@ def run(services: Services, stopping: threading.Event) -> None:
     services.log.info("worker_stopped", worker=services.worker_name)
 
 
+def _answer_prometheus(services: Services) -> None:
+    """A port that somebody else has costs the figures, not the work."""
+    settings = services.settings
+    if settings.metrics_port is None or settings.metrics_token is None:
+        return
+    try:
+        open_port(settings.metrics_host, settings.metrics_port, settings.metrics_token, exposition)
+    except OSError as taken:
+        services.log.error("metrics_port_not_opened", port=settings.metrics_port, error=type(taken).__name__)  # noqa: TRY400
+
+
 def main() -> int:
     """Exit code 2: the configuration has problems (all of them are printed)."""
     try:
@@ -48,7 +61,9 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    run(build_services(settings), stopping)
+    services = build_services(settings)
+    _answer_prometheus(services)
+    run(services, stopping)
     return 0
 
 

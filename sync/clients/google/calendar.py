@@ -36,6 +36,8 @@ from sync.errors import (
     RetryLater,
 )
 from sync.model import EventsPage, OpenChannel
+from sync.telemetry.metrics import GOOGLE_BILLABLE, GOOGLE_DURATION, GOOGLE_REQUESTS
+from sync.telemetry.registry import observed
 
 # Google's default. Ten times as many are a call less for ten, and an answer of tens of megabytes, or none at all.
 PAGE_SIZE = 250
@@ -210,6 +212,10 @@ class GoogleCalendar:
             raise CalendarLost("unauthorized") from rejected
 
     def _send(self, token: str, request: HttpRequest) -> dict[str, Any]:
+        with observed(GOOGLE_REQUESTS, GOOGLE_DURATION, (request.methodId or "").removeprefix("calendar.")):
+            return self._exchange(token, request)
+
+    def _exchange(self, token: str, request: HttpRequest) -> dict[str, Any]:
         headers = {**(request.headers or {}), "authorization": f"Bearer {token}"}
         if request.body is not None:
             headers["content-type"] = "application/json"
@@ -228,6 +234,7 @@ class GoogleCalendar:
             raise OutcomeUnknown("no_answer", type(broken).__name__) from broken
         if response.status >= 300:
             raise failure_of(response.status, response, content)
+        GOOGLE_BILLABLE.inc()
         if response.status == 204 or not content:
             return {}
         try:

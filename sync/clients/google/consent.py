@@ -19,6 +19,8 @@ from sync.clients.google.http_transport import ThreadHttp
 from sync.clients.google.oauth import TokenEndpoint, refresh_token_seconds, refusal_of, scopes_of
 from sync.errors import ReconnectNeeded, RetryLater
 from sync.model import Grant
+from sync.telemetry.metrics import GOOGLE_DURATION, GOOGLE_REQUESTS
+from sync.telemetry.registry import observed
 
 _FORM = {"content-type": "application/x-www-form-urlencoded"}
 
@@ -36,7 +38,7 @@ class GoogleConsent:
         """The tokens of an authorization code, which Google takes once. Raises ReconnectNeeded (the code is used, too
         old, or not this flow's), Misconfigured (our OAuth client), RetryLater."""
         form = {"grant_type": "authorization_code", "code": code, "code_verifier": verifier}
-        body = self._post(self._token_uri, {**form, "redirect_uri": redirect_uri, **self._client})
+        body = self._post("oauth2.exchange", self._token_uri, {**form, "redirect_uri": redirect_uri, **self._client})
         try:
             answer = json.loads(body)
             refresh_token = answer.get("refresh_token")
@@ -55,10 +57,14 @@ class GoogleConsent:
         """Gives a grant back; both kinds of token will do. A token that Google no longer knows is revoked already.
         Raises Misconfigured, RetryLater."""
         with contextlib.suppress(ReconnectNeeded):
-            self._post(self._revoke_uri, {"token": token})
+            self._post("oauth2.revoke", self._revoke_uri, {"token": token})
 
-    def _post(self, uri: str, form: dict[str, str]) -> bytes:
+    def _post(self, method: str, uri: str, form: dict[str, str]) -> bytes:
         """The body of a 200. Not repeated here: a code is good once."""
+        with observed(GOOGLE_REQUESTS, GOOGLE_DURATION, method):
+            return self._answer(uri, form)
+
+    def _answer(self, uri: str, form: dict[str, str]) -> bytes:
         endpoint: Any = TokenEndpoint(self._threads.http)
         try:
             response = endpoint(uri, method="POST", headers=_FORM, body=urlencode(form))

@@ -22,6 +22,8 @@ from sync.clients.google.http_transport import ThreadHttp
 from sync.clients.retry_after import retry_after_seconds
 from sync.errors import GrantRefused, Misconfigured, RetryLater
 from sync.model import Grant
+from sync.telemetry.metrics import GOOGLE_DURATION, GOOGLE_REQUESTS
+from sync.telemetry.registry import observed
 
 # What Google's OAuth guide calls ends of a grant: only the user's consent brings a new one.
 DEAD_GRANT_CODES = frozenset(
@@ -61,6 +63,10 @@ class GoogleOAuth:
 
     def refresh(self, refresh_token: str) -> Grant:
         """A new access token. Raises GrantRefused, Misconfigured (our OAuth client), RetryLater."""
+        with observed(GOOGLE_REQUESTS, GOOGLE_DURATION, "oauth2.refresh"):
+            return self._refresh(refresh_token)
+
+    def _refresh(self, refresh_token: str) -> Grant:
         credentials: Any = google.oauth2.credentials.Credentials(  # type: ignore[no-untyped-call]
             token=None,
             refresh_token=refresh_token,

@@ -19,6 +19,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from supabase import Client, ClientOptions, create_client
 from sync.env_checks import is_jwt
 from sync.errors import DataRefused, StoreRejected, StoreTooSlow, StoreUnavailable
+from sync.telemetry.metrics import STORE_CALLS, STORE_DURATION
+from sync.telemetry.registry import observed
 
 # Above the platform's own statement timeout (8 s), so that the database's answer comes before ours.
 TIMEOUT_SECONDS = 12.0
@@ -98,6 +100,10 @@ class Rpc:
         return retrying(self.once, function, params)
 
     def once(self, function: str, params: dict[str, Any]) -> Any:
+        with observed(STORE_CALLS, STORE_DURATION, function):
+            return self._once(function, params)
+
+    def _once(self, function: str, params: dict[str, Any]) -> Any:
         try:
             data = self._client.rpc(function, params).execute().data
         except APIError as refused:

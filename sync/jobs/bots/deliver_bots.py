@@ -28,6 +28,7 @@ from sync.errors import (
 )
 from sync.jobs.services import Services
 from sync.states import BotStatus
+from sync.telemetry.metrics import BOT_DELIVERIES
 from sync.wish_model import BotRequest
 
 CLAIMED_AT_ONCE = 16
@@ -69,6 +70,7 @@ def _deliver(services: Services, provider: BotProvider, request: BotRequest) -> 
     except Exception as bug:
         services.log.exception("bot_delivery_bug", request_id=request.id, step=step, error=type(bug).__name__)
         result = {"outcome": "retry", "error_code": "bug", "retry_seconds": MOST_RETRY_SECONDS, "maybe_created": True}
+    BOT_DELIVERIES.labels(provider.name, step, result["outcome"]).inc()
     services.log.info(
         "bot_delivery", request_id=request.id, step=step, outcome=result["outcome"], error_code=result.get("error_code")
     )

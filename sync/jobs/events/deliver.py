@@ -13,6 +13,7 @@ from sync.errors import TokenUnreadable
 from sync.event_model import Answer, Delivery, Endpoint
 from sync.jobs.services import Services
 from sync.states import DeliveryState
+from sync.telemetry.metrics import EVENT_DELIVERIES
 
 
 def deliver(services: Services, delivery: Delivery) -> bool:
@@ -26,6 +27,7 @@ def deliver(services: Services, delivery: Delivery) -> bool:
         failures_in_a_row=delivery.failures_in_a_row,
         jitter=services.jitter(),
     )
+    EVENT_DELIVERIES.labels("retried" if end.state is DeliveryState.PENDING else end.state).inc()
     is_recorded = services.store.deliveries.record(delivery, answer, end)
     told = {"subscription_id": delivery.endpoint.subscription_id, "position": delivery.event.position}
     if not is_recorded:

@@ -14,6 +14,7 @@ from sync.core.polling.rhythm import hour_of_week
 from sync.jobs.syncing.listing import Listing
 from sync.jobs.syncing.sync_run import SyncRun
 from sync.model import Claim
+from sync.telemetry.metrics import MISSED_PUSHES
 
 _DAY = 86400.0
 
@@ -38,13 +39,16 @@ def learn_and_plan(run: SyncRun, listing: Listing) -> dict[str, object]:
         requests=run.access.requests,
         is_poll=not claim.is_notified,
     )
+    missed_push = seen.missed > 0 and not claim.is_notified
+    if missed_push:
+        MISSED_PUSHES.inc()
     look = _plan(run, learnt, seen, hour)
     reopened = 0 if claim.is_notified else claim.polling.reopened_in_vain + learnt.reopens
     return {
         "belief": asdict(learnt.belief),
         "reopened_in_vain": reopened,
         "reopen_watch": learnt.reopens,
-        "missed_push": seen.missed > 0 and not claim.is_notified,
+        "missed_push": missed_push,
         "stale_bound_seconds": look.bound_seconds,
         "next_poll_seconds": look.seconds,
         "next_reason": look.reason,

@@ -35,6 +35,7 @@ from sync.jobs.syncing.listing import Keep
 from sync.jobs.syncing.sync_run import SyncRun
 from sync.model import Claim, RollClaim
 from sync.states import SyncStatus, SyncType
+from sync.telemetry import metrics
 
 # The reason of a sync that was void because other settings took force meanwhile; claimed again, it comes through.
 SETTINGS_MOVED = "settings_moved"
@@ -99,6 +100,7 @@ def sync_claim(
 
 def _run_guarded(run: SyncRun) -> SyncOutcome:
     services, claim, plan = run.services, run.claim, run.plan
+    metrics.SYNCS_RUNNING.inc()
     try:
         outcome = _skip(run) if plan.action is SyncAction.SKIP else _sync(run)
     except LeaseLost:
@@ -118,8 +120,9 @@ def _run_guarded(run: SyncRun) -> SyncOutcome:
         services.log.exception("sync_bug", calendar_id=claim.calendar_id, error=type(bug).__name__)
         outcome = _record_failure(run, SyncError("internal_error", type(bug).__name__))
     finally:
+        metrics.SYNCS_RUNNING.dec()
         services.leases.drop(claim)
-    _log(run, outcome)
+    _tell(run, outcome)
     return outcome
 
 
@@ -161,10 +164,14 @@ def _sync(run: SyncRun) -> SyncOutcome:
     committed = commit_changes(run, listing, horizon)
     if not committed.committed:
         raise run.why_refused()
+    sync_type = logged_type(run.plan, listing)
+    metrics.committed(
+        sync_type, listing.changed_at, services.clock(), committed.created, committed.updated, committed.deleted
+    )
     return SyncOutcome(
         claim,
         SyncStatus.COMPLETED,
-        logged_type(run.plan, listing),
+        sync_type,
         listing.departure or run.plan.reason,
         processed=listing.items,
         created=committed.created,
@@ -215,11 +222,15 @@ def _record_failure(run: SyncRun, failure: SyncError) -> SyncOutcome:
     )
 
 
-def _log(run: SyncRun, outcome: SyncOutcome) -> None:
+def _tell(run: SyncRun, outcome: SyncOutcome) -> None:
+    metrics.sync_ended(
+        outcome.sync_type, outcome.status, outcome.reason, outcome.error_code, seconds=run.duration_ms / 1000
+    )
     emit = run.services.log.warning if outcome.status is SyncStatus.FAILED else run.services.log.info
     emit(
         "sync",
         calendar_id=run.claim.calendar_id,
+        user_id=run.claim.user_id,
         fence=run.claim.fence,
         sync_id=run.sync_id,
         status=outcome.status,

@@ -21,6 +21,7 @@ from sync.jobs.losing_access import record_refusal
 from sync.jobs.services import Services
 from sync.jobs.watching.adopt_watches import ABANDONED_SECONDS, adopt_watches
 from sync.model import DeadChannel, OpenChannel, WatchClaim
+from sync.telemetry.metrics import CHANNELS
 
 WEBHOOK_PATH = "/functions/v1/google-calendar-webhook"
 CLAIMED_AT_ONCE = 50
@@ -152,9 +153,11 @@ def open_watch(services: Services, claim: WatchClaim) -> WatchOutcome:
         services.log.warning("watch_not_recorded", calendar_id=claim.calendar_id, error_code=unreachable.code)
         return WatchOutcome(claim, None, unreachable.code)
     except SyncError as failure:
+        CHANNELS.labels("failed").inc()
         return _record_failure(services, claim, channel_id, failure)
     if channel_id in superseded:
         return _stop_unwanted(services, claim, channel)
+    CHANNELS.labels("renewed" if superseded else "opened").inc()
     services.log.info("watch_opened", calendar_id=claim.calendar_id, channel_id=channel_id)
     return WatchOutcome(claim, channel, stopped=_stop_superseded(services, superseded) if superseded else 0)
 
@@ -207,6 +210,7 @@ def stop_channel(services: Services, channel: DeadChannel) -> bool:
         services.store.watches.end_channel(channel.channel_id, retry_seconds=STOP_RETRY_SECONDS)
         return False
     services.store.watches.end_channel(channel.channel_id)
+    CHANNELS.labels("stopped").inc()
     return True
 
 

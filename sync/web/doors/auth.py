@@ -1,4 +1,5 @@
-"""Who is calling: the service (its key), a scheduler (the cron secret), or a signed-in user (a Supabase JWT).
+"""Who is calling: the service (its key), a scheduler (the cron secret), a signed-in user (a Supabase JWT), or
+Prometheus (the metrics token).
 
 Credentials come as `Authorization: Bearer …` or `apikey: …`, and are compared in constant time. Called first in each
 route.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import current_app, request
@@ -55,15 +57,14 @@ class Doors:
     def __init__(self, settings: Settings, user_tokens: UserTokens) -> None:
         self._service_key = settings.supabase_service_role_key.encode()
         self._cron_secret = settings.cron_secret.encode() if settings.cron_secret else None
+        self._metrics_token = settings.metrics_token.encode() if settings.metrics_token else None
         self._user_tokens = user_tokens
 
     def is_service(self, headers: Headers, *, or_scheduler: bool) -> bool:
-        keys = [self._service_key, *([self._cron_secret] if or_scheduler and self._cron_secret else ())]
-        # WSGI hands headers over as latin-1: this is what was sent, byte by byte.
-        given = [credential.encode("latin-1", "replace") for credential in _credentials(headers)]
-        # Every pair is compared, whatever the earlier ones gave.
-        matches = [hmac.compare_digest(one, key) for one in given for key in keys]
-        return any(matches)
+        return _holds(headers, [self._service_key, self._cron_secret if or_scheduler else None])
+
+    def is_scraper(self, headers: Headers) -> bool:
+        return _holds(headers, [self._metrics_token])
 
     def caller(self, headers: Headers, *, or_scheduler: bool) -> Caller:
         """The service or a user. Raises Problem 401, 503."""
@@ -86,7 +87,9 @@ class Doors:
             raise _unauthorized("The credentials are not valid here.", headers) from None
 
     def proves(self, headers: Headers) -> bool:
-        """Whether the service, a scheduler or a user is calling, for whatever."""
+        """Whether the service, a scheduler, a user or Prometheus is calling, for whatever."""
+        if self.is_scraper(headers):
+            return True
         try:
             self.caller(headers, or_scheduler=True)
         except Problem:
@@ -98,6 +101,13 @@ def require_service() -> None:
     """For routes of operators and schedulers. Raises Problem 401."""
     if not _doors().is_service(request.headers, or_scheduler=True):
         raise _unauthorized("Send Authorization: Bearer <service key or cron secret>.", request.headers)
+    mark_proven()
+
+
+def require_scraper() -> None:
+    """For the metrics. Raises Problem 401."""
+    if not _doors().is_scraper(request.headers):
+        raise _unauthorized("Send Authorization: Bearer <METRICS_TOKEN>.", request.headers)
     mark_proven()
 
 
@@ -116,6 +126,15 @@ def who_calls(*, or_scheduler: bool = False) -> Caller:
     if caller.user_id:
         guard().count_user(caller.user_id)
     return caller
+
+
+def _holds(headers: Headers, keys: Sequence[bytes | None]) -> bool:
+    """Whether one of the credentials is one of the keys; a key that is not set is nobody's."""
+    # WSGI hands headers over as latin-1: this is what was sent, byte by byte.
+    given = [credential.encode("latin-1", "replace") for credential in _credentials(headers)]
+    # Every pair is compared, whatever the earlier ones gave.
+    matches = [hmac.compare_digest(one, key) for one in given for key in keys if key]
+    return any(matches)
 
 
 def _doors() -> Doors:

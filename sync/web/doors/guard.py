@@ -19,6 +19,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from sync.core.accounts.addresses import customer, network
 from sync.jobs.operations.security_events import SecurityEvents
 from sync.settings import Settings
+from sync.telemetry.metrics import REFUSALS
 from sync.web.doors.limits import Limits
 from sync.web.doors.problems import Problem
 from sync.web.doors.returns import Returns
@@ -70,6 +71,7 @@ class Guard:
 
     def note(self, kind: str) -> None:
         """Counts something suspicious about this request. Costs no call."""
+        REFUSALS.labels(kind).inc()
         self._events.note(kind, network(request.remote_addr))
 
     def count_user(self, user_id: str) -> None:

@@ -15,6 +15,7 @@ from sync.core.accounts.channel_token import is_channel_token
 from sync.jobs.driving.driver import Driver
 from sync.jobs.services import Services
 from sync.states import NotifiedOutcome
+from sync.telemetry.metrics import NOTIFICATIONS
 from sync.web.doors.guard import guard, mark_proven
 from sync.web.doors.problems import Problem
 
@@ -30,6 +31,7 @@ def receive() -> Response:
     channel_id, token = _header("X-Goog-Channel-ID"), _header("X-Goog-Channel-Token")
     resource_id, state = _header("X-Goog-Resource-ID"), _header("X-Goog-Resource-State")
     if not channel_id or not is_channel_token(services.settings.channel_token_secrets, channel_id, token):
+        NOTIFICATIONS.labels("forged").inc()
         raise _refusal("forged_notification")
     mark_proven()
     # A state that Google has not documented is still a hint: only the handshake ("sync") is told from the others.
@@ -37,6 +39,7 @@ def receive() -> Response:
         raise Problem(400, "notification_malformed", "X-Goog-Resource-ID and X-Goog-Resource-State are needed.")
 
     notified = services.store.claims.record_notification(channel_id, resource_id, state, _number(), _expires_at())
+    NOTIFICATIONS.labels(notified.outcome).inc()
     if notified.outcome is NotifiedOutcome.REFUSED:
         services.log.warning("notification_refused", why="resource_id", channel_id=channel_id)
         raise _refusal("wrong_resource")

@@ -16,6 +16,7 @@ from sync.web.openapi.operations import (
     ANYBODY,
     FIELDS,
     REFUSED,
+    SCRAPER,
     SERVICE,
     SERVICE_OR_USER,
     USER,
@@ -170,6 +171,14 @@ PATHS: dict[str, dict[str, Schema]] = {
     },
     "/healthz": {"get": operation("The process lives.", ANYBODY, ok("Health"), ())},
     "/readyz": {"get": operation("It can do its work.", ANYBODY, ok("Health"), (503,))},
+    "/metrics": {
+        "get": operation(
+            "Figures for Prometheus.",
+            SCRAPER,
+            {"200": {"description": "Its text format.", "content": {"text/plain": {"schema": TEXT}}}},
+            (*REFUSED, 404),
+        )
+    },
     "/openapi.json": {
         "get": operation(
             "This document.",
@@ -196,6 +205,7 @@ def document() -> dict[str, Any]:
                 "bearer": {"type": "http", "scheme": "bearer", "description": "Service key, or cron secret."},
                 "apikey": {"type": "apiKey", "in": "header", "name": "apikey", "description": "The same."},
                 "userJwt": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "metricsToken": {"type": "http", "scheme": "bearer", "description": "METRICS_TOKEN."},
             },
         },
     }

@@ -10,13 +10,14 @@ from sync.web.openapi.schemas import TEXT, UUID, Schema, maybe, named, one_of
 SERVICE: list[Schema] = [{"bearer": []}, {"apikey": []}]
 SERVICE_OR_USER: list[Schema] = [*SERVICE, {"userJwt": []}]
 USER: list[Schema] = [{"userJwt": []}]
+SCRAPER: list[Schema] = [{"metricsToken": []}]
 ANYBODY: list[Schema] = []
 
 PROBLEMS = {
     400: "The request is malformed; `code` and `detail` name the field and the mend.",
     401: "No good credential. Never says what was wrong with it.",
     403: "A user asks for somebody else, or the service for what only a user can do.",
-    404: "There is no such user, calendar, meeting or subscription for this caller.",
+    404: "There is no such user, calendar, meeting or subscription for this caller; or nothing here at all.",
     409: "The user has no working connection to Google, or another call of theirs that takes long is running.",
     410: "What a cursor points to is kept no more.",
     413: "The body is longer than 64 KiB.",
