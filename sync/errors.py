@@ -7,6 +7,8 @@ event's content.
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 
 class SyncError(Exception):
     """Base of all expected failures. `code` is a stable slug."""
@@ -50,8 +52,27 @@ class AnswerTooSlow(AnswerUnbounded):
     """Its bytes came, but not its end in time."""
 
 
+class QuotaOf(StrEnum):
+    """Whose quota was hit, as far as Google says."""
+
+    USER = "user"
+    PROJECT = "project"
+    EITHER = "either"
+
+
 class SlowDown(RetryLater):
     """A quota was hit. Never a sign of lost access, whatever the status code (403 or 429)."""
+
+    def __init__(
+        self, code: str, detail: str = "", retry_after_seconds: float | None = None, whose: QuotaOf = QuotaOf.EITHER
+    ) -> None:
+        super().__init__(code, detail, retry_after_seconds)
+        self.whose = whose
+
+
+class QuotaWait(SlowDown):
+    """Nothing was sent: of the quota that all processes share there is none for this request within
+    `retry_after_seconds`."""
 
 
 class ResyncNeeded(GoogleFailure):

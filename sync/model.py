@@ -234,6 +234,7 @@ class PollingState:
     polls_today: float
     requests_today: float
     requests_this_month: float
+    requests_yesterday: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,18 @@ class Settings(ToldSettings):
         "what Google gives a day without billing; a forecast beyond it is logged as a warning",
         default="1000000",
     )
+    google_requests_per_minute: float = _rules(
+        "GOOGLE_REQUESTS_PER_MINUTE",
+        env_checks.number(1, 1e9, float),
+        "what Google gives the project a minute (Cloud console, Quotas); all processes share it",
+        default="10000",
+    )
+    google_user_requests_per_minute: float = _rules(
+        "GOOGLE_USER_REQUESTS_PER_MINUTE",
+        env_checks.number(1, 1e9, float),
+        "what Google gives each user of it a minute",
+        default="600",
+    )
     poll_budget_per_day: float = _rules(
         "POLL_BUDGET_PER_DAY",
         env_checks.number(1, 1e12, float),

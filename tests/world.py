@@ -137,6 +137,11 @@ class World:
             (person.user_id if person else None, person.user_id if person else None),
         )
 
+    def let_quota_recover(self) -> None:
+        """As if what Google refused were long ago: for all processes, and for this one's jobs."""
+        self.db.execute("truncate google_quota, google_quota_leases")
+        self._services = None
+
     def let_suspicions_age(self) -> None:
         """A grant that was refused once: the pause after which a second refusal counts is over."""
         self.db.execute("update calendar_webhooks set not_before = null")

@@ -278,7 +278,7 @@ begin
   -- What takes of every lane takes of none while one is stopped; the others are picked from one by one.
   if exists (
     select 1 from public.lane_pauses l
-    where l.lane in ('notified', 'first', 'poll') and p_lane in (l.lane, 'more'))
+    where l.lane in ('notified', 'first', 'poll') and (p_lane in (l.lane, 'more') or (l.lane, p_lane) = ('poll', 'imminent')))
   then
     return null;
   end if;
@@ -297,6 +297,9 @@ begin
       when 'first' then 'w.sync_token is null and w.claims_unended < 2'
       when 'poll'
       then 'w.notifications_seen <= w.notifications_synced and w.sync_token is not null and w.claims_unended < 2'
+      when 'imminent'
+      then 'w.notifications_seen <= w.notifications_synced and w.sync_token is not null and w.claims_unended < 2'
+        || ' and w.due_reason = ''imminent'''
       when 'suspect' then 'w.claims_unended >= 2'
       else 'w.claims_unended < 2' end)
   into v_candidates using p_due_by, v_look;
@@ -320,6 +323,7 @@ $$;
 -- Leases up to p_limit calendars, the longest due of each lane first:
 --   notified   a notification waits            first      never synced, or to be listed whole
 --   poll       the plan's own date has come    suspect    its last claims were never ended: they may have killed who held them
+--   imminent   those polls before a meeting: for a caller who has room for no others
 -- p_room: how many of each lane at most ({"notified": 3, …}; a lane that is not named gets none); without it polls and first
 -- syncs keep a third of p_limit, however many notifications wait, and suspects are left. A suspect is never claimed together
 -- with another calendar. With p_calendar_ids only among these, of every lane; with p_even_if_not_due also those that are not
@@ -389,7 +393,7 @@ begin
         'old', case when v_limit < 3 then v_limit else 0 end, 'notified', v_limit - v_limit / 3,
         'first', v_limit / 6 + 1, 'poll', v_limit, 'more', v_limit);
     end if;
-    foreach v_lane in array array['old', 'notified', 'first', 'poll', 'more'] loop
+    foreach v_lane in array array['old', 'notified', 'imminent', 'first', 'poll', 'more'] loop
       v_room := least(coalesce((p_room ->> v_lane)::integer, 0), v_limit - cardinality(v_ids));
       continue when v_room <= 0;
       v_more := calendar_internal.pick_due(
@@ -454,13 +458,17 @@ end
 $$;
 
 -- Gives a claim back untouched (a worker that stops): the calendar is due for somebody else as soon as its backoff and
--- the pause between two syncs allow.
-create or replace function public.release_calendar(p_calendar_id uuid, p_fence bigint) returns boolean
+-- the pause between two syncs allow, and p_after_seconds are over (there was no request to be had for it). A notification
+-- that comes then does not wait for that.
+create or replace function public.release_calendar(
+  p_calendar_id uuid, p_fence bigint, p_after_seconds double precision default 0
+) returns boolean
 language sql security invoker set search_path = ''
 as $$
   with released as (
     update public.calendar_webhooks w set
-      lease_expires_at = null, due_at = greatest(clock_timestamp(), w.not_before), committed_fence = p_fence,
+      lease_expires_at = null, due_at = greatest(
+        clock_timestamp() + make_interval(secs => p_after_seconds), w.not_before), committed_fence = p_fence,
       claim_id = null, claims_unended = greatest(w.claims_unended - 1, 0),
       initial_sync = case when w.initial_sync = 'running' then 'pending' else w.initial_sync end
     where w.id = p_calendar_id and w.fence = p_fence and w.committed_fence < p_fence
@@ -1492,6 +1500,7 @@ comment on function calendar_internal.pick_due is 'Due calendars of one lane, lo
 comment on function public.claim_due_calendars is 'Leases up to p_limit calendars, the longest due of each lane first:
   notified   a notification waits            first      never synced, or to be listed whole
   poll       the plan''s own date has come    suspect    its last claims were never ended: they may have killed who held them
+  imminent   those polls before a meeting: for a caller who has room for no others
 p_room: how many of each lane at most ({"notified": 3, …}; a lane that is not named gets none); without it polls and first
 syncs keep a third of p_limit, however many notifications wait, and suspects are left. A suspect is never claimed together
 with another calendar. With p_calendar_ids only among these, of every lane; with p_even_if_not_due also those that are not
@@ -1504,7 +1513,8 @@ counted (claims_unended): from the fourth on the calendar waits longer and longe
 comment on function public.keep_leases is 'Keeps all leases of a process at once, and its users'' turns: what its heartbeat calls. Answers the calendars of which the
 lease is still its own; of the others it was lost, and their work must stop.';
 comment on function public.release_calendar is 'Gives a claim back untouched (a worker that stops): the calendar is due for somebody else as soon as its backoff and
-the pause between two syncs allow.';
+the pause between two syncs allow, and p_after_seconds are over (there was no request to be had for it). A notification
+that comes then does not wait for that.';
 comment on function public.take_turn is 'One user''s turn: of polls, connects and listings that somebody asked for one runs at a time. False: another one does.
 p_holder names the asker: asked again, it has its turn still.';
 comment on function public.end_turn is 'Ends a turn. A repeated call changes nothing.';

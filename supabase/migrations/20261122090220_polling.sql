@@ -7,6 +7,9 @@ create table if not exists public.polling_plan (
   name text primary key,
   price_seconds double precision,
   calls_per_day double precision,
+  forecast_today double precision,
+  forecast_month double precision,
+  exhausted_in_days double precision,
   rated integer not null default 0,
   rates double precision not null default 0,
   rate_squares double precision not null default 0,
@@ -28,6 +31,9 @@ comment on table public.polling_plan is
 comment on column public.polling_plan.name is 'all: there is no other.';
 comment on column public.polling_plan.price_seconds is 'Staleness that a poll must save to be made; null: not priced yet.';
 comment on column public.polling_plan.calls_per_day is 'Polls a day that Google answered, averaged over a day.';
+comment on column public.polling_plan.forecast_today is 'Billable requests by the end of Google''s day, as last forecast.';
+comment on column public.polling_plan.forecast_month is 'Billable requests by the end of its month.';
+comment on column public.polling_plan.exhausted_in_days is 'Until what is free that day is used up; null: not that day.';
 comment on column public.polling_plan.rated is 'Calendars whose rate of change counts.';
 comment on column public.polling_plan.rates is 'The sum of their changes a day.';
 comment on column public.polling_plan.rate_squares is 'The sum of those squared.';
@@ -50,13 +56,17 @@ create table if not exists public.google_requests (
   day date not null,
   polls double precision not null default 0,
   requests double precision not null default 0,
+  refused double precision not null default 0,
+  waited double precision not null default 0,
   primary key (project, day)
 );
-comment on table public.google_requests is 'Requests that Google answered, by its day. For the service alone.';
+comment on table public.google_requests is 'Requests that Google answered with 2xx, and bills, by its day. For the service alone.';
 comment on column public.google_requests.project is 'all: there is no other.';
 comment on column public.google_requests.day is 'The day in California.';
 comment on column public.google_requests.polls is 'Those of polls.';
 comment on column public.google_requests.requests is 'All of them.';
+comment on column public.google_requests.refused is 'Requests that Google refused for want of quota: not billed.';
+comment on column public.google_requests.waited is 'Times that work was put off because no request was to be had.';
 
 alter table public.polling_plan enable row level security;
 alter table public.google_requests enable row level security;
@@ -65,14 +75,16 @@ grant select, insert, update, delete on table public.polling_plan, public.google
 
 -- What a process has counted since it last said so. Elementwise sums: any number of processes say it side by side.
 create or replace function public.report_polling(
-  p_day date, p_polls double precision, p_requests double precision, p_deaths double precision,
-  p_channel_days double precision, p_changes double precision[], p_hours double precision[]
+  p_day date, p_polls double precision, p_requests double precision, p_refused double precision,
+  p_waited double precision, p_deaths double precision, p_channel_days double precision, p_changes double precision[], p_hours double precision[]
 ) returns void
 language plpgsql security invoker set search_path = ''
 as $$
 begin
-  insert into public.google_requests as g (project, day, polls, requests) values ('all', p_day, p_polls, p_requests)
-  on conflict (project, day) do update set polls = g.polls + excluded.polls, requests = g.requests + excluded.requests;
+  insert into public.google_requests as g (project, day, polls, requests, refused, waited)
+  values ('all', p_day, p_polls, p_requests, p_refused, p_waited)
+  on conflict (project, day) do update set polls = g.polls + excluded.polls, requests = g.requests + excluded.requests,
+    refused = g.refused + excluded.refused, waited = g.waited + excluded.waited;
   insert into public.polling_plan (name) values ('all') on conflict (name) do nothing;
   update public.polling_plan p set
     polls_counted = p.polls_counted + p_polls,
@@ -90,29 +102,37 @@ comment on function public.report_polling is 'A process says what it has counted
 
 -- The one row, and what Google counted today and this month.
 create or replace function public.read_polling_plan(p_day date)
-returns table (plan jsonb, polls_today double precision, requests_today double precision, requests_this_month double precision)
+returns table (
+  plan jsonb, polls_today double precision, requests_today double precision, requests_this_month double precision,
+  requests_yesterday double precision
+)
 language sql stable security invoker set search_path = ''
 as $$
   select (select to_jsonb(p) from public.polling_plan p where p.name = 'all'),
     coalesce((select g.polls from public.google_requests g where g.project = 'all' and g.day = p_day), 0),
     coalesce((select g.requests from public.google_requests g where g.project = 'all' and g.day = p_day), 0),
     coalesce((
-      select sum(g.requests) from public.google_requests g where g.project = 'all' and g.day between date_trunc('month', p_day)::date and p_day), 0)
+      select sum(g.requests) from public.google_requests g where g.project = 'all' and g.day between date_trunc('month', p_day)::date and p_day), 0),
+    (select g.requests from public.google_requests g where g.project = 'all' and g.day = p_day - 1)
 $$;
 comment on function public.read_polling_plan is 'What holds for all calendars, and what was spent.';
 
--- The price that follows what was spent until p_polls_priced.
+-- The price that follows what was spent until p_polls_priced, and what is forecast of Google's day and month.
 create or replace function public.price_polling(
-  p_price_seconds double precision, p_calls_per_day double precision, p_polls_priced double precision
+  p_price_seconds double precision, p_calls_per_day double precision, p_polls_priced double precision,
+  p_forecast_today double precision, p_forecast_month double precision, p_exhausted_in_days double precision
 ) returns void
 language sql security invoker set search_path = ''
 as $$
-  insert into public.polling_plan as p (name, price_seconds, calls_per_day, polls_priced, priced_at)
-  values ('all', p_price_seconds, p_calls_per_day, p_polls_priced, clock_timestamp())
+  insert into public.polling_plan as p (
+    name, price_seconds, calls_per_day, polls_priced, priced_at, forecast_today, forecast_month, exhausted_in_days)
+  values ('all', p_price_seconds, p_calls_per_day, p_polls_priced, clock_timestamp(), p_forecast_today, p_forecast_month,
+    p_exhausted_in_days)
   on conflict (name) do update set price_seconds = excluded.price_seconds, calls_per_day = excluded.calls_per_day,
-    polls_priced = excluded.polls_priced, priced_at = excluded.priced_at
+    polls_priced = excluded.polls_priced, priced_at = excluded.priced_at, forecast_today = excluded.forecast_today,
+    forecast_month = excluded.forecast_month, exhausted_in_days = excluded.exhausted_in_days
 $$;
-comment on function public.price_polling is 'Sets the price of a poll, for all processes.';
+comment on function public.price_polling is 'Sets the price of a poll, for all processes, and what is forecast.';
 
 -- Counts the calendars from p_from on, p_limit of them at most, as a sample of all: what a new one is believed to be. What was
 -- counted of channels and hours fades by p_fading. Once an hour, by one process.

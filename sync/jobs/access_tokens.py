@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from sync.clients.google.oauth import GoogleOAuth
 from sync.clients.store import Store
 from sync.clients.vault import Vault
-from sync.errors import ReconnectNeeded, SyncError, TokenUnreadable
+from sync.core.polling.purse import Lane
+from sync.errors import GoogleFailure, QuotaWait, ReconnectNeeded, SyncError, TokenUnreadable
+from sync.jobs.quota_in_force import QuotaInForce
 from sync.model import Grant, SealedTokens
 
 # A token this close to its end is not used any more: it must outlive the paged listing that begins with it.
@@ -40,7 +42,15 @@ class _Remembered:
 class AccessTokens:
     """Thread-safe; one per process."""
 
-    def __init__(self, oauth: GoogleOAuth, vault: Vault, store: Store, clock: Callable[[], dt.datetime]) -> None:
+    def __init__(
+        self,
+        oauth: GoogleOAuth,
+        vault: Vault,
+        store: Store,
+        clock: Callable[[], dt.datetime],
+        quota: QuotaInForce,
+    ) -> None:
+        self.quota = quota
         self._oauth = oauth
         self._vault = vault
         self._store = store
@@ -50,9 +60,12 @@ class AccessTokens:
         # Striped: two threads of one user do not refresh at once, and no lock is kept per user.
         self._locks = [threading.Lock() for _ in range(LOCKS)]
 
-    def of(self, user_id: str, sealed: SealedTokens) -> UserAccess:
-        """A user's way in, for the length of one job."""
-        return UserAccess(self, user_id, sealed)
+    def of(
+        self, user_id: str, sealed: SealedTokens, lane: Lane, pause: Callable[[QuotaWait], None] | None = None
+    ) -> UserAccess:
+        """A user's way in, for the length of one job. `pause`: what to do when the quota gives nothing and something
+        was asked already; without it the job ends there."""
+        return UserAccess(self, user_id, sealed, lane, pause)
 
     def seal(self, user_id: str, refresh_token: str, grant: Grant) -> SealedTokens:
         """A new grant as it is stored."""
@@ -163,16 +176,39 @@ class AccessTokens:
 
 class UserAccess:
     """`clients.google.calendar.Access` for one user. `requests` counts what was sent with its tokens: each asks for
-    one."""
+    one, and for leave to be made."""
 
-    def __init__(self, tokens: AccessTokens, user_id: str, sealed: SealedTokens) -> None:
+    def __init__(
+        self,
+        tokens: AccessTokens,
+        user_id: str,
+        sealed: SealedTokens,
+        lane: Lane,
+        pause: Callable[[QuotaWait], None] | None,
+    ) -> None:
         self._tokens = tokens
         self._user_id = user_id
         self._sealed = sealed
+        self._lane = lane
+        self._pause = pause
         self._last: str | None = None
         self.requests = 0
+        self.is_waited_for = lane is Lane.PERSON
 
     def token(self, *, fresh: bool = False) -> str:
-        self.requests += 1
         self._last = self._tokens.token(self._user_id, self._sealed, self._last if fresh else None)
+        self._take()
+        self.requests += 1
         return self._last
+
+    def answered(self, failure: GoogleFailure | None) -> None:
+        self._tokens.quota.answered(self._lane, self._user_id, failure)
+
+    def _take(self) -> None:
+        while True:
+            try:
+                return self._tokens.quota.take(self._lane, self._user_id)
+            except QuotaWait as wait:
+                if self._pause is None or not self.requests:
+                    raise
+                self._pause(wait)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 
 from sync.clients.store import Store
 from sync.core.polling.belief import Learnt, Pool
@@ -19,6 +19,7 @@ from sync.core.polling.pooling import Census, pool_of
 from sync.core.polling.price import Price, googles_day
 from sync.core.polling.rhythm import CLASSES, EVEN, Rhythm, class_of, rhythm_from_counts
 from sync.errors import StoreFailure
+from sync.jobs.quota_in_force import QuotaInForce
 from sync.model import PollingState
 
 
@@ -35,8 +36,9 @@ class InCommon:
 class PollingInForce:
     """Thread-safe; one per process."""
 
-    def __init__(self, store: Store, clock: Callable[[], dt.datetime]) -> None:
+    def __init__(self, store: Store, quota: QuotaInForce, clock: Callable[[], dt.datetime]) -> None:
         self._store = store
+        self._quota = quota
         self._clock = clock
         self._lock = threading.Lock()
         self._known = in_common(PollingState({}, 0.0, 0.0, 0.0), None)
@@ -52,22 +54,25 @@ class PollingInForce:
         self.report()
         self._known = in_common(self._store.polling.read(googles_day(self._clock()).date), self._known)
 
-    def count(self, learnt: Learnt, *, changes: int, hour: float, hours: float, requests: int, is_poll: bool) -> None:
+    def count(self, learnt: Learnt, *, changes: int, hour: float, hours: float) -> None:
         """One sync's share. `hour`: of the calendar's week, when it ended; `hours`: since its last look."""
         with self._lock:
-            self._counts.add(learnt, changes, hour, hours, requests, is_poll)
+            self._counts.add(learnt, changes, hour, hours)
 
     def report(self) -> None:
         """Says what was counted since the last time. Raises StoreFailure; then it is said again later."""
         with self._lock:
             counts, self._counts = self._counts, _Counts()
-        if not counts.requests and not any(counts.hours):
+        answered = self._quota.counted()
+        if not any(astuple(answered)) and not any(counts.hours):
             return
         try:
             self._store.polling.report(
                 googles_day(self._clock()).date,
-                polls=counts.polls,
-                requests=counts.requests,
+                polls=answered.polls,
+                requests=answered.requests,
+                refused=answered.refused,
+                waited=answered.waited,
                 deaths=counts.deaths,
                 channel_days=counts.channel_days,
                 changes=counts.changes,
@@ -76,6 +81,7 @@ class PollingInForce:
         except StoreFailure:
             with self._lock:
                 self._counts.merge(counts)
+            self._quota.count_again(answered)
             raise
 
 
@@ -97,14 +103,11 @@ class _Counts:
     """What one process has counted."""
 
     def __init__(self) -> None:
-        self.polls = self.requests = 0.0
         self.deaths = self.channel_days = 0.0
         self.changes = [0.0] * CLASSES
         self.hours = [0.0] * CLASSES
 
-    def add(self, learnt: Learnt, changes: int, hour: float, hours: float, requests: int, is_poll: bool) -> None:
-        self.requests += requests
-        self.polls += requests if is_poll else 0
+    def add(self, learnt: Learnt, changes: int, hour: float, hours: float) -> None:
         self.deaths += learnt.deaths
         self.channel_days += learnt.channel_days
         # A look after days says little of the hour in which something changed.
@@ -114,8 +117,6 @@ class _Counts:
             self.changes[class_of(hour)] += changes
 
     def merge(self, other: _Counts) -> None:
-        self.polls += other.polls
-        self.requests += other.requests
         self.deaths += other.deaths
         self.channel_days += other.channel_days
         self.changes = [mine + theirs for mine, theirs in zip(self.changes, other.changes, strict=True)]

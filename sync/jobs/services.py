@@ -30,6 +30,7 @@ from sync.jobs.access_tokens import AccessTokens
 from sync.jobs.leases import Leases
 from sync.jobs.operator_faults import OperatorFaults
 from sync.jobs.polling_in_force import PollingInForce
+from sync.jobs.quota_in_force import QuotaInForce
 from sync.jobs.settings_in_force import SettingsInForce
 from sync.settings import Settings
 
@@ -39,6 +40,7 @@ class Services:
     settings: Settings
     in_force: SettingsInForce
     polling: PollingInForce
+    quota: QuotaInForce
     store: Store
     calendar: GoogleCalendar
     consent: GoogleConsent
@@ -79,17 +81,19 @@ def build_services(settings: Settings, clock: Callable[[], dt.datetime] = utc_no
     if is_jwt(settings.supabase_service_role_key):
         mend = "put a secret key (sb_secret_…) into SUPABASE_SECRET_KEY; the platform retires legacy keys end of 2026"
         log.warning("legacy_service_key", mend=mend)
+    quota = QuotaInForce(store, settings, log)
     vault = Vault(settings.token_encryption_keys, store.connections.accepts_plaintext)
     # Containers repeat both their names and their process ids.
     worker_name = f"{socket.gethostname()[:100]}:{secrets.token_hex(4)}:{os.getpid()}"
     return Services(
         settings=settings,
         in_force=SettingsInForce(settings, store, worker_name, log),
-        polling=PollingInForce(store, clock),
+        polling=PollingInForce(store, quota, clock),
+        quota=quota,
         store=store,
         calendar=GoogleCalendar(settings.google_api_endpoint),
         consent=consent,
-        tokens=AccessTokens(oauth, vault, store, clock),
+        tokens=AccessTokens(oauth, vault, store, clock, quota),
         vault=vault,
         bot_providers=open_providers(settings),
         hosts=PublicHosts(is_public),

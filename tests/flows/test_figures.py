@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+from sync.core.polling.purse import Lane
 from tests.world import World, wait_until
 
 
@@ -12,6 +13,7 @@ def test_an_idle_poll_costs_one_google_call_and_two_store_calls(world: World) ->
     world.connect(alice)
     world.make_due(alice)
     world.services.in_force.now()  # once in half a minute, however many polls
+    world.services.quota.take(Lane.POLL, alice.user_id)  # leased for many at once
     world.reset_counters()
 
     world.sweep()
@@ -67,6 +69,7 @@ def test_250_new_events_cost_one_list_call_and_three_store_calls(world: World) -
     world.google.configure(push="drop")
     world.google.bulk_insert(alice.email, [world.event(f"Meeting {n}", hours=n) for n in range(1, 251)])
     world.services.in_force.now()
+    world.services.quota.take(Lane.POLL, alice.user_id)
     world.reset_counters()
     world.make_due(alice)
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from sync.core.accounts.connection_loss import TESTING_REASON
+from sync.core.polling.purse import Lane
 from sync.jobs.driving.poll_user import poll_user
 from sync.jobs.services import build_services
 from tests.clients.google.answering import answering
@@ -293,7 +294,7 @@ def test_two_processes_do_not_refresh_at_once(world: World) -> None:
 
     def ask() -> None:
         services = build_services(world.settings)
-        found.append(services.tokens.of(alice.user_id, sealed).token())
+        found.append(services.tokens.of(alice.user_id, sealed, Lane.POLL).token())
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:

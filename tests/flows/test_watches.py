@@ -97,6 +97,7 @@ def test_a_failed_watch_leaves_the_old_channel_and_polling_as_they_were(world: W
     # No hot retry; but a retry, which succeeds.
     assert world.renew().outcomes == ()
     about_to_lapse(world)
+    world.let_quota_recover()
     assert world.renew().outcomes[0].channel is not None
     assert world.calendar(alice)["watch_failures"] == 0
     world.google.insert_event(alice.email, world.event("Pushed"))

@@ -41,6 +41,7 @@ def emptied(supabase: LocalSupabase) -> Iterator[Database]:
         "delete from public.event_marks; delete from public.polling_plan; delete from public.google_requests"
     )
     database.admin.execute("delete from public.operator_actions; delete from public.lane_pauses")
+    database.admin.execute("delete from public.google_quota; delete from public.google_quota_leases")
     for table in ("bot_requests", "bot_marks", "bot_messages", "bot_providers"):
         database.admin.execute(f"delete from public.{table}".encode())
     yield database

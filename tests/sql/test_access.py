@@ -87,6 +87,8 @@ RELATIONS = {
     # The test's rows name their person in another column.
     "public.lane_pauses": Access(read={"service": ALL}, write={"service": ALL}, owner="paused_by"),
     "public.operator_actions": Access(read={"service": ALL}, write={"service": ALL}, owner="operator"),
+    "public.google_quota": Access(read={"service": ALL}, write={"service": ALL}, owner="scope"),
+    "public.google_quota_leases": Access(read={"service": ALL}, write={"service": ALL}, owner="scope"),
     "public.meetings": OWN_ROWS,
     # A user's own view; the service has calendar_status.
     "public.my_calendars": Access(read={"nobody": "", "alice": "alice", "bob": "bob"}, write={}),
@@ -202,6 +204,12 @@ FUNCTIONS = {
     "calendar_internal.claimed",
     "calendar_internal.drain_notifications",
     "calendar_internal.pick_due",
+    "calendar_internal.quota_lanes",
+    "calendar_internal.quota_rate",
+    "calendar_internal.hold_quota",
+    "calendar_internal.lease_lane",
+    "calendar_internal.lease_user",
+    "calendar_internal.shrink_quota",
     "public.end_turn",
     "public.keep_leases",
     "public.cron_interval",
@@ -275,6 +283,9 @@ FUNCTIONS = {
     "public.record_security_events",
     "public.report_polling",
     "public.read_polling_plan",
+    "public.lease_google_quota",
+    "public.report_google_refusal",
+    "public.google_quota_status",
     "public.price_polling",
     "public.count_calendars",
     "public.release_calendar",
@@ -382,6 +393,8 @@ def furnish(db: Database) -> House:
         db.insert("event_marks", name=user_id, position=1)
         db.insert("polling_plan", name=user_id)
         db.insert("google_requests", project=user_id, day="2030-01-01")
+        db.insert("google_quota", scope=user_id, most=600, rate=600, refused_rate=0)
+        db.insert("google_quota_leases", scope=user_id, lane="all", ends_at="2030-01-01")
         db.insert("operator_actions", id=user_id, operator=user_id, door="cli", action="poll", outcome="done")
     for lane, user_id in zip(("poll", "first", "audit"), people.values(), strict=False):
         db.insert("lane_pauses", lane=lane, paused_by=user_id)

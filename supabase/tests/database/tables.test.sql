@@ -22,6 +22,8 @@ insert into matrix values
   ('operator_actions', 'service'),
   ('event_marks', 'service'),
   ('google_requests', 'service'),
+  ('google_quota', 'service'),
+  ('google_quota_leases', 'service'),
   ('polling_plan', 'service'),
   ('event_subscriptions', 'service'),
   ('google_credentials', 'service'),

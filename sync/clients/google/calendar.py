@@ -30,10 +30,13 @@ from sync.errors import (
     CalendarLost,
     ChannelUnknown,
     ForeignAnswer,
+    GoogleFailure,
     OutcomeUnknown,
     PageTokenRejected,
+    QuotaWait,
     ResyncNeeded,
     RetryLater,
+    SlowDown,
 )
 from sync.model import EventsPage, OpenChannel
 from sync.telemetry.metrics import GOOGLE_BILLABLE, GOOGLE_DURATION, GOOGLE_REQUESTS
@@ -52,9 +55,14 @@ MAX_ATTENDEES = 1
 
 
 class Access(Protocol):
-    """A user's way in. `token(fresh=True)` after Google refused the last one."""
+    """A user's way in. Each request asks for a token: `token(fresh=True)` after Google refused the last one; it raises
+    QuotaWait if no request may be made. `answered` is told how each ended. `is_waited_for`: a person waits."""
+
+    is_waited_for: bool
 
     def token(self, *, fresh: bool = False) -> str: ...
+
+    def answered(self, failure: GoogleFailure | None) -> None: ...
 
 
 class PagesTurned:
@@ -192,7 +200,7 @@ class GoogleCalendar:
 
     def _execute(self, access: Access, request: HttpRequest, *, attempts: int = ATTEMPTS) -> dict[str, Any]:
         retrying = Retrying(
-            retry=retry_if_exception(_may_pass_at_once),
+            retry=retry_if_exception(lambda failure: _may_pass_at_once(failure, access.is_waited_for)),
             stop=_stop_after(attempts),
             wait=_wait_seconds,
             sleep=self._pause,
@@ -202,14 +210,23 @@ class GoogleCalendar:
 
     def _attempt(self, access: Access, request: HttpRequest) -> dict[str, Any]:
         try:
-            return self._send(access.token(), request)
+            return self._ask(access, access.token(), request)
         except AccessTokenRejected:
             pass
         try:
-            return self._send(access.token(fresh=True), request)
+            return self._ask(access, access.token(fresh=True), request)
         except AccessTokenRejected as rejected:
             # The grant gives tokens and the calendar refuses them: a matter of this calendar, not of the grant.
             raise CalendarLost("unauthorized") from rejected
+
+    def _ask(self, access: Access, token: str, request: HttpRequest) -> dict[str, Any]:
+        try:
+            answer = self._send(token, request)
+        except GoogleFailure as failure:
+            access.answered(failure)
+            raise
+        access.answered(None)
+        return answer
 
     def _send(self, token: str, request: HttpRequest) -> dict[str, Any]:
         with observed(GOOGLE_REQUESTS, GOOGLE_DURATION, (request.methodId or "").removeprefix("calendar.")):
@@ -263,7 +280,11 @@ def _token(answer: dict[str, Any], name: str) -> str | None:
     return value or None
 
 
-def _may_pass_at_once(failure: BaseException) -> bool:
+def _may_pass_at_once(failure: BaseException, is_waited_for: bool) -> bool:
+    """A quota that is used up is left alone, unless a person waits: to ask once more costs less than to send them
+    away."""
+    if isinstance(failure, SlowDown):
+        return is_waited_for and not isinstance(failure, QuotaWait)
     return isinstance(failure, RetryLater) and not isinstance(failure, AnswerUnbounded)
 
 

@@ -18,6 +18,7 @@ from sync.errors import (
     GoogleFailure,
     Misconfigured,
     PushUnsupported,
+    QuotaOf,
     ReconnectNeeded,
     RequestRejected,
     ResyncNeeded,
@@ -51,7 +52,7 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> GoogleFa
     wait = retry_after_seconds(headers.get("retry-after"))
     if reason in QUOTA_REASONS or status == 429 or api_status == "RESOURCE_EXHAUSTED":
         # Before all else: a quota 403 may carry status PERMISSION_DENIED.
-        return SlowDown(code, retry_after_seconds=wait)
+        return SlowDown(code, retry_after_seconds=wait, whose=_whose(reason))
     if status >= 500 or status == 408:
         # Whatever its body: gateways answer 520 to 530, 540 and others with a page, or with JSON of their own.
         return RetryLater(code, retry_after_seconds=wait)
@@ -61,6 +62,14 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> GoogleFa
     if not is_googles:
         return ForeignAnswer(f"foreign_answer_{status}", retry_after_seconds=wait)
     return _refusal(status, code)
+
+
+def _whose(reason: str | None) -> QuotaOf:
+    """By the guide, userRateLimitExceeded names the user's own limit, and dailyLimitExceeded the project's;
+    rateLimitExceeded and quotaExceeded are said of either, with 403 and with 429."""
+    return {"userRateLimitExceeded": QuotaOf.USER, "dailyLimitExceeded": QuotaOf.PROJECT}.get(
+        reason or "", QuotaOf.EITHER
+    )
 
 
 def _refusal(status: int, code: str) -> GoogleFailure:

@@ -26,6 +26,7 @@ from sync.clients.store.syncing.explain import ExplainCalls
 from sync.clients.store.syncing.horizon import HorizonCalls
 from sync.clients.store.syncing.polling import PollingCalls
 from sync.clients.store.syncing.privacy import PrivacyCalls
+from sync.clients.store.syncing.quota import QuotaCalls
 from sync.clients.store.syncing.settings import SettingsCalls
 from sync.clients.store.watching.watches import WatchCalls
 
@@ -53,6 +54,7 @@ class Store:
         self.settings = SettingsCalls(rpc)
         self.privacy = PrivacyCalls(rpc)
         self.polling = PollingCalls(rpc)
+        self.quota = QuotaCalls(rpc)
         self.claims = ClaimCalls(rpc)
         self.commits = CommitCalls(rpc)
         self.horizon = HorizonCalls(rpc)

@@ -54,10 +54,12 @@ def follow_budget(price: Price, calls: float, seconds: float, allowance: float) 
     return Price(min(max(moved, LEAST_PRICE_SECONDS), MOST_PRICE_SECONDS), spending - 1.0)
 
 
-def allowance(budget: float, spent_today: float, elapsed: float) -> float:
+def allowance(budget: float, spent_today: float, elapsed: float, calls_per_minute: float = math.inf) -> float:
     """Polls a day from now on, of a day of which the share `elapsed` is over: what is left, over the time left; and
-    never more than twice the budget, or a quiet night would be followed by a storm."""
-    return min(max(budget - spent_today, 0.0) / max(1.0 - elapsed, 0.05), 2.0 * budget)
+    never more than twice the budget, or a quiet night would be followed by a storm; nor more than polling's share of
+    `calls_per_minute`, or they would only wait."""
+    left = max(budget - spent_today, 0.0) / max(1.0 - elapsed, 0.05)
+    return min(left, 2.0 * budget, POLLING_SHARE * calls_per_minute * 1440.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,13 @@ class Forecast:
     today: float
     month: float
     exhausted_in_days: float | None
+
+
+def expected_per_day(spent_today: float, spent_yesterday: float | None, day: GooglesDay) -> float:
+    """Billable requests a day from here on: today's pace, as far as the day tells it, and yesterday's for the rest."""
+    if spent_yesterday is None:
+        return spent_today / max(day.elapsed, 0.02)
+    return spent_today + (1.0 - day.elapsed) * spent_yesterday
 
 
 def forecast(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sync.clients.store import Connection, OwnCalendar
+from sync.core.polling.purse import Lane
 from sync.errors import ReconnectNeeded, RetryLater, StoreFailure, SyncError
 from sync.jobs.accounts.connect_calendar import (
     PRIMARY,
@@ -103,7 +104,7 @@ def _connection(services: Services, user_id: str) -> Connection:
 
 def _listed(services: Services, user_id: str, connection: Connection) -> list[dict[str, Any]]:
     try:
-        return services.calendar.list_calendars(services.tokens.of(user_id, connection.tokens))
+        return services.calendar.list_calendars(services.tokens.of(user_id, connection.tokens, Lane.PERSON))
     except ReconnectNeeded as dead:
         # Without the list's scope events may still be read: that grant is not lost.
         if dead.code == "scope_missing":

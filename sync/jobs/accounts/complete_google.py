@@ -106,12 +106,12 @@ def _stored_grant(services: Services, user_id: str, stored: str, grant: Grant) -
     try:
         plain = services.vault.open(user_id, "refresh", stored)
         known = services.tokens.grant_of(plain)
-        if _account(services, known) != _account(services, grant):
+        if _account(services, user_id, known) != _account(services, user_id, grant):
             return None, grant
     except (ReconnectNeeded, TokenUnreadable, CalendarLost):
         return None, grant
     return plain, known
 
 
-def _account(services: Services, grant: Grant) -> str | None:
-    return account_of(services.calendar.list_calendars(FreshGrant(grant)))
+def _account(services: Services, user_id: str, grant: Grant) -> str | None:
+    return account_of(services.calendar.list_calendars(FreshGrant(grant, services.quota, user_id)))

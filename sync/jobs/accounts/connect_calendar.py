@@ -13,7 +13,9 @@ from typing import Any
 
 from sync.clients.store import Connection
 from sync.core.accounts.oauth_flow import connected_notice, reads_events
+from sync.core.polling.purse import Lane
 from sync.errors import CalendarLost, GoogleFailure, ReconnectNeeded, RetryLater, StoreRejected, SyncError
+from sync.jobs.quota_in_force import QuotaInForce
 from sync.jobs.services import Services
 from sync.jobs.watching.renew_watches import CALENDAR_LEFT, WatchOutcome, open_watches
 from sync.model import Grant
@@ -66,16 +68,24 @@ class NewConnection:
 
 
 class FreshGrant:
-    """`Access` with a grant that is not stored yet."""
+    """`Access` with a grant that is not stored yet. A person waits for it."""
 
-    def __init__(self, grant: Grant) -> None:
+    is_waited_for = True
+
+    def __init__(self, grant: Grant, quota: QuotaInForce, user_id: str) -> None:
         self._grant = grant
+        self._quota = quota
+        self._user_id = user_id
 
     def token(self, *, fresh: bool = False) -> str:
         if fresh:
             # Google has just given it: a 401 can only be a passing fault.
             raise RetryLater("access_token_refused")
+        self._quota.take(Lane.PERSON, self._user_id)
         return self._grant.access_token
+
+    def answered(self, failure: GoogleFailure | None) -> None:
+        self._quota.answered(Lane.PERSON, self._user_id, failure)
 
 
 def connect_calendars(
@@ -105,7 +115,7 @@ def connect_grant(
 ) -> NewConnection:
     """The same with a grant that Google has just given for the refresh token, and whose scopes are known to do."""
     wanted = list(dict.fromkeys(google_calendar_ids)) or [PRIMARY]
-    listed = _listed(services, grant, needed=wanted != [PRIMARY])
+    listed = _listed(services, user_id, grant, needed=wanted != [PRIMARY])
     # Where the grant does not let us read the user's list, ids are taken as they are.
     wanted = wanted if listed is None else canonical_ids(listed, wanted)
     refuse_too_many(services, services.store.accounts.read(user_id), wanted)
@@ -153,10 +163,10 @@ def watch_connected(services: Services, user_id: str, ids: Mapping[str, str]) ->
     return list(connected.values())
 
 
-def _listed(services: Services, grant: Grant, *, needed: bool) -> list[dict[str, Any]] | None:
+def _listed(services: Services, user_id: str, grant: Grant, *, needed: bool) -> list[dict[str, Any]] | None:
     """The user's list, if their grant lets us read it. Not `needed`: nor if Google does not answer now."""
     try:
-        return services.calendar.list_calendars(FreshGrant(grant))
+        return services.calendar.list_calendars(FreshGrant(grant, services.quota, user_id))
     except (ReconnectNeeded, CalendarLost):
         return None
     except GoogleFailure:

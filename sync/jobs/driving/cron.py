@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from sync.errors import SyncError
 from sync.jobs.accounts.disconnect import finish_disconnects
 from sync.jobs.accounts.mail_users import mail_users
+from sync.jobs.driving.duties import PRICE_SECONDS
 from sync.jobs.driving.poll_due import Sweep, poll_due
 from sync.jobs.events.courier import deliver_due
+from sync.jobs.operations.follow_budget import follow_polling_budget
 from sync.jobs.operations.retention import drop_old
 from sync.jobs.services import Services
 from sync.jobs.syncing.hide_private import hide_private
@@ -53,6 +55,7 @@ def polling_cron(
         return should_stop() or time.monotonic() > deadline
 
     parts: list[Callable[[], object]] = [
+        lambda: _follow_budget(services),
         lambda: hide_private(services, out_of_time),
         lambda: roll_horizons(services, budget_seconds=max(0.0, deadline - time.monotonic()), should_stop=should_stop),
         lambda: mail_users(services, out_of_time),
@@ -67,6 +70,13 @@ def polling_cron(
             services.log.warning("cron_cut_short", error_code=failure.code)
             failed.append(failure.code)
     return CronRun(sweep, tuple(failed))
+
+
+def _follow_budget(services: Services) -> None:
+    """As often as processes that drive by themselves do it: where none does, what is spent and forecast is said
+    here."""
+    if services.store.claims.take_job("follow_polling_budget", PRICE_SECONDS * 0.9, services.worker_name):
+        follow_polling_budget(services)
 
 
 def look_ahead(services: Services) -> float:

@@ -83,7 +83,7 @@ class Driver:
         if self._courier and has_changed:
             self._courier.look_soon()
         if outcome.status is SyncStatus.RELEASED:
-            self.sync_soon(outcome.claim.calendar_id)
+            self.sync_soon(outcome.claim.calendar_id, outcome.again_in_seconds or 0.0)
         elif outcome.again_in_seconds is not None:
             self.sync_soon(outcome.claim.calendar_id, outcome.again_in_seconds)
 
@@ -177,8 +177,11 @@ class Driver:
 
     def _claim(self, hinted: list[str], free: int, room: dict[str, int]) -> list[Claim]:
         if self._sweeps:
-            return self._services.leases.claim(free, room=room)
-        return self._services.leases.claim(min(free, len(hinted)), calendar_ids=hinted)
+            claimed = self._services.leases.claim(free, room=self._services.quota.room(room))
+        else:
+            claimed = self._services.leases.claim(min(free, len(hinted)), calendar_ids=hinted)
+        self._services.quota.expect(claimed)
+        return claimed
 
     def _troubled(self, hinted: list[str]) -> None:
         """The store did not answer: what was asked for is asked for again."""

@@ -96,11 +96,13 @@ class _Sweeping:
 
     def _claim_more(self) -> None:
         if not self._waiting and not self._dry and self._may_claim():
-            claimed = self._services.leases.claim(self._limit, ahead_seconds=self._ahead_seconds)
+            room = self._services.quota.room_for(self._limit)
+            claimed = self._services.leases.claim(self._limit, room=room, ahead_seconds=self._ahead_seconds)
             self._dry = len(claimed) < self._limit
             if not claimed and not self._busy:
                 # One whose last claims were never ended: alone, when nothing else is left to do.
                 claimed = self._services.leases.claim(1, room={"suspect": 1})
+            self._services.quota.expect(claimed)
             self._waiting.extend(claimed)
 
     def _next(self) -> Claim | None:

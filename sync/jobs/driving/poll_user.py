@@ -64,7 +64,8 @@ def poll_user(
             continue
         outcome = _poll(services, calendar, forced, is_over)
         if outcome is not None and outcome.status is SyncStatus.RELEASED:
-            left[calendar.google_calendar_id] = TIME_USED_UP
+            # quota_wait; else the time was over.
+            left[calendar.google_calendar_id] = TIME_USED_UP if is_over() else outcome.reason
         elif outcome is None:
             left[calendar.google_calendar_id] = "sync_in_progress"
         elif outcome.status is SyncStatus.SKIPPED:

@@ -7,7 +7,7 @@ import datetime as dt
 import uuid
 
 from sync.core.polling.pooling import COUNTS_FROM_CHANGES, COUNTS_FROM_DAYS, POOR_RECALL
-from sync.core.polling.price import Forecast, Price, allowance, follow_budget, forecast, googles_day
+from sync.core.polling.price import Forecast, Price, allowance, expected_per_day, follow_budget, forecast, googles_day
 from sync.jobs.services import Services
 from sync.model import PollingState
 
@@ -30,13 +30,29 @@ def follow_polling_budget(services: Services) -> Forecast:
     counted = plan.get("polls_counted") or 0.0
     priced_at = _instant(plan.get("priced_at"))
     seconds = max((now - priced_at).total_seconds(), 1.0) if priced_at else FIRST_STEP_SECONDS
-    allowed = allowance(budget, state.polls_today, day.elapsed)
+    allowed = allowance(budget, state.polls_today, day.elapsed, services.quota.rate_per_minute)
     followed = follow_budget(price, counted - (plan.get("polls_priced") or 0.0), seconds, allowed)
-    services.store.polling.price(followed.seconds, followed.calls_per_day, counted)
+    ahead = _forecast(services, state)
+    services.store.polling.price(
+        followed.seconds,
+        followed.calls_per_day,
+        counted,
+        today=ahead.today,
+        month=ahead.month,
+        exhausted_in_days=ahead.exhausted_in_days,
+    )
     counted_at = _instant(plan.get("counted_at"))
     if counted_at is None or now - counted_at > COUNT_EVERY:
         _count(services)
-    return _tell(services, state, followed)
+    _tell(services, state, followed, ahead)
+    return ahead
+
+
+def _forecast(services: Services, state: PollingState) -> Forecast:
+    day = googles_day(services.clock())
+    per_day = expected_per_day(state.requests_today, state.requests_yesterday, day)
+    free = services.settings.google_requests_per_day
+    return forecast(state.requests_today, state.requests_this_month, per_day, day, free)
 
 
 def _count(services: Services) -> None:
@@ -54,12 +70,8 @@ def _count(services: Services) -> None:
             break
 
 
-def _tell(services: Services, state: PollingState, price: Price) -> Forecast:
+def _tell(services: Services, state: PollingState, price: Price, ahead: Forecast) -> None:
     """Says so when what is free today will not last."""
-    settings = services.settings
-    day = googles_day(services.clock())
-    per_day = state.requests_today / max(day.elapsed, 0.02)
-    ahead = forecast(state.requests_today, state.requests_this_month, per_day, day, settings.google_requests_per_day)
     emit = services.log.warning if ahead.exhausted_in_days is not None else services.log.info
     emit(
         "polling_budget",
@@ -70,7 +82,6 @@ def _tell(services: Services, state: PollingState, price: Price) -> Forecast:
         forecast_month=round(ahead.month),
         exhausted_in_days=ahead.exhausted_in_days,
     )
-    return ahead
 
 
 def _instant(value: str | None) -> dt.datetime | None:

@@ -36,8 +36,6 @@ def learn_and_plan(run: SyncRun, listing: Listing) -> dict[str, object]:
         changes=seen.changes,
         hour=hour,
         hours=0.0 if listing.is_full else elapsed / 3600.0,
-        requests=run.access.requests,
-        is_poll=not claim.is_notified,
     )
     missed_push = seen.missed > 0 and not claim.is_notified
     if missed_push:

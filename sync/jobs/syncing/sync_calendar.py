@@ -19,6 +19,7 @@ from sync.errors import (
     CalendarLost,
     LeaseLost,
     Misconfigured,
+    QuotaWait,
     ReconnectNeeded,
     SettingsMoved,
     Stopping,
@@ -114,6 +115,8 @@ def _run_guarded(run: SyncRun) -> SyncOutcome:
     except SettingsMoved:
         _give_back(services, claim)
         outcome = SyncOutcome(claim, SyncStatus.RELEASED, plan.sync_type, SETTINGS_MOVED, again_in_seconds=0.0)
+    except QuotaWait as wait:
+        outcome = _put_off(run, wait)
     except SyncError as failure:
         outcome = _record_failure(run, failure)
     except Exception as bug:
@@ -181,9 +184,16 @@ def _sync(run: SyncRun) -> SyncOutcome:
     )
 
 
-def _give_back(services: Services, claim: Claim) -> None:
+def _put_off(run: SyncRun, wait: QuotaWait) -> SyncOutcome:
+    """Nothing failed: it is due again when there may be a request for it."""
+    seconds = (wait.retry_after_seconds or 0.0) * (1 + run.services.jitter() / 4)
+    _give_back(run.services, run.claim, seconds)
+    return SyncOutcome(run.claim, SyncStatus.RELEASED, run.plan.sync_type, wait.code, again_in_seconds=seconds)
+
+
+def _give_back(services: Services, claim: Claim, after_seconds: float = 0.0) -> None:
     try:
-        services.store.claims.release(claim)
+        services.store.claims.release(claim, after_seconds)
     except StoreFailure as unreachable:
         services.log.warning("claim_not_released", calendar_id=claim.calendar_id, error=unreachable.code)
 

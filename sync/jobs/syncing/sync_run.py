@@ -10,14 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sync.core.meetings.translate import event_from_google
-from sync.core.polling.plan import SyncPlan
-from sync.errors import LeaseLost, SettingsMoved, Stopping, SyncError
+from sync.core.polling.plan import SyncAction, SyncPlan
+from sync.core.polling.purse import Lane
+from sync.errors import LeaseLost, QuotaWait, SettingsMoved, Stopping, SyncError
 from sync.jobs.access_tokens import UserAccess
+from sync.jobs.quota_in_force import lane_of
 from sync.jobs.services import Services
 from sync.model import Claim, Event, InForce
+from sync.states import SyncType
 
 # A sync of more pages, or parts to write, than this is a long one.
 LONG_PAGES = 3
+# Then a listing that waits for the quota again and again is given back. Google's own quota gives 300 pages a minute.
+LONGEST_PAUSED_SECONDS = 1800.0
 
 
 @dataclass(slots=True)
@@ -37,7 +42,7 @@ class SyncRun:
     access: UserAccess = field(init=False)
 
     def __post_init__(self) -> None:
-        self.access = self.services.tokens.of(self.claim.user_id, self.claim.tokens)
+        self.access = self.services.tokens.of(self.claim.user_id, self.claim.tokens, self._lane(), self._wait_for_quota)
 
     @property
     def duration_ms(self) -> int:
@@ -45,13 +50,35 @@ class SyncRun:
 
     def between_pages(self) -> None:
         """Raises Stopping or LeaseLost. `on_long` is called once it has turned out to be a long sync."""
+        self.still_goes_on()
+        self.pages += 1
+        if self.pages == LONG_PAGES:
+            self.on_long()
+
+    def still_goes_on(self) -> None:
+        """Raises Stopping or LeaseLost."""
         if self.should_stop():
             raise Stopping("stopping")
         if not self.services.leases.is_held(self.claim):
             raise LeaseLost("lease_lost")
-        self.pages += 1
-        if self.pages == LONG_PAGES:
-            self.on_long()
+
+    def _lane(self) -> Lane:
+        if self.plan.is_audit:
+            return Lane.AUDIT
+        lane = Lane.FIRST if self.plan.action is SyncAction.FULL else lane_of(self.claim)
+        # Somebody who asked looks at it now.
+        return Lane.NOTIFIED if self.plan.sync_type is SyncType.MANUAL and lane is not Lane.FIRST else lane
+
+    def _wait_for_quota(self, wait: QuotaWait) -> None:
+        """A listing that was begun goes on with what the quota gives, or one that is longer than a minute's would never
+        come to its end. It keeps no place from others."""
+        self.on_long()
+        until = time.monotonic() + (wait.retry_after_seconds or 0.0)
+        if until > self.started + LONGEST_PAUSED_SECONDS:
+            raise wait
+        while (left := until - time.monotonic()) > 0:
+            self.still_goes_on()
+            time.sleep(min(left, 0.5))
 
     def why_refused(self) -> SyncError:
         """Why the store takes nothing more of this sync. Raises StoreFailure."""

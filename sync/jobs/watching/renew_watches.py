@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from sync.core.accounts.channel_token import channel_token
 from sync.core.polling.failure_policy import react_to_refused_grant, react_to_watch_failure
+from sync.core.polling.purse import Lane
 from sync.core.polling.renewal import SHORTEST_LIFE_SECONDS, renew_lead_seconds
 from sync.errors import ChannelIdTaken, ChannelUnknown, Misconfigured, ReconnectNeeded, StoreFailure, SyncError
 from sync.jobs.losing_access import record_refusal
@@ -63,7 +64,8 @@ def renew_watches(
     deadline = time.monotonic() + budget_seconds
 
     def may_go_on() -> bool:
-        return not should_stop() and time.monotonic() < deadline
+        # What the quota has nothing for is left untouched.
+        return not should_stop() and time.monotonic() < deadline and not services.quota.waits(Lane.FIRST)
 
     outcomes: list[WatchOutcome] = []
     stopped = 0
@@ -125,17 +127,20 @@ def open_watches(services: Services, calendar_ids: Sequence[str]) -> list[WatchO
         calendar_ids=calendar_ids,
     )
     wanted = list(calendar_ids)
-    return [open_watch(services, claim) for claim in sorted(claims, key=lambda claim: wanted.index(claim.calendar_id))]
+    return [
+        open_watch(services, claim, Lane.PERSON)
+        for claim in sorted(claims, key=lambda claim: wanted.index(claim.calendar_id))
+    ]
 
 
-def open_watch(services: Services, claim: WatchClaim) -> WatchOutcome:
+def open_watch(services: Services, claim: WatchClaim, lane: Lane = Lane.FIRST) -> WatchOutcome:
     """Opens a new channel for a calendar and makes it current; then stops the earlier ones. Never raises for Google."""
     channel_id = str(uuid.uuid4())
     address = _address(services, claim.calendar_id)
     try:
         services.store.watches.begin_channel(channel_id, claim.calendar_id, address)
         channel = services.calendar.watch(
-            services.tokens.of(claim.user_id, claim.tokens),
+            services.tokens.of(claim.user_id, claim.tokens, lane),
             claim.google_calendar_id,
             channel_id=channel_id,
             token=channel_token(services.settings.channel_token_secrets[0], channel_id),
@@ -199,7 +204,7 @@ def stop_channel(services: Services, channel: DeadChannel) -> bool:
     """True if it is stopped, or was unknown to Google. Raises StoreFailure."""
     try:
         services.calendar.stop(
-            services.tokens.of(channel.user_id, channel.tokens),
+            services.tokens.of(channel.user_id, channel.tokens, Lane.POLL),
             channel_id=channel.channel_id,
             resource_id=channel.resource_id,
         )

@@ -21,6 +21,7 @@ from sync.errors import (
     BadRequest,
     CalendarLost,
     ForeignAnswer,
+    GoogleFailure,
     GrantRefused,
     Misconfigured,
     OutcomeUnknown,
@@ -40,9 +41,16 @@ class Token:
 
     refreshed = 0
 
+    def __init__(self, *, is_waited_for: bool = False) -> None:
+        self.is_waited_for = is_waited_for
+        self.ends: list[GoogleFailure | None] = []
+
     def token(self, *, fresh: bool = False) -> str:
         self.refreshed += fresh
         return "ya29.secret"
+
+    def answered(self, failure: GoogleFailure | None) -> None:
+        self.ends.append(failure)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from sync.clients.vault import Vault
+from sync.core.polling.purse import Lane
 from sync.jobs.accounts.rotate_keys import Rotation, rotate_keys
 from sync.jobs.services import build_services
 from sync.settings import load
@@ -43,7 +44,7 @@ def test_after_a_rotation_the_old_key_can_go(world: World) -> None:
     assert again.stdout.splitlines()[-1] == "sealed anew: 0, already current: 3, unreadable: 0"
     only_new = build_services(load({**world.environment, "TOKEN_ENCRYPTION_KEYS": key}))
     for user_id, tokens in only_new.store.connections.read_tokens("00000000-0000-0000-0000-000000000000", 10):
-        assert only_new.tokens.of(user_id, tokens).token()
+        assert only_new.tokens.of(user_id, tokens, Lane.POLL).token()
 
 
 def test_tokens_that_no_key_opens_are_counted_and_left(world: World) -> None:

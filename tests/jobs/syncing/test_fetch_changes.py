@@ -26,8 +26,13 @@ NOW = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
 
 
 class Token:
+    is_waited_for = False
+
     def token(self, *, fresh: bool = False) -> str:
         return f"ya29.{fresh}"
+
+    def answered(self, failure: object) -> None:
+        pass
 
 
 @pytest.fixture

@@ -112,8 +112,16 @@ class ClaimCalls:
         """Whether to do a job that one process does for all."""
         return bool(self._rpc.once("take_job", {"p_name": name, "p_every_seconds": every_seconds, "p_worker": worker}))
 
-    def release(self, claim: Claim) -> bool:
-        return bool(self._rpc.call("release_calendar", p_calendar_id=claim.calendar_id, p_fence=claim.fence))
+    def release(self, claim: Claim, after_seconds: float = 0.0) -> bool:
+        """Gives it back untouched; due again after so many seconds."""
+        return bool(
+            self._rpc.call(
+                "release_calendar",
+                p_calendar_id=claim.calendar_id,
+                p_fence=claim.fence,
+                p_after_seconds=after_seconds,
+            )
+        )
 
     def end(
         self,

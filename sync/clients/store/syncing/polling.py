@@ -15,7 +15,13 @@ class PollingCalls:
 
     def read(self, day: dt.date) -> PollingState:
         (row,) = self._rpc.rows("read_polling_plan", p_day=day.isoformat())
-        return PollingState(row["plan"] or {}, row["polls_today"], row["requests_today"], row["requests_this_month"])
+        return PollingState(
+            row["plan"] or {},
+            row["polls_today"],
+            row["requests_today"],
+            row["requests_this_month"],
+            row["requests_yesterday"],
+        )
 
     def report(
         self,
@@ -23,6 +29,8 @@ class PollingCalls:
         *,
         polls: float,
         requests: float,
+        refused: float,
+        waited: float,
         deaths: float,
         channel_days: float,
         changes: Sequence[float],
@@ -34,18 +42,33 @@ class PollingCalls:
             p_day=day.isoformat(),
             p_polls=polls,
             p_requests=requests,
+            p_refused=refused,
+            p_waited=waited,
             p_deaths=deaths,
             p_channel_days=channel_days,
             p_changes=list(changes),
             p_hours=list(hours),
         )
 
-    def price(self, price_seconds: float, calls_per_day: float | None, polls_priced: float) -> None:
+    def price(
+        self,
+        price_seconds: float,
+        calls_per_day: float | None,
+        polls_priced: float,
+        *,
+        today: float,
+        month: float,
+        exhausted_in_days: float | None,
+    ) -> None:
+        """The price, what it follows, and what is forecast with it."""
         self._rpc.call(
             "price_polling",
             p_price_seconds=price_seconds,
             p_calls_per_day=calls_per_day,
             p_polls_priced=polls_priced,
+            p_forecast_today=today,
+            p_forecast_month=month,
+            p_exhausted_in_days=exhausted_in_days,
         )
 
     def count_calendars(
