@@ -9,6 +9,7 @@ from flask import Flask
 from sync.clients.user_tokens import UserTokens
 from sync.jobs.driving.driver import Driver
 from sync.jobs.operations.security_events import SecurityEvents
+from sync.jobs.operations.tell_alerts import check_destinations
 from sync.jobs.services import Services, build_services
 from sync.logs import configure_logs
 from sync.settings import Settings, load
@@ -33,6 +34,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     settings = settings or load()
     configure_logs(settings.log_level)
     services = services or build_services(settings)
+    check_destinations(services)
     driver = Driver(services)
     doors = Doors(settings, UserTokens(settings.supabase_url, settings.supabase_jwt_secret))
     guard = Guard(settings, doors.proves, Returns(settings, services.clock), SecurityEvents(services, driver))

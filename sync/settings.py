@@ -40,7 +40,7 @@ _rules, _work = (
 
 @dataclass(frozen=True, slots=True)
 class Settings(ToldSettings):
-    """The list of all keys (those of the bots and of what it tells are inherited), and their checked values.
+    """The list of all keys (those of the bots, of alerts and of what it tells are inherited), and their checked values.
 
     Secrets are left out of its repr, which ends up in tracebacks.
     """

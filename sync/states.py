@@ -274,10 +274,12 @@ class SubscriptionContent(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """How far one event is with one subscription (`event_deliveries.state`). Starts as pending.
+    """How far one event is with one subscription (`event_deliveries.state`), or an alert's message with one destination
+    (`alert_deliveries.state`). Starts as pending.
 
     pending → delivered: a 2xx (`record_event_delivery`). pending → dead: the schedule is used up, or its attempts kill
-    who makes them (`claim_event_deliveries`). delivered, dead → pending: it is replayed (`replay_events`).
+    who makes them (`claim_event_deliveries`). delivered, dead → pending: it is replayed
+    (`replay_events`; alerts are not).
     """
 
     PENDING = "pending"
@@ -313,3 +315,42 @@ class DeedOutcome(StrEnum):
     DONE = "done"
     NOT_FOUND = "not_found"
     NOTHING_TO_DO = "nothing_to_do"
+
+
+class AlertState(StrEnum):
+    """Whether an alert still holds (`alerts.state`). Starts as open: a rule finds what is wrong (`record_alerts`).
+
+    open → resolved: nothing of it has been found for a while. What comes again then is another alert.
+    """
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+
+
+class AlertSeverity(StrEnum):
+    """How soon somebody should look (`alerts.severity`). warning: today. critical: now, users see it or soon will."""
+
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class AlertKind(StrEnum):
+    """What an alert is about (`alerts.kind`), each a heading of docs/alerts.md. Rules find them
+    (`core/operations/alert_rules`); they are no states, so nothing moves them."""
+
+    FAILURE_RATE = "failure_rate"
+    PAST_BOUND = "past_bound"
+    CHANNELS_LAPSING = "channels_lapsing"
+    REAUTH_WAVE = "reauth_wave"
+    POISONED = "poisoned"
+    DRIFT = "drift"
+    QUOTA_FORECAST = "quota_forecast"
+    POLL_BUDGET = "poll_budget"
+    DEAD_BOTS = "dead_bots"
+    DEAD_EVENTS = "dead_events"
+    SUSPICIOUS = "suspicious"
+    WORKER_SILENT = "worker_silent"
+    CRON_SILENT = "cron_silent"
+    DATABASE_BEHIND = "database_behind"
+    MAIL_FAILING = "mail_failing"
+    DESTINATION_FAILING = "destination_failing"

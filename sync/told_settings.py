@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from sync import env_checks
-from sync.bot_settings import BotSettings
+from sync.alert_settings import AlertSettings
 from sync.model import SmtpServer
 from sync.setting_keys import environment_key
 
@@ -27,7 +27,7 @@ def _address(value: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldSettings(BotSettings):
+class ToldSettings(AlertSettings):
     smtp_server: SmtpServer | None = _told(
         "SMTP_URL",
         env_checks.smtp_server,

@@ -92,6 +92,7 @@ def world(supabase: LocalSupabase, google: GoogleControl, environment: dict[str,
     world.db.execute("truncate change_events, event_subscriptions, event_deliveries, event_marks")
     world.db.execute("truncate polling_plan, google_requests, operator_actions, lane_pauses")
     world.db.execute("truncate google_quota, google_quota_leases")
+    world.db.execute("truncate alerts, alert_destinations, alert_deliveries")
     for table in ("bot_requests", "bot_marks", "bot_messages", "bot_providers"):
         world.db.execute(f"delete from {table}".encode())
     supabase.clear_faults()

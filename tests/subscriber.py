@@ -76,6 +76,9 @@ def subscriber(replies: Sequence[Reply] = ()) -> Iterator[Subscriber]:
                 self.send_header(name, value)
             self.end_headers()
 
+        def do_GET(self) -> None:
+            self.do_POST()
+
         def log_message(self, format: str, *args: Any) -> None:
             """Quiet."""
 

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 import structlog
 
 from sync.bot_model import BotProviderName
+from sync.clients.alerts.destinations import AlertDestinations
 from sync.clients.bots.provider import BotProvider
 from sync.clients.bots.providers import open_providers
 from sync.clients.events.sender import Sender
 from sync.clients.google.calendar import GoogleCalendar
 from sync.clients.google.consent import GoogleConsent
 from sync.clients.google.oauth import GoogleOAuth
+from sync.clients.heartbeat import Heartbeat
 from sync.clients.mail import Mailer
 from sync.clients.public_hosts import PublicHosts
 from sync.clients.store import Store
@@ -47,6 +49,8 @@ class Services:
     tokens: AccessTokens
     vault: Vault
     mailer: Mailer | None
+    destinations: AlertDestinations
+    heartbeat: Heartbeat | None
     sender: Sender
     bot_providers: Mapping[BotProviderName, BotProvider]
     hosts: PublicHosts
@@ -98,6 +102,8 @@ def build_services(settings: Settings, clock: Callable[[], dt.datetime] = utc_no
         bot_providers=open_providers(settings),
         hosts=PublicHosts(is_public),
         mailer=Mailer(settings.smtp_server) if settings.smtp_server else None,
+        destinations=AlertDestinations(settings.alert_urls or ()),
+        heartbeat=Heartbeat(settings.heartbeat_url) if settings.heartbeat_url else None,
         sender=Sender(is_allowed=_may_be_told(settings)),
         clock=clock,
         jitter=random.random,

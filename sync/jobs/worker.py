@@ -12,6 +12,7 @@ from types import FrameType
 
 from sync.jobs.driving.driver import Driver
 from sync.jobs.driving.duties import duties
+from sync.jobs.operations.tell_alerts import check_destinations
 from sync.jobs.services import Services, build_services
 from sync.logs import configure_logs
 from sync.settings import SettingsError, load
@@ -50,10 +51,12 @@ def main() -> int:
     """Exit code 2: the configuration has problems (all of them are printed)."""
     try:
         settings = load()
+        configure_logs(settings.log_level)
+        services = build_services(settings)
+        check_destinations(services)
     except SettingsError as problems:
         print(problems, file=sys.stderr)  # noqa: T201 - before there is a log
         return 2
-    configure_logs(settings.log_level)
     stopping = threading.Event()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -61,7 +64,6 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    services = build_services(settings)
     _answer_prometheus(services)
     run(services, stopping)
     return 0

@@ -42,6 +42,9 @@ def emptied(supabase: LocalSupabase) -> Iterator[Database]:
     )
     database.admin.execute("delete from public.operator_actions; delete from public.lane_pauses")
     database.admin.execute("delete from public.google_quota; delete from public.google_quota_leases")
+    database.admin.execute(
+        "delete from public.alerts; delete from public.alert_destinations; delete from public.alert_deliveries"
+    )
     for table in ("bot_requests", "bot_marks", "bot_messages", "bot_providers"):
         database.admin.execute(f"delete from public.{table}".encode())
     yield database

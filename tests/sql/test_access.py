@@ -52,6 +52,9 @@ THEIR_OWN = Access(read=OWN_ROWS.read, write=OWN_ROWS.read)
 
 RELATIONS = {
     # Belong to nobody; the test's rows name their person in another column.
+    "public.alerts": Access(read={"service": ALL}, write={"service": ALL}, owner="key"),
+    "public.alert_destinations": Access(read={"service": ALL}, write={"service": ALL}, owner="name"),
+    "public.alert_deliveries": Access(read={"service": ALL}, write={"service": ALL}, owner="destination"),
     "public.bot_marks": Access(read={"service": ALL}, write={"service": ALL}, owner="meeting_id"),
     "public.bot_messages": Access(read={"service": ALL}, write={"service": ALL}, owner="message_id"),
     "public.bot_providers": Access(read={"service": ALL}, write={"service": ALL}, owner="last_error_code"),
@@ -143,11 +146,19 @@ USERS_WRITE = {
 }
 USERS_ADD = {"public.bot_preferences": PREFERENCES}
 
-# Numbers an identity column, which asks no right of who inserts.
-SEQUENCES = {"public.change_events_id_seq"}
+# Number identity columns, which ask no right of who inserts.
+SEQUENCES = {"public.change_events_id_seq", "public.alert_deliveries_id_seq"}
 
 # Functions are for the service, one and all.
 FUNCTIONS = {
+    "calendar_internal.calendars_past_bound",
+    "calendar_internal.lacks_migration",
+    "public.alert_observations",
+    "public.claim_alert_deliveries",
+    "public.drop_old_alerts",
+    "public.read_open_alerts",
+    "public.record_alert_delivery",
+    "public.record_alerts",
     "calendar_internal.apply_entries",
     "calendar_internal.lay_out_deliveries",
     "calendar_internal.number_events",
@@ -368,6 +379,14 @@ def furnish_bots(db: Database, people: dict[str, str]) -> None:
         db.insert("bot_marks", meeting_id=user_id)
 
 
+def furnish_alerts(db: Database, user_id: str) -> None:
+    told = {"severity": "warning", "title": "t", "body": "b", "written_at": "2030-01-01"}
+    said = {"kind": "drift", "severity": "warning", "sentence": "s", "runbook": "r"}
+    db.insert("alerts", key=user_id, **said, opened_at="2030-01-01", seen_at="2030-01-01")
+    db.insert("alert_destinations", name=user_id, declared_at="2030-01-01")
+    db.insert("alert_deliveries", destination=user_id, **told)
+
+
 def furnish(db: Database) -> House:
     people = {name: db.user(name) for name in ("alice", "bob")}
     for user_id in people.values():
@@ -398,6 +417,7 @@ def furnish(db: Database) -> House:
         db.insert("operator_actions", id=user_id, operator=user_id, door="cli", action="poll", outcome="done")
     for lane, user_id in zip(("poll", "first", "audit"), people.values(), strict=False):
         db.insert("lane_pauses", lane=lane, paused_by=user_id)
+        furnish_alerts(db, user_id)
     db.admin.execute("delete from plaintext_tokens_ended")
     for generation, user_id in enumerate(people.values(), 1):
         db.insert("settings_generations", generation=generation, meaning="{}", declared_by=user_id)

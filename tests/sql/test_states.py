@@ -17,6 +17,10 @@ ALL = [each for each in vars(states).values() if isinstance(each, type) and issu
 
 # Every column whose words a check constraint closes.
 CLOSED = {
+    ("alert_deliveries", "severity"): set(states.AlertSeverity),
+    ("alert_deliveries", "state"): set(states.DeliveryState),
+    ("alerts", "severity"): set(states.AlertSeverity),
+    ("alerts", "state"): set(states.AlertState),
     ("bot_preferences", "attendance"): {"any", "external", "internal"},
     ("bot_preferences", "join_rule"): set(JoinRule),
     ("bot_preferences", "when_access_lost"): {"keep", "remove"},

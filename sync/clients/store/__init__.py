@@ -15,6 +15,7 @@ from sync.clients.store.bots.wishes import WishCalls
 from sync.clients.store.events.deliveries import DeliveryCalls
 from sync.clients.store.events.feed import FeedCalls
 from sync.clients.store.events.subscriptions import SubscriptionCalls
+from sync.clients.store.operations.alerts import AlertCalls
 from sync.clients.store.operations.operators import Deed, OperatorCalls
 from sync.clients.store.operations.retention import RetentionCalls
 from sync.clients.store.operations.security import SecurityAlert, SecurityCalls
@@ -66,6 +67,7 @@ class Store:
         self.accounts = AccountCalls(rpc)
         self.mails = MailCalls(rpc)
         self.security = SecurityCalls(rpc)
+        self.alerts = AlertCalls(rpc)
         self.retention = RetentionCalls(rpc)
         self.operators = OperatorCalls(rpc)
         self.feed = FeedCalls(rpc)

@@ -18,6 +18,7 @@ from sync.jobs.driving.poll_due import Sweep, poll_due
 from sync.jobs.events.courier import deliver_due
 from sync.jobs.operations.follow_budget import follow_polling_budget
 from sync.jobs.operations.retention import drop_old
+from sync.jobs.operations.watch_over import watch_over_in_turn
 from sync.jobs.services import Services
 from sync.jobs.syncing.hide_private import hide_private
 from sync.jobs.syncing.roll_horizon import roll_horizons
@@ -60,6 +61,7 @@ def polling_cron(
         lambda: roll_horizons(services, budget_seconds=max(0.0, deadline - time.monotonic()), should_stop=should_stop),
         lambda: mail_users(services, out_of_time),
         lambda: deliver_due(services, budget_seconds=max(0.0, deadline - time.monotonic()), should_stop=should_stop),
+        lambda: watch_over_in_turn(services),
     ]
     failed = []
     for part in parts:

@@ -14,6 +14,7 @@ from sync.jobs.bots.follow_bots import follow_bots
 from sync.jobs.bots.reconcile_bots import reconcile_bots
 from sync.jobs.operations.follow_budget import follow_polling_budget
 from sync.jobs.operations.retention import drop_old
+from sync.jobs.operations.watch_over import EVERY_SECONDS, JOB, watch_over
 from sync.jobs.services import Services
 from sync.jobs.syncing.audit_drift import audit_drift
 from sync.jobs.syncing.hide_private import hide_private
@@ -82,6 +83,7 @@ def duties(services: Services, should_stop: Callable[[], bool], *, at_start: boo
         Duty("refresh_polling", REPORT_SECONDS, services.polling.refresh, at_start=True, is_everybodys=True),
         Duty("follow_polling_budget", PRICE_SECONDS, lambda: follow_polling_budget(services)),
         Duty("mail_users", RENEW_SECONDS, lambda: mail_users(services, should_stop)),
+        Duty(JOB, EVERY_SECONDS, lambda: watch_over(services, is_driving=True)),
         Duty("finish_disconnects", RENEW_SECONDS, lambda: finish_disconnects(services)),
         Duty(
             "roll_horizons",

@@ -1,5 +1,5 @@
 """Drops what nobody looks at any more: old sync logs, channels that are over, what unfinished listings left, and
-old change events, what operators did long ago.
+old change events and alerts, what operators did long ago.
 
 Called by the duties and by the renewal cron. In steps of bounded cost; what a run does not reach the next one does.
 """
@@ -28,6 +28,7 @@ class Dropped:
     events: int
     bots: int = 0
     actions: int = 0
+    alerts: int = 0
 
 
 def drop_old(services: Services, *, budget_seconds: float, should_stop: Callable[[], bool] = lambda: False) -> Dropped:
@@ -51,6 +52,7 @@ def drop_old(services: Services, *, budget_seconds: float, should_stop: Callable
         channels=steps(lambda: store.drop_channels(keep_days, ROWS_PER_STEP)),
         items=steps(lambda: store.drop_left_items(ROWS_PER_STEP)),
         events=_drop_events(services, is_over),
+        alerts=steps(lambda: services.store.alerts.drop_old(keep_days, ROWS_PER_STEP)),
         bots=steps(lambda: services.store.bots.drop_old(keep_days, ROWS_PER_STEP)),
         actions=steps(lambda: services.store.operators.drop_old(AUDIT_DAYS, ROWS_PER_STEP)),
     )

@@ -1,0 +1,106 @@
+"""What is wrong with calendars: they fail, are late, lose their channels or their users, or differ from Google. Pure.
+
+Thresholds that grow with the number of calendars are shares; each has a least number, for small services. Called by
+`alert_rules`.
+"""
+
+from __future__ import annotations
+
+import math
+
+from sync.alert_model import Observations
+from sync.core.operations.rule_parts import LEAST_CRITICAL, Found, IsOpen, Limits, Rule, exceeds, finding, many, mostly
+from sync.states import AlertKind
+
+# Fewer syncs than this within the quarter of an hour say nothing of a rate; while it is open, a few do.
+LEAST_SYNCS, LEAST_SYNCS_OPEN = 20, 5
+FAILURES_CRITICAL = 0.5
+# Of all calendars.
+LATE_SHARE, LATE_CRITICAL = 0.001, 0.1
+WAVE_SHARE, WAVE_CRITICAL, WAVE_USERS = 0.01, 0.1, 5
+
+
+def _failure_rate(seen: Observations, limits: Limits, is_open: IsOpen) -> Found:
+    stands = is_open(AlertKind.FAILURE_RATE)
+    if seen.syncs < (LEAST_SYNCS_OPEN if stands else LEAST_SYNCS):
+        return
+    share = seen.failed / seen.syncs
+    if exceeds(share, limits.failure_share, limits.failure_share / 2, stands):
+        yield finding(
+            AlertKind.FAILURE_RATE,
+            f"{share:.0%} of the {seen.syncs:,} syncs of the last 15 minutes failed, of {seen.failed_calendars:,} "
+            f"calendars{mostly(seen.failed_cause)}.",
+            calendars=seen.failed_calendars,
+            cause=seen.failed_cause,
+            critical=share >= FAILURES_CRITICAL,
+        )
+
+
+def _past_bound(seen: Observations, _limits: Limits, is_open: IsOpen) -> Found:
+    opens = max(1, math.ceil(LATE_SHARE * seen.calendars))
+    if exceeds(seen.past_bound, opens, max(1, opens / 2), is_open(AlertKind.PAST_BOUND)):
+        yield finding(
+            AlertKind.PAST_BOUND,
+            f"{seen.past_bound:,} of {seen.calendars:,} calendars are past their bound{mostly(seen.past_bound_cause)}.",
+            calendars=seen.past_bound,
+            cause=seen.past_bound_cause,
+            critical=many(seen.past_bound, seen.calendars, LATE_CRITICAL),
+        )
+
+
+def _lapsing(seen: Observations, _limits: Limits, is_open: IsOpen) -> Found:
+    opens = max(1, math.ceil(LATE_SHARE * seen.calendars))
+    if exceeds(seen.lapsing, opens, max(1, opens / 2), is_open(AlertKind.CHANNELS_LAPSING)):
+        yield finding(
+            AlertKind.CHANNELS_LAPSING,
+            f"The push channels of {seen.lapsing:,} of {seen.calendars:,} calendars lapse, or have lapsed, unrenewed"
+            f"{mostly(seen.lapsing_cause)}.",
+            calendars=seen.lapsing,
+            cause=seen.lapsing_cause,
+            critical=many(seen.lapsing, seen.calendars, LATE_CRITICAL),
+        )
+
+
+def _reauth_wave(seen: Observations, _limits: Limits, is_open: IsOpen) -> Found:
+    opens = max(WAVE_USERS, WAVE_SHARE * seen.calendars)
+    if exceeds(seen.reauth_users, opens, opens / 2, is_open(AlertKind.REAUTH_WAVE)):
+        yield finding(
+            AlertKind.REAUTH_WAVE,
+            f"{seen.reauth_users:,} users lost their connection to Google within the last hour, with "
+            f"{seen.reauth_calendars:,} calendars.",
+            calendars=seen.reauth_calendars,
+            cause="needs_reauth",
+            critical=many(seen.reauth_calendars, seen.calendars, WAVE_CRITICAL),
+        )
+
+
+def _poisoned(seen: Observations, _limits: Limits, _is_open: IsOpen) -> Found:
+    if seen.poisoned:
+        yield finding(
+            AlertKind.POISONED,
+            f"{seen.poisoned:,} calendars are poisoned: process after process ended while it synced them.",
+            calendars=seen.poisoned,
+            cause="claims_unended",
+            critical=seen.poisoned >= LEAST_CRITICAL,
+        )
+
+
+def _drift(seen: Observations, _limits: Limits, _is_open: IsOpen) -> Found:
+    if seen.differing:
+        yield finding(
+            AlertKind.DRIFT,
+            f"Audits of the last day found {seen.differing:,} meetings of {seen.differing_calendars:,} calendars "
+            "that were not as Google has them.",
+            calendars=seen.differing_calendars,
+            cause="audit",
+        )
+
+
+CALENDAR_RULES: tuple[Rule, ...] = (
+    _failure_rate,
+    _past_bound,
+    _lapsing,
+    _reauth_wave,
+    _poisoned,
+    _drift,
+)

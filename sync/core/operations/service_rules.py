@@ -1,0 +1,155 @@
+"""What is wrong with the service itself: its means, its outputs, its processes, its database. Pure. Called by
+`alert_rules`."""
+
+from __future__ import annotations
+
+from sync.alert_model import Observations
+from sync.core.operations.rule_parts import (
+    LEAST_CRITICAL,
+    Found,
+    IsOpen,
+    Limits,
+    Rule,
+    exceeds,
+    finding,
+    minutes,
+    mostly,
+)
+from sync.states import AlertKind
+
+# Early in the day a burst looks like a catastrophe: a forecast counts once so much of what it warns of is spent.
+SPENT_SHARE = 0.1
+FORECAST_STAYS, FORECAST_CRITICAL = 0.95, 0.9
+BUDGET_OPENS = 1.2
+# Processes say every 300 s that they drive.
+DRIVEN_OPENS_SECONDS, DRIVEN_STAYS_SECONDS = 900.0, 600.0
+# Schedulers run late, GitHub's by up to an hour.
+CRON_OPENS, CRON_STAYS, CRON_LATE_SECONDS = 2.2, 1.5, 3600.0
+DESTINATION_OPENS = 3
+
+
+def _quota_forecast(seen: Observations, _limits: Limits, is_open: IsOpen) -> Found:
+    free = seen.requests_per_day
+    if seen.requests_today < SPENT_SHARE * free:
+        return
+    if exceeds(seen.requests_forecast, free, FORECAST_STAYS * free, is_open(AlertKind.QUOTA_FORECAST)):
+        yield finding(
+            AlertKind.QUOTA_FORECAST,
+            f"Google's day is forecast to end at {seen.requests_forecast:,.0f} requests, of {free:,.0f} that are "
+            f"free; {seen.requests_today:,.0f} are spent.",
+            cause="requests_per_day",
+            critical=seen.requests_today >= FORECAST_CRITICAL * free,
+        )
+
+
+def _poll_budget(seen: Observations, _limits: Limits, is_open: IsOpen) -> Found:
+    """The price of a poll follows the budget by itself: that it is overrun all the same is news."""
+    budget = seen.polls_per_day
+    if seen.polls_today < 2 * SPENT_SHARE * budget:
+        return
+    ahead = seen.polls_today / max(seen.day_elapsed, SPENT_SHARE)
+    if exceeds(ahead, BUDGET_OPENS * budget, budget, is_open(AlertKind.POLL_BUDGET)):
+        yield finding(
+            AlertKind.POLL_BUDGET,
+            f"Polling is forecast to spend {ahead:,.0f} requests today, of a budget of {budget:,.0f}; "
+            f"{seen.polls_today:,.0f} are spent.",
+            cause="polls_per_day",
+        )
+
+
+def _dead_bots(seen: Observations, _limits: Limits, _is_open: IsOpen) -> Found:
+    if seen.dead_bots:
+        yield finding(
+            AlertKind.DEAD_BOTS,
+            f"{seen.dead_bots:,} bots of meetings that are not over were given up{mostly(seen.dead_bots_cause)}.",
+            cause=seen.dead_bots_cause,
+            critical=seen.dead_bots >= LEAST_CRITICAL,
+        )
+
+
+def _dead_events(seen: Observations, _limits: Limits, _is_open: IsOpen) -> Found:
+    if seen.dead_events:
+        yield finding(
+            AlertKind.DEAD_EVENTS,
+            f"{seen.dead_events:,} deliveries of change events to {seen.dead_events_subscriptions:,} subscriptions "
+            f"were given up{mostly(seen.dead_events_cause)}.",
+            cause=seen.dead_events_cause,
+        )
+
+
+def _suspicious(seen: Observations, _limits: Limits, _is_open: IsOpen) -> Found:
+    for kind, number in sorted(seen.suspicious.items()):
+        yield finding(
+            AlertKind.SUSPICIOUS,
+            f"{number:,} suspicious requests of one kind ({kind}) came within an hour.",
+            cause=kind,
+            which=kind,
+        )
+
+
+def _worker_silent(seen: Observations, _limits: Limits, is_open: IsOpen) -> Found:
+    ago = seen.driven_ago
+    if ago is not None and exceeds(ago, DRIVEN_OPENS_SECONDS, DRIVEN_STAYS_SECONDS, is_open(AlertKind.WORKER_SILENT)):
+        yield finding(
+            AlertKind.WORKER_SILENT,
+            f"No long-running process has been seen for {minutes(ago)}: the cron alone keeps calendars true.",
+            calendars=seen.calendars,
+            cause="no_process_seen",
+        )
+
+
+def _cron_silent(seen: Observations, _limits: Limits, is_open: IsOpen) -> Found:
+    ago, every = seen.cron_ago, seen.cron_every
+    if ago is None or every is None:
+        return
+    opens, stays = CRON_OPENS * every + CRON_LATE_SECONDS, CRON_STAYS * every
+    if exceeds(ago, opens, stays, is_open(AlertKind.CRON_SILENT)):
+        yield finding(
+            AlertKind.CRON_SILENT,
+            f"The polling cron was last seen {minutes(ago)} ago; before that it came every {minutes(every)}.",
+            cause="no_cron_seen",
+        )
+
+
+def _database_behind(seen: Observations, _limits: Limits, _is_open: IsOpen) -> Found:
+    if seen.is_behind:
+        yield finding(
+            AlertKind.DATABASE_BEHIND,
+            "The database lacks migrations that the running code needs.",
+            cause="migration_missing",
+            critical=True,
+        )
+
+
+def _mail_failing(seen: Observations, _limits: Limits, _is_open: IsOpen) -> Found:
+    if seen.unmailed:
+        yield finding(
+            AlertKind.MAIL_FAILING,
+            f"{seen.unmailed:,} mails to users have waited for more than an hour.",
+            cause="mail_not_sent",
+        )
+
+
+def _destination_failing(seen: Observations, _limits: Limits, is_open: IsOpen) -> Found:
+    for name, (failures, cause) in sorted(seen.destinations.items()):
+        if exceeds(failures, DESTINATION_OPENS, 1, is_open(f"{AlertKind.DESTINATION_FAILING}:{name}")):
+            yield finding(
+                AlertKind.DESTINATION_FAILING,
+                f"The alert destination {name} took nothing at the last {failures:,} attempts{mostly(cause)}.",
+                cause=cause,
+                which=name,
+            )
+
+
+SERVICE_RULES: tuple[Rule, ...] = (
+    _quota_forecast,
+    _poll_budget,
+    _dead_bots,
+    _dead_events,
+    _suspicious,
+    _worker_silent,
+    _cron_silent,
+    _database_behind,
+    _mail_failing,
+    _destination_failing,
+)

@@ -1,0 +1,35 @@
+"""Gathers what the rules of alerts look at: what the database tells, and what settings make of it. Called by
+`watch_over`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sync.alert_model import Observations
+from sync.core.polling.price import forecast, googles_day
+from sync.jobs.services import Services
+
+# Of the database's migrations the newest that this code needs.
+NEWEST_MIGRATION = "20261122090700"
+# Renewals begin a lead before a channel lapses; with a third of it left they have failed for long.
+LAPSING_SHARE = 1 / 3
+
+
+def observe(services: Services) -> Observations:
+    """Raises StoreFailure."""
+    settings, day = services.settings, googles_day(services.clock())
+    seen = services.store.alerts.observe(
+        day.date,
+        lapsing_seconds=settings.renew_lead_hours * 3600 * LAPSING_SHARE,
+        with_mail=services.mailer is not None,
+        newest_migration=NEWEST_MIGRATION,
+    )
+    free, spent = settings.google_requests_per_day, seen.requests_today
+    ahead = forecast(spent, spent, spent / max(day.elapsed, 0.02), day, free)
+    return replace(
+        seen,
+        requests_forecast=ahead.today,
+        requests_per_day=free,
+        polls_per_day=settings.poll_budget_per_day,
+        day_elapsed=day.elapsed,
+    )
