@@ -191,7 +191,7 @@ def test_the_newest_migration_is_the_one_the_code_asks_for(db: Database) -> None
 
 LONG_AGO = "now() - interval '2 days'"
 # A column of a calendar that is well otherwise, and what is seen of it.
-CALENDARS = {
+CALENDARS: dict[str, tuple[dict[str, str], Row]] = {
     "left": ({"due_at": "now() - interval '16 minutes'"}, {"past_bound": 1, "past_bound_cause": "not_looked_at"}),
     "due": ({"due_at": "now() - interval '14 minutes'"}, {}),
     "failing": (
@@ -220,7 +220,7 @@ def test_calendars_are_seen_as_they_stand(db: Database, case: str) -> None:
     columns, expected = CALENDARS[case]
     db.set(db.calendar(after_seconds=600), last_synced_at="now()")
     db.admin.execute(
-        "update calendar_webhooks set " + ", ".join(f"{name} = {value}" for name, value in columns.items())  # type: ignore[arg-type]
+        "update calendar_webhooks set " + ", ".join(f"{name} = {value}" for name, value in columns.items())
     )
     seen = {name: value for name, value in observe(db).items() if value}
     assert seen == {name: value for name, value in {"calendars": 1, **expected}.items() if value}
