@@ -188,6 +188,12 @@ class Settings(ToldSettings):
         "sync logs and former channels are dropped after this; of each calendar the newest log stays",
         default="90",
     )
+    idle_log_retention_days: int = _rules(
+        "IDLE_LOG_RETENTION_DAYS",
+        env_checks.number(1, 3650, int),
+        "sync logs of polls that found nothing become one row per calendar and week after this",
+        default="7",
+    )
     event_retention_days: int = _rules(
         "EVENT_RETENTION_DAYS",
         env_checks.number(1, 365, int),

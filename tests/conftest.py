@@ -93,6 +93,7 @@ def world(supabase: LocalSupabase, google: GoogleControl, environment: dict[str,
     world.db.execute("truncate polling_plan, google_requests, operator_actions, lane_pauses")
     world.db.execute("truncate google_quota, google_quota_leases")
     world.db.execute("truncate alerts, alert_destinations, alert_deliveries")
+    world.db.execute("truncate sync_rollups, freshness_rollups, overview_marks, calendar_census")
     for table in ("bot_requests", "bot_marks", "bot_messages", "bot_providers"):
         world.db.execute(f"delete from {table}".encode())
     supabase.clear_faults()

@@ -184,6 +184,13 @@ alter table public.calendar_sync_logs
   add column if not exists differing integer,
   add column if not exists repaired integer,
   add column if not exists latency_ms integer,
+  -- What an incremental sync found out about push, and how old its changes had become.
+  add column if not exists changes_announced integer,
+  add column if not exists changes_missed integer,
+  add column if not exists freshness_ms integer[],
+  add column if not exists is_past_bound boolean,
+  -- Idle looks of one week become one row (fold_idle_logs).
+  add column if not exists syncs integer not null default 1,
   add column if not exists error_code text;
 
 create table if not exists public.calendar_channels (
@@ -379,6 +386,14 @@ comment on column public.calendar_sync_logs.audited is 'Meetings an audit compar
 comment on column public.calendar_sync_logs.differing is 'Of these, how many were wrong.';
 comment on column public.calendar_sync_logs.repaired is 'Of these, how many were put right.';
 comment on column public.calendar_sync_logs.latency_ms is 'From the first unanswered notification to the commit, in milliseconds.';
+comment on column public.calendar_sync_logs.changes_announced is 'Changes (what was changed together is one) that a notification announced.';
+comment on column public.calendar_sync_logs.changes_missed is 'Changes that a live channel should have announced and did not.';
+comment on column public.calendar_sync_logs.freshness_ms is
+  'Of each change the milliseconds from Google''s `updated` to this commit; null: it listed no changes, or the whole calendar.';
+comment on column public.calendar_sync_logs.is_past_bound is
+  'Whether it came later than the calendar''s bound; null: none was promised yet.';
+comment on column public.calendar_sync_logs.syncs is
+  'Syncs that this row stands for. More than 1: idle ones of one calendar and week, folded after IDLE_LOG_RETENTION_DAYS.';
 comment on column public.calendar_sync_logs.error_code is 'The failure''s stable code.';
 
 comment on table public.google_credentials is
@@ -811,7 +826,7 @@ grant select (
 -- Kept back: the claim, what it cost, an audit's figures, and the message of a failure, which is for operators.
 grant select (
   id, user_id, calendar_id, sync_type, status, reason, is_full, error_code,
-  events_processed, meetings_created, meetings_updated, meetings_deleted, duration_ms, created_at
+  events_processed, meetings_created, meetings_updated, meetings_deleted, duration_ms, created_at, syncs
 ) on table public.calendar_sync_logs to authenticated;
 
 create policy users_read_their_calendars on public.calendar_webhooks

@@ -1074,8 +1074,8 @@ $$;
 -- The one commit of a sync: mirror, meetings, token, counters, next due time and log row, together.
 -- p_sync: sync_id, sync_type, reason, is_full, sync_token, generation, time_zone, calendar_name (null: the known one holds),
 --   notifications_read, horizon_until, next_poll_seconds, next_reason, coalesce_seconds, missed_push, reopen_watch,
---   events_processed, google_calls, duration_ms, staged {created, updated, deleted, events}, audited (meetings compared; for an
---   audit only), and the part itself: calendar_back_message, set_aside [{base_id, reason, code}], events, forgotten, and what
+--   events_processed, google_calls, duration_ms, changes_announced, changes_missed, changed_at (of each change, Google's
+--   `updated`), staged {created, updated, deleted, events}, audited (meetings compared; for an audit only), and the part itself: calendar_back_message, set_aside [{base_id, reason, code}], events, forgotten, and what
 --   apply_meetings takes.
 -- Guarantees: refused when the fence moved on (another worker has the calendar), or when other settings are in force than
 -- those it was made under (generation); a second call of the same fence changes
@@ -1101,6 +1101,7 @@ declare
   v_deleted integer;
   v_notified boolean;
   v_served bigint;
+  v_is_past_bound boolean;
 begin
   perform calendar_internal.hold_user_of(p_calendar_id);
   select * into v_calendar from public.calendar_webhooks w where w.id = p_calendar_id for update;
@@ -1147,17 +1148,26 @@ begin
   v_differing := case when p_sync ? 'audited' then v_created + v_updated + v_deleted end;
   v_notified := v_calendar.notifications_seen > (p_sync ->> 'notifications_read')::bigint;
   v_served := greatest(0, (p_sync ->> 'notifications_read')::bigint - v_calendar.notifications_synced);
+  -- Late by more than a minute, and not because a look was skipped that a notification vouched for.
+  v_is_past_bound := v_calendar.last_synced_at + make_interval(secs => v_calendar.stale_bound_seconds + 60) < v_now
+    and coalesce(v_calendar.last_webhook_received, '-infinity') < v_calendar.last_synced_at
+    and v_calendar.consecutive_failures = 0 and v_calendar.access_lost_at is null;
 
   insert into public.calendar_sync_logs (
     user_id, calendar_id, sync_id, fence, sync_type, status, reason, is_full, events_processed,
     meetings_created, meetings_updated, meetings_deleted, events_changed, audited, differing, repaired,
-    google_calls, notifications, latency_ms, duration_ms)
+    google_calls, notifications, changes_announced, changes_missed, freshness_ms, is_past_bound, latency_ms, duration_ms)
   values (
     v_calendar.user_id, p_calendar_id, v_sync_id, p_fence, p_sync ->> 'sync_type', 'completed', p_sync ->> 'reason',
     (p_sync ->> 'is_full')::boolean, (p_sync ->> 'events_processed')::integer,
     v_created, v_updated, v_deleted, v_events, (p_sync ->> 'audited')::integer, v_differing, v_differing,
     (p_sync ->> 'google_calls')::integer,
     v_served,
+    (p_sync ->> 'changes_announced')::integer, (p_sync ->> 'changes_missed')::integer,
+    case when p_sync ? 'changed_at' then (
+      select array_agg(least(greatest(extract(epoch from clock_timestamp() - c::timestamptz) * 1000, 0), 2147483647)::integer)
+      from jsonb_array_elements_text(p_sync -> 'changed_at') c) end,
+    v_is_past_bound,
     -- A calendar that was paused waits for months; an integer holds 24 days of milliseconds.
     case when v_served > 0
       then least(extract(epoch from v_now - v_calendar.notified_since) * 1000, 2147483647)::integer end,
@@ -1214,10 +1224,7 @@ begin
     belief_delay_seconds = coalesce((p_sync #>> '{belief,delay_seconds}')::double precision, w.belief_delay_seconds),
     reopened_in_vain = coalesce((p_sync ->> 'reopened_in_vain')::integer, w.reopened_in_vain),
     stale_bound_seconds = coalesce((p_sync ->> 'stale_bound_seconds')::double precision, w.stale_bound_seconds),
-    -- Late by more than a minute, and not because a look was skipped that a notification vouched for.
-    bounds_broken = w.bounds_broken + (case when w.last_synced_at + make_interval(secs => w.stale_bound_seconds + 60) < v_now
-      and coalesce(w.last_webhook_received, '-infinity') < w.last_synced_at and w.consecutive_failures = 0
-      and w.access_lost_at is null then 1 else 0 end),
+    bounds_broken = w.bounds_broken + (case when v_is_past_bound then 1 else 0 end),
     not_before = w.claimed_at + make_interval(secs => (p_sync ->> 'coalesce_seconds')::double precision),
     due_at = case
       when v_notified
@@ -1560,8 +1567,8 @@ Idempotent. It only writes what is true of the calendar already; what is gone un
 comment on function public.commit_sync is 'The one commit of a sync: mirror, meetings, token, counters, next due time and log row, together.
 p_sync: sync_id, sync_type, reason, is_full, sync_token, generation, time_zone, calendar_name (null: the known one holds),
   notifications_read, horizon_until, next_poll_seconds, next_reason, coalesce_seconds, missed_push, reopen_watch,
-  events_processed, google_calls, duration_ms, staged {created, updated, deleted, events}, audited (meetings compared; for an
-  audit only), and the part itself: calendar_back_message, set_aside [{base_id, reason, code}], events, forgotten, and what
+  events_processed, google_calls, duration_ms, changes_announced, changes_missed, changed_at (of each change, Google''s
+  `updated`), staged {created, updated, deleted, events}, audited (meetings compared; for an audit only), and the part itself: calendar_back_message, set_aside [{base_id, reason, code}], events, forgotten, and what
   apply_meetings takes.
 Guarantees: refused when the fence moved on (another worker has the calendar), or when other settings are in force than
 those it was made under (generation); a second call of the same fence changes

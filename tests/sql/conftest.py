@@ -45,6 +45,8 @@ def emptied(supabase: LocalSupabase) -> Iterator[Database]:
     database.admin.execute(
         "delete from public.alerts; delete from public.alert_destinations; delete from public.alert_deliveries"
     )
+    database.admin.execute("truncate public.sync_rollups, public.freshness_rollups")
+    database.admin.execute("truncate public.overview_marks, public.calendar_census")
     for table in ("bot_requests", "bot_marks", "bot_messages", "bot_providers"):
         database.admin.execute(f"delete from public.{table}".encode())
     yield database

@@ -39,6 +39,7 @@ CLOSED = {
     ("event_deliveries", "state"): set(states.DeliveryState),
     ("event_subscriptions", "content"): set(states.SubscriptionContent),
     ("event_subscriptions", "state"): set(states.SubscriptionState),
+    ("freshness_rollups", "found_by"): {"push", "poll"},
     ("google_credentials", "status"): set(states.ConnectionStatus),
     ("lane_pauses", "lane"): set(states.Lane),
     ("meetings", "bot_override"): {"on", "off"},

@@ -17,6 +17,7 @@ from sync.clients.store.events.feed import FeedCalls
 from sync.clients.store.events.subscriptions import SubscriptionCalls
 from sync.clients.store.operations.alerts import AlertCalls
 from sync.clients.store.operations.operators import Deed, OperatorCalls
+from sync.clients.store.operations.overview import OverviewCalls
 from sync.clients.store.operations.retention import RetentionCalls
 from sync.clients.store.operations.security import SecurityAlert, SecurityCalls
 from sync.clients.store.rpc import Rpc
@@ -70,6 +71,7 @@ class Store:
         self.alerts = AlertCalls(rpc)
         self.retention = RetentionCalls(rpc)
         self.operators = OperatorCalls(rpc)
+        self.overview = OverviewCalls(rpc)
         self.feed = FeedCalls(rpc)
         self.subscriptions = SubscriptionCalls(rpc)
         self.deliveries = DeliveryCalls(rpc)

@@ -19,7 +19,8 @@ BURST_SECONDS = 60.0
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Of one sync. `changes`: bursts of them; `first_missed_seconds`: age of the oldest that was missed;
-    `delay_seconds`: from a change to the notification that announced it, None if nothing was announced."""
+    `delay_seconds`: from a change to the notification that announced it, None if nothing was announced;
+    `ages_seconds`: of the changes, oldest first."""
 
     changes: int = 0
     announced: int = 0
@@ -27,6 +28,7 @@ class Evidence:
     first_missed_seconds: float = 0.0
     delay_seconds: float | None = None
     was_notified: bool = False
+    ages_seconds: tuple[float, ...] = ()
 
 
 def weigh_changes(
@@ -42,9 +44,17 @@ def weigh_changes(
     missed = [age for age in bursts if age > answered + ANNOUNCED_WITHIN_SECONDS]
     announced = [age for age in bursts if age <= answered + ANNOUNCED_WITHIN_SECONDS]
     if notified_seconds is None:
-        return Evidence(len(bursts), 0, len(missed), max(missed, default=0.0))
+        return Evidence(len(bursts), 0, len(missed), max(missed, default=0.0), ages_seconds=tuple(bursts))
     delay = max(0.0, max(announced) - notified_seconds) if announced else None
-    return Evidence(len(bursts), len(announced), len(missed), max(missed, default=0.0), delay, was_notified=True)
+    return Evidence(
+        len(bursts),
+        len(announced),
+        len(missed),
+        max(missed, default=0.0),
+        delay,
+        was_notified=True,
+        ages_seconds=tuple(bursts),
+    )
 
 
 def _bursts(ages: Iterable[float]) -> list[float]:

@@ -17,6 +17,7 @@ from sync.jobs.driving.duties import PRICE_SECONDS
 from sync.jobs.driving.poll_due import Sweep, poll_due
 from sync.jobs.events.courier import deliver_due
 from sync.jobs.operations.follow_budget import follow_polling_budget
+from sync.jobs.operations.keep_overview import keep_overview
 from sync.jobs.operations.retention import drop_old
 from sync.jobs.operations.watch_over import watch_over_in_turn
 from sync.jobs.services import Services
@@ -62,6 +63,7 @@ def polling_cron(
         lambda: mail_users(services, out_of_time),
         lambda: deliver_due(services, budget_seconds=max(0.0, deadline - time.monotonic()), should_stop=should_stop),
         lambda: watch_over_in_turn(services),
+        lambda: keep_overview(services, budget_seconds=max(0.0, deadline - time.monotonic()), should_stop=should_stop),
     ]
     failed = []
     for part in parts:

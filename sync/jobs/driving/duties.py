@@ -13,6 +13,7 @@ from sync.jobs.accounts.mail_users import mail_users
 from sync.jobs.bots.follow_bots import follow_bots
 from sync.jobs.bots.reconcile_bots import reconcile_bots
 from sync.jobs.operations.follow_budget import follow_polling_budget
+from sync.jobs.operations.keep_overview import keep_overview
 from sync.jobs.operations.retention import drop_old
 from sync.jobs.operations.watch_over import EVERY_SECONDS, JOB, watch_over
 from sync.jobs.services import Services
@@ -36,6 +37,8 @@ RECONCILE_SECONDS = 300
 # What was counted and is lost with a process is at most this much of it; the price follows slowly anyway.
 REPORT_SECONDS = 60
 PRICE_SECONDS = 300
+# How old figures on a dashboard may be; the census rests for longer where it costs more.
+OVERVIEW_SECONDS = 15
 # Often enough to be seen as alive, whatever else runs; asks only when the last word is older than its time.
 DECLARE_SECONDS = 5
 # Said this often by a process that lives that long at least.
@@ -82,6 +85,12 @@ def duties(services: Services, should_stop: Callable[[], bool], *, at_start: boo
         Duty("reconcile_bots", RECONCILE_SECONDS, lambda: reconcile_bots(services, should_stop)),
         Duty("refresh_polling", REPORT_SECONDS, services.polling.refresh, at_start=True, is_everybodys=True),
         Duty("follow_polling_budget", PRICE_SECONDS, lambda: follow_polling_budget(services)),
+        Duty(
+            "keep_overview",
+            OVERVIEW_SECONDS,
+            lambda: keep_overview(services, budget_seconds=budget, should_stop=should_stop),
+            at_start,
+        ),
         Duty("mail_users", RENEW_SECONDS, lambda: mail_users(services, should_stop)),
         Duty(JOB, EVERY_SECONDS, lambda: watch_over(services, is_driving=True)),
         Duty("finish_disconnects", RENEW_SECONDS, lambda: finish_disconnects(services)),

@@ -1,5 +1,5 @@
 """Drops what nobody looks at any more: old sync logs, channels that are over, what unfinished listings left, and
-old change events and alerts, what operators did long ago.
+old change events and alerts, what operators did long ago. Logs of polls that found nothing are folded long before.
 
 Called by the duties and by the renewal cron. In steps of bounded cost; what a run does not reach the next one does.
 """
@@ -16,11 +16,13 @@ from sync.jobs.services import Services
 ROWS_PER_STEP = 1000
 # Who did what is asked for at a yearly review, and a little later.
 AUDIT_DAYS = 400
+# Idle logs are most of all: steps of half a second.
+IDLE_ROWS_PER_STEP = 5000
 
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Rows dropped."""
+    """Rows dropped. `idle_logs`: those that became part of another."""
 
     logs: int
     channels: int
@@ -29,6 +31,7 @@ class Dropped:
     bots: int = 0
     actions: int = 0
     alerts: int = 0
+    idle_logs: int = 0
 
 
 def drop_old(services: Services, *, budget_seconds: float, should_stop: Callable[[], bool] = lambda: False) -> Dropped:
@@ -55,6 +58,7 @@ def drop_old(services: Services, *, budget_seconds: float, should_stop: Callable
         alerts=steps(lambda: services.store.alerts.drop_old(keep_days, ROWS_PER_STEP)),
         bots=steps(lambda: services.store.bots.drop_old(keep_days, ROWS_PER_STEP)),
         actions=steps(lambda: services.store.operators.drop_old(AUDIT_DAYS, ROWS_PER_STEP)),
+        idle_logs=_fold_idle(services, is_over),
     )
     if any(asdict(dropped).values()):
         services.log.info("old_rows_dropped", **asdict(dropped))
@@ -68,6 +72,16 @@ def _drop_logs(services: Services, keep_days: int, is_over: Callable[[], bool]) 
         step = services.store.retention.drop_logs(keep_days, ROWS_PER_STEP, after)
         dropped, after = dropped + step.dropped, step.after
         if step.seen < ROWS_PER_STEP:
+            break
+    return dropped
+
+
+def _fold_idle(services: Services, is_over: Callable[[], bool]) -> int:
+    dropped = 0
+    while not is_over():
+        seen, gone = services.store.overview.fold_idle(services.settings.idle_log_retention_days, IDLE_ROWS_PER_STEP)
+        dropped += gone
+        if seen < IDLE_ROWS_PER_STEP:
             break
     return dropped
 

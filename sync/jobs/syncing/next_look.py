@@ -17,11 +17,13 @@ from sync.model import Claim
 from sync.telemetry.metrics import MISSED_PUSHES
 
 _DAY = 86400.0
+# Changes of one sync whose age is logged: more of them would say nothing new.
+AGES_LOGGED = 50
 
 
 def learn_and_plan(run: SyncRun, listing: Listing) -> dict[str, object]:
-    """What of it `commit_sync` keeps: belief, reopened_in_vain, reopen_watch, missed_push, stale_bound_seconds,
-    next_poll_seconds, next_reason."""
+    """What of it `commit_sync` keeps: belief, reopened_in_vain, reopen_watch, missed_push, changes_announced,
+    changes_missed, changed_at, stale_bound_seconds, next_poll_seconds, next_reason."""
     claim, common = run.claim, run.services.polling.now()
     since = claim.last_synced_at or run.now
     elapsed = max(0.0, (run.now - since).total_seconds())
@@ -47,10 +49,22 @@ def learn_and_plan(run: SyncRun, listing: Listing) -> dict[str, object]:
         "reopened_in_vain": reopened,
         "reopen_watch": learnt.reopens,
         "missed_push": missed_push,
+        **_found(seen, listing, run.now),
         "stale_bound_seconds": look.bound_seconds,
         "next_poll_seconds": look.seconds,
         "next_reason": look.reason,
     }
+
+
+def _found(seen: Evidence, listing: Listing, now: dt.datetime) -> dict[str, object]:
+    """For the log; a full listing tells nothing of changes."""
+    if listing.is_full:
+        return {}
+    found: dict[str, object] = {"changes_announced": seen.announced, "changes_missed": seen.missed}
+    if seen.ages_seconds:
+        changed = [now - dt.timedelta(seconds=age) for age in seen.ages_seconds[:AGES_LOGGED]]
+        found["changed_at"] = [at.isoformat() for at in changed]
+    return found
 
 
 def _evidence(claim: Claim, listing: Listing, now: dt.datetime, elapsed: float) -> Evidence:
@@ -59,7 +73,8 @@ def _evidence(claim: Claim, listing: Listing, now: dt.datetime, elapsed: float) 
         return Evidence(was_notified=claim.is_notified)
     ages = ((now - at).total_seconds() for at in listing.changed_at)
     if not claim.has_live_channel and not claim.is_notified:
-        return Evidence(weigh_changes(ages, look_seconds=elapsed, notified_seconds=None).changes)
+        unheard = weigh_changes(ages, look_seconds=elapsed, notified_seconds=None)
+        return Evidence(unheard.changes, ages_seconds=unheard.ages_seconds)
     since = claim.polling.notified_since if claim.is_notified else None
     notified = max(0.0, (now - since).total_seconds()) if since else 0.0 if claim.is_notified else None
     return weigh_changes(ages, look_seconds=elapsed, notified_seconds=notified)
