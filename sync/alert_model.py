@@ -18,7 +18,8 @@ class Observations:
 
     `syncs`, `failed`: of the last quarter of an hour. `reauth_…`: of the last hour. `differing`: meetings that audits
     of the last day found wrong. `suspicious`: refusals by kind that were counted as an attack. `destinations`: failed
-    attempts in a row and their code, by name. `requests_forecast`: of Google's day.
+    attempts in a row and their code, by name. `requests_forecast`: of Google's day. `quota_rate`: requests a minute
+    that are sent at most now, of the `quota_most` that settings allow. `paused_lanes`: seconds since then, by lane.
     """
 
     calendars: int = 0
@@ -47,7 +48,11 @@ class Observations:
     is_behind: bool = False
     unmailed: int = 0
     destinations: Mapping[str, tuple[int, str | None]] = field(default_factory=dict)
+    quota_rate: float | None = None
+    quota_most: float | None = None
+    paused_lanes: Mapping[str, float] = field(default_factory=dict)
     requests_today: float = 0.0
+    requests_yesterday: float | None = None
     requests_forecast: float = 0.0
     requests_per_day: float = 1e12
     polls_today: float = 0.0

@@ -345,6 +345,8 @@ class AlertKind(StrEnum):
     POISONED = "poisoned"
     DRIFT = "drift"
     QUOTA_FORECAST = "quota_forecast"
+    QUOTA_REFUSED = "quota_refused"
+    LANE_PAUSED = "lane_paused"
     POLL_BUDGET = "poll_budget"
     DEAD_BOTS = "dead_bots"
     DEAD_EVENTS = "dead_events"

@@ -249,6 +249,13 @@ as $$
     'cron_every', (select j.every_seconds from public.service_jobs j where j.name = 'polling_cron'),
     'polls_today', coalesce((select g.polls from public.google_requests g where g.project = 'all' and g.day = p_day), 0),
     'requests_today', coalesce((select g.requests from public.google_requests g where g.project = 'all' and g.day = p_day), 0),
+    'requests_yesterday', (
+      select g.requests from public.google_requests g where g.project = 'all' and g.day = p_day - 1),
+    'quota_rate', (
+      select calendar_internal.quota_rate(q, q.most, (select at.now from at)) from public.google_quota q where q.scope = 'project'),
+    'quota_most', (select q.most from public.google_quota q where q.scope = 'project'),
+    'paused_lanes', coalesce((
+      select jsonb_object_agg(l.lane, extract(epoch from (select at.now from at) - l.paused_at)) from public.lane_pauses l), '{}'),
     'is_behind', calendar_internal.lacks_migration(p_newest),
     'unmailed', (
       select count(*) from (

@@ -10,13 +10,14 @@ import math
 
 from sync.alert_model import Observations
 from sync.core.operations.rule_parts import LEAST_CRITICAL, Found, IsOpen, Limits, Rule, exceeds, finding, many, mostly
-from sync.states import AlertKind
+from sync.states import AlertKind, Lane
 
 # Fewer syncs than this within the quarter of an hour say nothing of a rate; while it is open, a few do.
 LEAST_SYNCS, LEAST_SYNCS_OPEN = 20, 5
 FAILURES_CRITICAL = 0.5
 # Of all calendars.
 LATE_SHARE, LATE_CRITICAL = 0.001, 0.1
+CALENDAR_LANES = frozenset({Lane.NOTIFIED, Lane.FIRST, Lane.POLL})
 WAVE_SHARE, WAVE_CRITICAL, WAVE_USERS = 0.01, 0.1, 5
 
 
@@ -38,12 +39,14 @@ def _failure_rate(seen: Observations, limits: Limits, is_open: IsOpen) -> Found:
 
 def _past_bound(seen: Observations, _limits: Limits, is_open: IsOpen) -> Found:
     opens = max(1, math.ceil(LATE_SHARE * seen.calendars))
+    # Who has stopped a lane knows why calendars wait, and whoever is on call does not.
+    cause = "lane_paused" if seen.paused_lanes.keys() & CALENDAR_LANES else seen.past_bound_cause
     if exceeds(seen.past_bound, opens, max(1, opens / 2), is_open(AlertKind.PAST_BOUND)):
         yield finding(
             AlertKind.PAST_BOUND,
-            f"{seen.past_bound:,} of {seen.calendars:,} calendars are past their bound{mostly(seen.past_bound_cause)}.",
+            f"{seen.past_bound:,} of {seen.calendars:,} calendars are past their bound{mostly(cause)}.",
             calendars=seen.past_bound,
-            cause=seen.past_bound_cause,
+            cause=cause,
             critical=many(seen.past_bound, seen.calendars, LATE_CRITICAL),
         )
 

@@ -21,6 +21,10 @@ from sync.states import AlertKind
 SPENT_SHARE = 0.1
 FORECAST_STAYS, FORECAST_CRITICAL = 0.95, 0.9
 BUDGET_OPENS = 1.2
+# Of what the settings allow: refusals lower the rate to seven tenths, and it grows back by itself.
+REFUSED_OPENS, REFUSED_STAYS, REFUSED_CRITICAL = 0.5, 0.8, 0.2
+# Longer than an operator means to be away from what they have stopped.
+PAUSED_SECONDS = 4 * 3600.0
 # Processes say every 300 s that they drive.
 DRIVEN_OPENS_SECONDS, DRIVEN_STAYS_SECONDS = 900.0, 600.0
 # Schedulers run late, GitHub's by up to an hour.
@@ -40,6 +44,31 @@ def _quota_forecast(seen: Observations, _limits: Limits, is_open: IsOpen) -> Fou
             cause="requests_per_day",
             critical=seen.requests_today >= FORECAST_CRITICAL * free,
         )
+
+
+def _quota_refused(seen: Observations, _limits: Limits, is_open: IsOpen) -> Found:
+    rate, most = seen.quota_rate, seen.quota_most
+    if rate is None or not most:
+        return
+    if rate <= (REFUSED_STAYS if is_open(AlertKind.QUOTA_REFUSED) else REFUSED_OPENS) * most:
+        yield finding(
+            AlertKind.QUOTA_REFUSED,
+            f"Google refused requests for want of quota: {rate:,.0f} a minute are sent at most, of {most:,.0f} that "
+            "the settings allow.",
+            cause="rateLimitExceeded",
+            critical=rate <= REFUSED_CRITICAL * most,
+        )
+
+
+def _lane_paused(seen: Observations, _limits: Limits, _is_open: IsOpen) -> Found:
+    for lane, seconds in sorted(seen.paused_lanes.items()):
+        if seconds >= PAUSED_SECONDS:
+            yield finding(
+                AlertKind.LANE_PAUSED,
+                f"The lane {lane} has been paused for {minutes(seconds)}; nothing of it is taken up.",
+                cause="lane_paused",
+                which=lane,
+            )
 
 
 def _poll_budget(seen: Observations, _limits: Limits, is_open: IsOpen) -> Found:
@@ -143,6 +172,8 @@ def _destination_failing(seen: Observations, _limits: Limits, is_open: IsOpen) -
 
 SERVICE_RULES: tuple[Rule, ...] = (
     _quota_forecast,
+    _quota_refused,
+    _lane_paused,
     _poll_budget,
     _dead_bots,
     _dead_events,

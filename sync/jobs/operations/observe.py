@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sync.alert_model import Observations
-from sync.core.polling.price import forecast, googles_day
+from sync.core.polling.price import expected_per_day, forecast, googles_day
 from sync.jobs.services import Services
 
 # Of the database's migrations the newest that this code needs.
@@ -25,7 +25,7 @@ def observe(services: Services) -> Observations:
         newest_migration=NEWEST_MIGRATION,
     )
     free, spent = settings.google_requests_per_day, seen.requests_today
-    ahead = forecast(spent, spent, spent / max(day.elapsed, 0.02), day, free)
+    ahead = forecast(spent, spent, expected_per_day(spent, seen.requests_yesterday, day), day, free)
     return replace(
         seen,
         requests_forecast=ahead.today,

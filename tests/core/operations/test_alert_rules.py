@@ -31,6 +31,10 @@ def forecast(ahead: float, spent: float = 500) -> dict[str, Any]:
     return {"requests_per_day": 1000, "requests_today": spent, "requests_forecast": ahead}
 
 
+def quota(rate: float) -> dict[str, Any]:
+    return {"quota_rate": rate, "quota_most": 1000.0}
+
+
 def polls(spent: float, elapsed: float = 0.5) -> dict[str, Any]:
     return {"polls_per_day": 1000, "polls_today": spent, "day_elapsed": elapsed}
 
@@ -59,6 +63,14 @@ RULES = {
     AlertKind.POISONED: once("poisoned"),
     AlertKind.DRIFT: once("differing"),
     AlertKind.QUOTA_FORECAST: Rule(forecast(1000), forecast(9000, spent=99), forecast(950), forecast(949)),
+    AlertKind.QUOTA_REFUSED: Rule(quota(500), quota(501), quota(800), quota(801)),
+    AlertKind.LANE_PAUSED: Rule(
+        {"paused_lanes": {"poll": 14400.0}},
+        {"paused_lanes": {"poll": 14399.0}},
+        {"paused_lanes": {"poll": 14400.0}},
+        {"paused_lanes": {}},
+        which=":poll",
+    ),
     AlertKind.POLL_BUDGET: Rule(polls(600), polls(199, 0.01), polls(500), polls(499)),
     AlertKind.DEAD_BOTS: once("dead_bots"),
     AlertKind.DEAD_EVENTS: once("dead_events"),
@@ -134,11 +146,18 @@ def test_a_small_service_is_told_of_one_calendar() -> None:
         {"dead_bots": 10},
         {"is_behind": True},
         forecast(1000, spent=900),
+        quota(200),
     ],
     ids=lambda facts: next(iter(facts)),
 )
 def test_what_hits_many_is_critical(facts: dict[str, Any]) -> None:
     assert [each.severity for each in found(facts)] == [AlertSeverity.CRITICAL]
+
+
+def test_calendars_that_wait_for_a_stopped_lane_are_late_for_that_reason() -> None:
+    late = {"past_bound": 10, "past_bound_cause": "not_looked_at"}
+    assert [each.cause for each in found({**late, "paused_lanes": {"poll": 60.0}})] == ["lane_paused"]
+    assert [each.cause for each in found({**late, "paused_lanes": {"bots": 60.0}})] == ["not_looked_at"]
 
 
 def test_the_operator_decides_about_the_failure_rate() -> None:

@@ -281,11 +281,23 @@ def test_attacks_silence_and_waiting_mail_are_seen(db: Database) -> None:
     db.insert("user_notifications", user_id=alice, kind="reconnect_needed", reason="r", message="m")
     db.admin.execute("update user_notifications set created_at = now() - interval '2 hours'")
     db.insert("google_requests", project="all", day="2030-01-01", polls=40, requests=70)
+    db.insert("google_requests", project="all", day="2029-12-31", polls=30, requests=50)
     seen = observe(db)
     assert seen["suspicious"] == {"bad_jwt": 120}
     assert (round(seen["driven_ago"], -1), round(seen["cron_ago"], -1), seen["cron_every"]) == (1200, 86400, 3600)
     assert (seen["unmailed"], observe(db, with_mail=False)["unmailed"]) == (1, 0)
-    assert (seen["polls_today"], seen["requests_today"]) == (40, 70)
+    assert (seen["polls_today"], seen["requests_today"], seen["requests_yesterday"]) == (40, 70, 50)
+
+
+def test_the_quota_and_stopped_lanes_are_seen(db: Database) -> None:
+    db.insert("lane_pauses", lane="poll", paused_by="anna")
+    db.admin.execute("update lane_pauses set paused_at = now() - interval '5 hours'")
+    db.insert(
+        "google_quota", scope="project", most=600, rate=200, refused_rate=300, shrunk_at="now()", refused_at="now()"
+    )
+    seen = observe(db)
+    assert round(seen["paused_lanes"]["poll"], -1) == 18000
+    assert (round(seen["quota_rate"]), seen["quota_most"]) == (200, 600)
 
 
 def test_a_destination_is_seen_while_it_is_in_use(db: Database) -> None:
