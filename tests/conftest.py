@@ -14,6 +14,7 @@ from scripts.stack.google.control import GoogleControl
 from scripts.stack.google.server import EmulatorServer
 from scripts.stack.supabase import LocalSupabase
 from sync.logs import configure_logs
+from tests.emptying import EMPTY
 from tests.world import World
 
 HERE = Path(__file__).parent
@@ -86,16 +87,7 @@ def google(emulator: EmulatorServer) -> GoogleControl:
 @pytest.fixture
 def world(supabase: LocalSupabase, google: GoogleControl, environment: dict[str, str]) -> Iterator[World]:
     world = World(supabase, google, environment)
-    world.db.execute("delete from auth.users; delete from calendar_notifications; delete from service_jobs")
-    world.db.execute("truncate settings_generations, service_processes")
-    world.db.execute("truncate bot_wishes, bot_requests, bot_providers, bot_messages")
-    world.db.execute("truncate change_events, event_subscriptions, event_deliveries, event_marks")
-    world.db.execute("truncate polling_plan, google_requests, operator_actions, lane_pauses")
-    world.db.execute("truncate google_quota, google_quota_leases")
-    world.db.execute("truncate alerts, alert_destinations, alert_deliveries")
-    world.db.execute("truncate sync_rollups, freshness_rollups, overview_marks, calendar_census")
-    for table in ("bot_requests", "bot_marks", "bot_messages", "bot_providers"):
-        world.db.execute(f"delete from {table}".encode())
+    world.db.execute(EMPTY)
     supabase.clear_faults()
     supabase.reset_counters()
     yield world

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from scripts.stack.supabase import LocalSupabase
+from tests.emptying import EMPTY
 from tests.sql.database import Database
 
 _numbers = itertools.count(1)
@@ -31,24 +32,7 @@ class Scratch:
 def emptied(supabase: LocalSupabase) -> Iterator[Database]:
     """The migrated database that the API serves, without rows."""
     database = Database(supabase.db_url, supabase.postgres_url)
-    database.admin.execute(
-        "delete from auth.users; delete from public.security_events;"
-        " delete from public.calendar_notifications; delete from public.service_jobs"
-    )
-    database.admin.execute("delete from public.settings_generations; delete from public.service_processes")
-    database.admin.execute("delete from public.change_events; delete from public.event_subscriptions")
-    database.admin.execute(
-        "delete from public.event_marks; delete from public.polling_plan; delete from public.google_requests"
-    )
-    database.admin.execute("delete from public.operator_actions; delete from public.lane_pauses")
-    database.admin.execute("delete from public.google_quota; delete from public.google_quota_leases")
-    database.admin.execute(
-        "delete from public.alerts; delete from public.alert_destinations; delete from public.alert_deliveries"
-    )
-    database.admin.execute("truncate public.sync_rollups, public.freshness_rollups")
-    database.admin.execute("truncate public.overview_marks, public.calendar_census")
-    for table in ("bot_requests", "bot_marks", "bot_messages", "bot_providers"):
-        database.admin.execute(f"delete from public.{table}".encode())
+    database.admin.execute(EMPTY)
     yield database
     database.close()
 
