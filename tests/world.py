@@ -224,8 +224,7 @@ class World:
     ) -> list[str]:
         source = person.email if google_calendar_id == "primary" else google_calendar_id
         expected = expected_meetings(self.google, source, start, end, time_zone=person.time_zone)
-        with psycopg.connect(self.supabase.db_url) as db:
-            stored = stored_meetings(db, person.user_id, google_calendar_id, start, end)
+        stored = stored_meetings(self.db, person.user_id, google_calendar_id, start, end)
         return differences(expected, stored)
 
     def assert_equal(self, person: Person, google_calendar_id: str = "primary") -> None:

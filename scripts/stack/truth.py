@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
+from psycopg.rows import dict_row
 
 from scripts.stack.google import GoogleControl, address_of
 
@@ -53,7 +54,7 @@ def stored_meetings(
     db: psycopg.Connection[Any], user_id: str, google_calendar_id: str, start: dt.datetime, end: dt.datetime
 ) -> dict[str, Row]:
     """The live rows of `meetings` for a calendar in the same span. A row that stands twice is an error."""
-    cursor = db.execute(
+    cursor = db.cursor(row_factory=dict_row).execute(
         """
         select m.google_calendar_event_id, m.title, m.description, m.meeting_url, m.start_time, m.end_time,
                m.event_status, m.status, m.is_all_day
@@ -63,10 +64,8 @@ def stored_meetings(
         """,
         (user_id, google_calendar_id, end, start, start),
     )
-    names = [column.name for column in cursor.description or ()]
     rows: dict[str, Row] = {}
-    for values in cursor.fetchall():
-        row = dict(zip(names, values, strict=True))
+    for row in cursor:
         event_id = row.pop("google_calendar_event_id")
         if event_id in rows:
             raise AssertionError(f"{event_id} stands twice in meetings")

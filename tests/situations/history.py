@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 
-import psycopg
-
 from scripts.stack.truth import expected_meetings, stored_meetings
 from tests.world import Person, World
 
@@ -28,8 +26,7 @@ def history_differences(world: World, person: Person, google_calendar_id: str = 
             google_calendar_id,
         )
     }
-    with psycopg.connect(world.supabase.db_url) as db:
-        stored = stored_meetings(db, person.user_id, google_calendar_id, start, end)
+    stored = stored_meetings(world.db, person.user_id, google_calendar_id, start, end)
     ended = [f"ended: {event_id}" for event_id in shown.keys() & known if event_id not in stored]
     differing = [
         f"differs: {event_id}: calendar {shown[event_id]}, meetings {stored[event_id]}"
