@@ -9,6 +9,7 @@ has a deadline as a whole.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import queue
 import socket
 import ssl
@@ -41,6 +42,12 @@ def resolve(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    """The authorities that are trusted, whatever the environment says. Reading them takes long."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class AddressRefused(Exception):
     """The name leads to an address that events may not be sent to."""
 
@@ -66,7 +73,7 @@ class Sender:
         self._resolve = resolve
         self._deadline_seconds = deadline_seconds
         self._resolve_seconds = resolve_seconds
-        self._context = context or httpx.create_ssl_context(trust_env=False)
+        self._context = context or _certificates()
 
     def post(self, url: str, message_id: str, body: str, secrets: Sequence[str], now: dt.datetime) -> Answer:
         """Sends it, signed with each of the secrets (`whsec_…`). Never raises for what the other side does."""
