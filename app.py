@@ -17,6 +17,7 @@ from sync.web import health, metrics
 from sync.web.accounts import calendars, connect, connect_google
 from sync.web.doors.auth import Doors
 from sync.web.doors.cors import register_cors
+from sync.web.doors.deadlines import register_deadlines
 from sync.web.doors.guard import Guard
 from sync.web.doors.long_work import LongWork
 from sync.web.doors.problems import register_problems
@@ -49,6 +50,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     app.extensions["driver"] = driver
     app.extensions["doors"] = doors
     register_requests(app)
+    register_deadlines(app)
     guard.register(app)
     LongWork().register(app)
     register_cors(app, settings)

@@ -75,6 +75,15 @@ class QuotaWait(SlowDown):
     `retry_after_seconds`."""
 
 
+class UpstreamDown(RetryLater):
+    """Nothing was sent: Google, or its token endpoint, has answered nobody lately (`clients/breakers`). No calendar's
+    fault, and no user's. `retry_after_seconds` until it is asked again."""
+
+    def __init__(self, code: str, retry_after_seconds: float) -> None:
+        super().__init__(code, retry_after_seconds=retry_after_seconds)
+        self.seconds = retry_after_seconds
+
+
 class ResyncNeeded(GoogleFailure):
     """The sync token is of no use any more (410, or a 400 for a corrupt one): list everything anew."""
 
@@ -133,6 +142,10 @@ class StoreUnavailable(StoreFailure):
     """Supabase did not answer, or not in time: the outcome is unknown, every call may be repeated."""
 
 
+class StoreDown(StoreUnavailable):
+    """The same, and nothing was sent: the database has answered nobody lately."""
+
+
 class StoreTooSlow(StoreUnavailable):
     """A statement ran out of its time: less at once may come through."""
 
@@ -177,6 +190,14 @@ class BotProviderBusy(BotProviderFailure):
         super().__init__(code)
         self.retry_after_seconds = retry_after_seconds
         self.maybe_done = maybe_done
+
+
+class BotProviderDown(BotProviderBusy):
+    """Nothing was sent: the provider has answered nobody lately. `retry_after_seconds` until it is asked again."""
+
+    def __init__(self, retry_after_seconds: float) -> None:
+        super().__init__("provider_down", retry_after_seconds)
+        self.seconds = retry_after_seconds
 
 
 class NewKeyNeeded(BotProviderBusy):

@@ -13,7 +13,8 @@ class SyncStatus(StrEnum):
     """How a claim ended. Each claim ends once, so there are no transitions.
 
     completed: `commit_sync` took it. failed: `end_claim` with an error; tried again with backoff. skipped: `end_claim`,
-    since the plan asked for nothing. released: the process is to stop, the claim is given back (`release_calendar`).
+    since the plan asked for nothing. released: the process is to stop, or Google is down: the claim is given back
+    (`release_calendar`).
     lost: the fence has moved on, another worker has the calendar. The last two write nothing: only `LOGGED_STATUSES`
     stand in `calendar_sync_logs.status`.
     """
@@ -39,6 +40,18 @@ class SyncType(StrEnum):
     INCREMENTAL = "incremental"
     FULL = "full"
     MANUAL = "manual"
+
+
+class CircuitState(StrEnum):
+    """A breaker between this process and one upstream (`clients/breakers`; `service_breakers.state`). Starts as closed.
+
+    closed → open: calls fail in a row. open → half_open: its time is over, one call is let through. half_open → closed:
+    that one was answered. half_open → open: it failed too. The row knows open and closed only.
+    """
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
 
 
 class NotifiedOutcome(StrEnum):

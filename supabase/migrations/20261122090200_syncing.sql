@@ -457,9 +457,9 @@ begin
 end
 $$;
 
--- Gives a claim back untouched (a worker that stops): the calendar is due for somebody else as soon as its backoff and
--- the pause between two syncs allow, and p_after_seconds are over (there was no request to be had for it). A notification
--- that comes then does not wait for that.
+-- Gives a claim back untouched (a worker that stops, a Google that answers nobody): the calendar is due for somebody else as
+-- soon as its backoff and the pause between two syncs allow, and p_after_seconds are over (there was no request to be had for
+-- it). A notification that comes then does not wait for that. Nothing is counted against it.
 create or replace function public.release_calendar(
   p_calendar_id uuid, p_fence bigint, p_after_seconds double precision default 0
 ) returns boolean
@@ -1519,9 +1519,9 @@ Guarantee: no two callers hold a lease on one calendar; a claim that is never fi
 counted (claims_unended): from the fourth on the calendar waits longer and longer before it is claimed again.';
 comment on function public.keep_leases is 'Keeps all leases of a process at once, and its users'' turns: what its heartbeat calls. Answers the calendars of which the
 lease is still its own; of the others it was lost, and their work must stop.';
-comment on function public.release_calendar is 'Gives a claim back untouched (a worker that stops): the calendar is due for somebody else as soon as its backoff and
-the pause between two syncs allow, and p_after_seconds are over (there was no request to be had for it). A notification
-that comes then does not wait for that.';
+comment on function public.release_calendar is 'Gives a claim back untouched (a worker that stops, a Google that answers nobody): the calendar is due for somebody else as
+soon as its backoff and the pause between two syncs allow, and p_after_seconds are over (there was no request to be had for
+it). A notification that comes then does not wait for that. Nothing is counted against it.';
 comment on function public.take_turn is 'One user''s turn: of polls, connects and listings that somebody asked for one runs at a time. False: another one does.
 p_holder names the asker: asked again, it has its turn still.';
 comment on function public.end_turn is 'Ends a turn. A repeated call changes nothing.';

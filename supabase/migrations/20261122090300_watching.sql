@@ -271,9 +271,10 @@ $$;
 
 -- The watch was not opened, or nobody knows whether it was. Everything else stays as it is; a calendar never synced
 -- becomes due, for it has waited for its watch. A repeated call changes nothing, nor one that comes after the channel was
--- activated or given up.
-create or replace function public.fail_channel(p_channel_id text, p_error_code text, p_retry_seconds double precision)
-returns void
+-- activated or given up. p_is_outage: Google answers nobody, which is not counted against the calendar.
+create or replace function public.fail_channel(
+  p_channel_id text, p_error_code text, p_retry_seconds double precision, p_is_outage boolean default false
+) returns void
 language plpgsql security invoker set search_path = ''
 as $$
 declare
@@ -291,7 +292,7 @@ begin
     return;
   end if;
   update public.calendar_webhooks w set
-    watch_failures = w.watch_failures + 1, watch_error_code = p_error_code,
+    watch_failures = w.watch_failures + (case when p_is_outage then 0 else 1 end), watch_error_code = p_error_code,
     watch_retry_at = v_now + make_interval(secs => p_retry_seconds),
     due_at = case when w.last_synced_at is null and w.lease_expires_at is null
       then least(w.due_at, greatest(v_now, w.not_before)) else w.due_at end,
@@ -499,7 +500,7 @@ watched no more never becomes live. Of two names of one calendar `primary` stays
 Answers the channels to stop. A repeated call changes nothing.';
 comment on function public.fail_channel is 'The watch was not opened, or nobody knows whether it was. Everything else stays as it is; a calendar never synced
 becomes due, for it has waited for its watch. A repeated call changes nothing, nor one that comes after the channel was
-activated or given up.';
+activated or given up. p_is_outage: Google answers nobody, which is not counted against the calendar.';
 comment on function calendar_internal.abandon_channels is 'Channels whose opening was never finished, for its process died, count as failed after p_abandoned_seconds.';
 comment on function public.adoptable_channels is 'Channels that count as failed and yet speak, of calendars that have no live one: Google opened them, and its answer was
 lost. The newest of each calendar, up to 200, for activate_channel to make them current. With p_channel_ids only among

@@ -123,6 +123,7 @@ class AccessTokens:
 
     def _refresh_in_turn(self, user_id: str, sealed: SealedTokens, stored_refresh: str, refused: str | None) -> str:
         """Refreshes unless another process has just done so, or is at it: then its token serves us too."""
+        self._oauth.refuse_while_down()
         seen, deadline = sealed.access, time.monotonic() + WAIT_FOR_REFRESH_SECONDS
         while time.monotonic() < deadline:
             may_refresh, brought = self._store.connections.begin_refresh(

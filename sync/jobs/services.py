@@ -8,6 +8,7 @@ import os
 import random
 import secrets
 import socket
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from sync.bot_model import BotProviderName
 from sync.clients.alerts.destinations import AlertDestinations
 from sync.clients.bots.provider import BotProvider
 from sync.clients.bots.providers import open_providers
+from sync.clients.breakers import Breakers
 from sync.clients.events.sender import Sender
 from sync.clients.google.calendar import GoogleCalendar
 from sync.clients.google.consent import GoogleConsent
@@ -40,6 +42,7 @@ from sync.settings import Settings
 @dataclass(frozen=True, slots=True)
 class Services:
     settings: Settings
+    breakers: Breakers
     in_force: SettingsInForce
     polling: PollingInForce
     quota: QuotaInForce
@@ -66,20 +69,27 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def build_services(settings: Settings, clock: Callable[[], dt.datetime] = utc_now) -> Services:
-    """One set of clients for this process. Create it after fork."""
-    store = Store(settings.supabase_url, settings.supabase_service_role_key)
+def build_services(
+    settings: Settings,
+    clock: Callable[[], dt.datetime] = utc_now,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Services:
+    """One set of clients for this process. Create it after fork. `monotonic`: the breakers' seconds."""
+    breakers = Breakers(monotonic)
+    store = Store(settings.supabase_url, settings.supabase_service_role_key, breakers)
     oauth = GoogleOAuth(
         client_id=settings.google_client_id,
         client_secret=settings.google_client_secret,
         token_uri=settings.google_token_uri,
         clock=clock,
+        breakers=breakers,
     )
     consent = GoogleConsent(
         client_id=settings.google_client_id,
         client_secret=settings.google_client_secret,
         token_uri=settings.google_token_uri,
         revoke_uri=settings.google_revoke_uri,
+        breakers=breakers,
     )
     log: structlog.stdlib.BoundLogger = structlog.get_logger("sync")
     if is_jwt(settings.supabase_service_role_key):
@@ -91,11 +101,12 @@ def build_services(settings: Settings, clock: Callable[[], dt.datetime] = utc_no
     worker_name = f"{socket.gethostname()[:100]}:{secrets.token_hex(4)}:{os.getpid()}"
     return Services(
         settings=settings,
+        breakers=breakers,
         in_force=SettingsInForce(settings, store, worker_name, log),
         polling=PollingInForce(store, quota, clock),
         quota=quota,
         store=store,
-        calendar=GoogleCalendar(settings.google_api_endpoint),
+        calendar=GoogleCalendar(settings.google_api_endpoint, breakers=breakers),
         consent=consent,
         tokens=AccessTokens(oauth, vault, store, clock, quota),
         vault=vault,

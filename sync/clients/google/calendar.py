@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import http.client
-import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -18,10 +17,11 @@ import httplib2
 from googleapiclient import discovery
 from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.http import HttpRequest
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
-from sync.clients.google.errors import AccessTokenRejected, failure_of
+from sync.clients.breakers import GOOGLE_API, Breakers
+from sync.clients.google.errors import AccessTokenRejected, breaker_of, failure_of
 from sync.clients.google.http_transport import TIMEOUT_SECONDS, ThreadHttp, TooLong, TooManyBytes
+from sync.clients.retrying import Retries, retry
 from sync.errors import (
     AnswerTooLarge,
     AnswerTooSlow,
@@ -37,6 +37,7 @@ from sync.errors import (
     ResyncNeeded,
     RetryLater,
     SlowDown,
+    UpstreamDown,
 )
 from sync.model import EventsPage, OpenChannel
 from sync.telemetry.metrics import GOOGLE_BILLABLE, GOOGLE_DURATION, GOOGLE_REQUESTS
@@ -45,9 +46,8 @@ from sync.telemetry.registry import observed
 # Google's default. Ten times as many are a call less for ten, and an answer of tens of megabytes, or none at all.
 PAGE_SIZE = 250
 # Of each request, for passing faults only; what outlives these waits for the calendar's own backoff.
-ATTEMPTS = 3
-# A Retry-After up to this is waited for at once; a longer one becomes the calendar's backoff.
-LONGEST_WAIT_SECONDS = 4.0
+RETRIES = Retries("google_api", attempts=3, first_seconds=1.0, most_seconds=4.0, asked_seconds=4.0)
+ONCE = Retries("google_api", attempts=1, first_seconds=0.0, most_seconds=0.0)
 # Of 250 calendars each. Google ends no list anywhere near it.
 MAX_LIST_PAGES = 200
 # Only the reader's own attendee row: its answer is all a meeting needs, and other people's addresses stay at Google.
@@ -90,6 +90,7 @@ class GoogleCalendar:
         endpoint: str,
         *,
         timeout_seconds: float = TIMEOUT_SECONDS,
+        breakers: Breakers | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         document = get_static_doc("calendar", "v3")  # type: ignore[no-untyped-call]
@@ -102,6 +103,7 @@ class GoogleCalendar:
         # Made once, each builds all its methods anew from the document: several milliseconds.
         self._events, self._channels, self._calendars = api.events(), api.channels(), api.calendarList()
         self._threads = ThreadHttp(timeout_seconds)
+        self._breaker = breaker_of(breakers or Breakers(), GOOGLE_API)
         self._pause = pause
 
     def list_events(
@@ -166,7 +168,7 @@ class GoogleCalendar:
         body = {"id": channel_id, "type": "web_hook", "address": address, "token": token}
         request = self._events.watch(calendarId=calendar_id, body=body)
         # Not repeated: a second try with this id would be refused if the first one arrived.
-        answer = self._execute(access, request, attempts=1)
+        answer = self._execute(access, request, ONCE)
         try:
             return OpenChannel(channel_id, str(answer["resourceId"]), _expiration(answer.get("expiration"), now))
         except (LookupError, TypeError, ValueError, OverflowError) as broken:
@@ -198,17 +200,17 @@ class GoogleCalendar:
                 return entries
             turned.to(page_token)
 
-    def _execute(self, access: Access, request: HttpRequest, *, attempts: int = ATTEMPTS) -> dict[str, Any]:
-        retrying = Retrying(
-            retry=retry_if_exception(lambda failure: _may_pass_at_once(failure, access.is_waited_for)),
-            stop=_stop_after(attempts),
-            wait=_wait_seconds,
-            sleep=self._pause,
-            reraise=True,
+    def _execute(self, access: Access, request: HttpRequest, rule: Retries = RETRIES) -> dict[str, Any]:
+        return retry(
+            lambda: self._attempt(access, request),
+            rule,
+            passes=lambda failure: _may_pass_at_once(failure, access.is_waited_for),
+            asked=_asked_seconds,
+            pause=self._pause,
         )
-        return retrying(self._attempt, access, request)
 
     def _attempt(self, access: Access, request: HttpRequest) -> dict[str, Any]:
+        self._breaker.refuse_while_down()
         try:
             return self._ask(access, access.token(), request)
         except AccessTokenRejected:
@@ -221,7 +223,7 @@ class GoogleCalendar:
 
     def _ask(self, access: Access, token: str, request: HttpRequest) -> dict[str, Any]:
         try:
-            answer = self._send(token, request)
+            answer = self._breaker.call(lambda: self._send(token, request), subject=hash(token))
         except GoogleFailure as failure:
             access.answered(failure)
             raise
@@ -285,26 +287,11 @@ def _may_pass_at_once(failure: BaseException, is_waited_for: bool) -> bool:
     away."""
     if isinstance(failure, SlowDown):
         return is_waited_for and not isinstance(failure, QuotaWait)
-    return isinstance(failure, RetryLater) and not isinstance(failure, AnswerUnbounded)
+    return isinstance(failure, RetryLater) and not isinstance(failure, AnswerUnbounded | UpstreamDown)
 
 
-def _stop_after(attempts: int) -> Callable[[RetryCallState], bool]:
-    by_count = stop_after_attempt(attempts)
-
-    def stop(state: RetryCallState) -> bool:
-        failure = state.outcome.exception() if state.outcome else None
-        asked = failure.retry_after_seconds if isinstance(failure, RetryLater) else None
-        return by_count(state) or (asked or 0.0) > LONGEST_WAIT_SECONDS
-
-    return stop
-
-
-def _wait_seconds(state: RetryCallState) -> float:
-    """min(2^n + random(0..1 s)), halved for a service that waits on it; at least what Retry-After asked."""
-    failure = state.outcome.exception() if state.outcome else None
-    asked = failure.retry_after_seconds if isinstance(failure, RetryLater) else None
-    backoff: float = 0.25 * 2.0**state.attempt_number + random.random() / 2  # noqa: S311 - spreads load, guards nothing
-    return max(backoff, asked or 0.0)
+def _asked_seconds(failure: BaseException) -> float:
+    return (failure.retry_after_seconds or 0.0) if isinstance(failure, RetryLater) else 0.0
 
 
 def _expiration(value: str | int | None, now: dt.datetime) -> dt.datetime:

@@ -15,6 +15,8 @@ from urllib.parse import urlencode
 
 import google.auth.exceptions
 
+from sync.clients.breakers import TOKEN_ENDPOINT, Breakers
+from sync.clients.google.errors import breaker_of
 from sync.clients.google.http_transport import ThreadHttp
 from sync.clients.google.oauth import TokenEndpoint, refresh_token_seconds, refusal_of, scopes_of
 from sync.errors import ReconnectNeeded, RetryLater
@@ -28,11 +30,14 @@ _FORM = {"content-type": "application/x-www-form-urlencoded"}
 class GoogleConsent:
     """Thread-safe; one per process."""
 
-    def __init__(self, *, client_id: str, client_secret: str, token_uri: str, revoke_uri: str) -> None:
+    def __init__(
+        self, *, client_id: str, client_secret: str, token_uri: str, revoke_uri: str, breakers: Breakers | None = None
+    ) -> None:
         self._client = {"client_id": client_id, "client_secret": client_secret}
         self._token_uri = token_uri
         self._revoke_uri = revoke_uri
         self._threads = ThreadHttp()
+        self._breaker = breaker_of(breakers or Breakers(), TOKEN_ENDPOINT)
 
     def exchange(self, code: str, *, verifier: str, redirect_uri: str, now: dt.datetime) -> Grant:
         """The tokens of an authorization code, which Google takes once. Raises ReconnectNeeded (the code is used, too
@@ -61,6 +66,9 @@ class GoogleConsent:
 
     def _post(self, method: str, uri: str, form: dict[str, str]) -> bytes:
         """The body of a 200. Not repeated here: a code is good once."""
+        return self._breaker.call(lambda: self._observed(method, uri, form), subject=hash(tuple(form.values())))
+
+    def _observed(self, method: str, uri: str, form: dict[str, str]) -> bytes:
         with observed(GOOGLE_REQUESTS, GOOGLE_DURATION, method):
             return self._answer(uri, form)
 

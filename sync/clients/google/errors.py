@@ -6,11 +6,17 @@ Reasons and statuses: Google's guide "Handle API errors" and the push guide. Not
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
+import httplib2
+
+from sync.clients.breakers import Breaker, Breakers, Tripping
 from sync.clients.retry_after import retry_after_seconds
 from sync.errors import (
+    AnswerUnbounded,
     BadRequest,
     CalendarLost,
     ChannelIdTaken,
@@ -24,6 +30,7 @@ from sync.errors import (
     ResyncNeeded,
     RetryLater,
     SlowDown,
+    UpstreamDown,
 )
 
 QUOTA_REASONS = frozenset({"userRateLimitExceeded", "rateLimitExceeded", "quotaExceeded", "dailyLimitExceeded"})
@@ -41,8 +48,39 @@ SETUP_REASONS = frozenset(
 )
 
 
+# Of more than one user: what fails for one alone is their calendars' own failure. A process is back a minute after
+# Google at the latest.
+TRIPPING = Tripping(failures=5, subjects=2, first_seconds=5.0, most_seconds=60.0)
+
+
 class AccessTokenRejected(GoogleFailure):
     """401: the access token is bad. The caller refreshes once and tries again."""
+
+
+def breaker_of(breakers: Breakers, upstream: str) -> Breaker:
+    """The breaker of the Calendar API or of the token endpoint."""
+    return breakers.of(
+        upstream,
+        TRIPPING,
+        counts=_is_outage,
+        down=lambda seconds: UpstreamDown(f"{upstream}_down", seconds),
+        tells_on_trip=True,
+        is_nobodys=_is_unreachable,
+    )
+
+
+def _is_outage(failure: Exception) -> bool:
+    """No answer, a foreign one, 5xx. Not a quota, nor an answer that is only too long."""
+    return isinstance(failure, RetryLater) and not isinstance(failure, SlowDown | AnswerUnbounded | UpstreamDown)
+
+
+def _is_unreachable(failure: BaseException | None) -> bool:
+    """There was no connection: whoever it was for."""
+    while failure is not None:
+        if isinstance(failure, ConnectionRefusedError | socket.gaierror | httplib2.ServerNotFoundError | ssl.SSLError):
+            return True
+        failure = failure.__cause__ or failure.__context__
+    return False
 
 
 def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> GoogleFailure:

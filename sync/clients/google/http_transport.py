@@ -23,6 +23,8 @@ from typing import Any
 
 import httplib2
 
+from sync.clients.retrying import LEAST_SECONDS, seconds_left
+
 # Google answers in tens to hundreds of milliseconds; a page of 250 events may take a second. For connecting, sending,
 # and from a request's last byte to its answer's last.
 TIMEOUT_SECONDS = 20.0
@@ -79,7 +81,7 @@ class _BoundedReader(io.RawIOBase):
         self._sock = sock
         self._left = MAX_ANSWER_BYTES
         self._timeout = sock.gettimeout() or TIMEOUT_SECONDS
-        self._deadline = time.monotonic() + self._timeout
+        self._deadline = time.monotonic() + min(self._timeout, max(seconds_left(), LEAST_SECONDS))
         self._has_begun = False
 
     def readable(self) -> bool:

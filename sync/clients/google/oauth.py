@@ -18,9 +18,11 @@ import google.oauth2.credentials
 import google_auth_httplib2
 import httplib2
 
+from sync.clients.breakers import TOKEN_ENDPOINT, Breakers
+from sync.clients.google.errors import breaker_of
 from sync.clients.google.http_transport import ThreadHttp
 from sync.clients.retry_after import retry_after_seconds
-from sync.errors import GrantRefused, Misconfigured, RetryLater
+from sync.errors import GrantRefused, Misconfigured, RetryLater, SlowDown
 from sync.model import Grant
 from sync.telemetry.metrics import GOOGLE_DURATION, GOOGLE_REQUESTS
 from sync.telemetry.registry import observed
@@ -54,15 +56,31 @@ LONGEST_LIFE_SECONDS = 86_400
 class GoogleOAuth:
     """Thread-safe; one per process."""
 
-    def __init__(self, *, client_id: str, client_secret: str, token_uri: str, clock: Callable[[], dt.datetime]) -> None:
+    def __init__(
+        self,
+        *,
+        client_id: str,
+        client_secret: str,
+        token_uri: str,
+        clock: Callable[[], dt.datetime],
+        breakers: Breakers | None = None,
+    ) -> None:
         self._clock = clock
         self.client_id = client_id
         self._client_secret = client_secret
         self._token_uri = token_uri
         self._threads = ThreadHttp()
+        self._breaker = breaker_of(breakers or Breakers(), TOKEN_ENDPOINT)
+
+    def refuse_while_down(self) -> None:
+        """For what would only prepare a refresh. Raises UpstreamDown."""
+        self._breaker.refuse_while_down()
 
     def refresh(self, refresh_token: str) -> Grant:
         """A new access token. Raises GrantRefused, Misconfigured (our OAuth client), RetryLater."""
+        return self._breaker.call(lambda: self._observed(refresh_token), subject=hash(refresh_token))
+
+    def _observed(self, refresh_token: str) -> Grant:
         with observed(GOOGLE_REQUESTS, GOOGLE_DURATION, "oauth2.refresh"):
             return self._refresh(refresh_token)
 
@@ -133,7 +151,8 @@ class TokenEndpoint(google_auth_httplib2.Request):  # type: ignore[misc]
         self.error_code = subtype if subtype in DEAD_GRANT_CODES else _text(response.data, "error")
         if response.status >= 500 or response.status in (408, 429) or self.error_code in PASSING_CODES:
             wait = retry_after_seconds(response.headers.get("retry-after"))
-            raise RetryLater("token_endpoint_failed", retry_after_seconds=wait)
+            sort = SlowDown if response.status == http.client.TOO_MANY_REQUESTS else RetryLater
+            raise sort("token_endpoint_failed", retry_after_seconds=wait)
         return response
 
 

@@ -6,6 +6,7 @@ rule. Called by jobs, and by web routes for one call each.
 
 from __future__ import annotations
 
+from sync.clients.breakers import Breakers
 from sync.clients.store.accounts.connections import ConnectionCalls
 from sync.clients.store.accounts.flows import FlowCalls
 from sync.clients.store.accounts.leaving import AccountCalls, Connection, Leaving, OwnCalendar
@@ -51,8 +52,8 @@ __all__ = [
 class Store:
     """All calls to the store, by subject, over one set of connections. Thread-safe; one per process, after fork."""
 
-    def __init__(self, url: str, service_key: str) -> None:
-        self._rpc = rpc = Rpc(url, service_key)
+    def __init__(self, url: str, service_key: str, breakers: Breakers | None = None) -> None:
+        self._rpc = rpc = Rpc(url, service_key, breakers)
         self.settings = SettingsCalls(rpc)
         self.privacy = PrivacyCalls(rpc)
         self.polling = PollingCalls(rpc)

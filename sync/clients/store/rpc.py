@@ -9,22 +9,27 @@ from __future__ import annotations
 import functools
 import ssl
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 from postgrest.exceptions import APIError
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from supabase import Client, ClientOptions, create_client
+from sync.clients.breakers import DATABASE, Breakers, Tripping
+from sync.clients.retrying import LEAST_SECONDS, Retries, retry, seconds_left
 from sync.env_checks import is_jwt
-from sync.errors import DataRefused, StoreRejected, StoreTooSlow, StoreUnavailable
+from sync.errors import DataRefused, StoreDown, StoreRejected, StoreTooSlow, StoreUnavailable
 from sync.telemetry.metrics import STORE_CALLS, STORE_DURATION
 from sync.telemetry.registry import observed
 
 # Above the platform's own statement timeout (8 s), so that the database's answer comes before ours.
 TIMEOUT_SECONDS = 12.0
 ATTEMPTS = 4
+RETRIES = Retries("database", ATTEMPTS, first_seconds=0.2, most_seconds=2.0)
+# More than one call's attempts. A probe every few seconds: all work, and every notification, waits for it.
+TRIPPING = Tripping(failures=10, first_seconds=1.0, most_seconds=5.0)
+# Of one statement, whatever the status: a time-out, a lock, a deadlock; the database is there.
+_ONE_STATEMENTS = ("57014", "40", "55")
 CONNECTIONS = 40
 STATEMENT_TIMED_OUT = "57014"
 # What takes rows may be asked to take fewer: its time-outs and refusals say what to do next.
@@ -51,8 +56,11 @@ def _certificates() -> ssl.SSLContext:
 class Rpc:
     """Thread-safe; create one per process, after fork."""
 
-    def __init__(self, url: str, service_key: str) -> None:
+    def __init__(self, url: str, service_key: str, breakers: Breakers | None = None) -> None:
         self._seen = _Seen()
+        self._breaker = (breakers or Breakers()).of(
+            DATABASE, TRIPPING, counts=_is_outage, down=lambda _seconds: StoreDown("database_down")
+        )
         # HTTP/2 breaks under threads and closed keep-alives (lost writes); PostgREST's own retry hides unknown
         # outcomes.
         http = httpx.Client(
@@ -62,7 +70,7 @@ class Rpc:
             limits=httpx.Limits(
                 max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=30.0
             ),
-            event_hooks={"response": [self._see]},
+            event_hooks={"request": [_hurry], "response": [self._see]},
         )
         options = ClientOptions(
             httpx_client=http, auto_refresh_token=False, persist_session=False, postgrest_client_retry=False
@@ -90,20 +98,19 @@ class Rpc:
         return list(answer or ())
 
     def call(self, function: str, **params: Any) -> Any:
-        retrying: Callable[..., Any] = Retrying(
-            # Not what was too slow: it would only be too slow again.
-            retry=retry_if_exception(lambda raised: type(raised) is StoreUnavailable),
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_random_exponential(multiplier=0.2, max=2.0),
-            reraise=True,
+        # Not what was too slow: it would only be too slow again. Nor while nobody is answered.
+        return retry(
+            lambda: self.once(function, params), RETRIES, passes=lambda raised: type(raised) is StoreUnavailable
         )
-        return retrying(self.once, function, params)
 
     def once(self, function: str, params: dict[str, Any]) -> Any:
-        with observed(STORE_CALLS, STORE_DURATION, function):
-            return self._once(function, params)
+        return self._breaker.call(lambda: self._observed(function, params))
 
-    def _once(self, function: str, params: dict[str, Any]) -> Any:
+    def _observed(self, function: str, params: dict[str, Any]) -> Any:
+        with observed(STORE_CALLS, STORE_DURATION, function):
+            return self._send(function, params)
+
+    def _send(self, function: str, params: dict[str, Any]) -> Any:
         try:
             data = self._client.rpc(function, params).execute().data
         except APIError as refused:
@@ -137,3 +144,20 @@ class Rpc:
         if self._seen.status >= 500 or self._seen.status in _PASSING_STATUSES:
             return True
         return code[:2] in _PASSING_CLASSES or code.startswith("PGRST00") or (len(code) == 3 and code.isdigit())
+
+
+def _is_outage(failure: Exception) -> bool:
+    """No answer, or a gateway's, or that the database is not there. Not that it took its time for one statement."""
+    if not isinstance(failure, StoreUnavailable) or isinstance(failure, StoreTooSlow | StoreDown):
+        return False
+    return not failure.code.startswith(_ONE_STATEMENTS)
+
+
+def _hurry(request: httpx.Request) -> None:
+    """No step of a call takes much longer than somebody waits for it; the writes of a sync take their time."""
+    if request.url.path.rpartition("/")[2] in _DIVISIBLE:
+        return
+    left = max(seconds_left(), LEAST_SECONDS)
+    request.extensions["timeout"] = {
+        step: seconds and min(seconds, left) for step, seconds in request.extensions["timeout"].items()
+    }

@@ -15,6 +15,7 @@ from sync.errors import (
     RetryLater,
     SyncError,
     TokenUnreadable,
+    UpstreamDown,
 )
 from sync.states import Standing
 
@@ -36,6 +37,12 @@ class Reaction:
 
     retry_seconds: float
     lose_connection: bool = False
+
+
+def wait_for_upstream(down: UpstreamDown, jitter: float) -> float:
+    """Seconds until work that was not done for an upstream's outage is taken up: soon after the next probe, and not all
+    at once. No failure in a row makes it longer."""
+    return 1.0 + down.seconds * (1 + jitter / 2)
 
 
 def react_to_sync_failure(error: SyncError, failures_before: int, jitter: float) -> Reaction:
@@ -63,6 +70,8 @@ def react_to_refused_grant(standing: Standing, jitter: float) -> Reaction:
 
 def react_to_watch_failure(error: SyncError, failures_before: int, jitter: float) -> Reaction:
     """For a watch that could not be opened. The calendar is polled meanwhile, so nothing here is urgent."""
+    if isinstance(error, UpstreamDown):
+        return Reaction(wait_for_upstream(error, jitter))
     if isinstance(error, PushUnsupported):
         # A fact about the calendar, not a fault: ask again once a week, in case Google learns.
         return Reaction(7 * _DAY)

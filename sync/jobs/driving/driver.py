@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from sync.clients.breakers import GOOGLE_API
 from sync.errors import SyncError
 from sync.jobs.driving.duties import Duty
 from sync.jobs.driving.executor import Executor, Task
@@ -145,6 +146,11 @@ class Driver:
                 if self._stopping:
                     return
                 free, room = self._lanes.free(), self._lanes.room(time.monotonic())
+            free = self._services.breakers.room(GOOGLE_API, free)
+            if not free:
+                # Google answers nobody: what is due stays due, unclaimed, until the next probe.
+                self._put_off(hinted, self._services.breakers.wait_seconds(GOOGLE_API))
+                continue
             try:
                 claimed = self._claim(hinted, free, room)
             except SyncError as failure:
@@ -185,7 +191,10 @@ class Driver:
 
     def _troubled(self, hinted: list[str]) -> None:
         """The store did not answer: what was asked for is asked for again."""
-        again = time.monotonic() + TROUBLED_SECONDS * (1 + random.random())  # noqa: S311 - spreads load, guards nothing
+        self._put_off(hinted, TROUBLED_SECONDS * (1 + random.random()))  # noqa: S311 - spreads load, guards nothing
+
+    def _put_off(self, hinted: list[str], seconds: float) -> None:
+        again = time.monotonic() + seconds
         with self._condition:
             self._look_at = again
             for calendar_id in hinted:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sync.clients.breakers import GOOGLE_API
 from sync.errors import StoreFailure
 from sync.jobs.services import Services
 from sync.jobs.syncing.sync_calendar import SyncOutcome, sync_claim
@@ -95,10 +96,12 @@ class _Sweeping:
         return not self._should_stop() and time.monotonic() < self._deadline - self._last_seconds
 
     def _claim_more(self) -> None:
-        if not self._waiting and not self._dry and self._may_claim():
-            room = self._services.quota.room_for(self._limit)
-            claimed = self._services.leases.claim(self._limit, room=room, ahead_seconds=self._ahead_seconds)
-            self._dry = len(claimed) < self._limit
+        # One alone where it is the probe of a Google that answered nobody; none before its time.
+        limit = self._services.breakers.room(GOOGLE_API, self._limit)
+        if limit and not self._waiting and not self._dry and self._may_claim():
+            room = self._services.quota.room_for(limit)
+            claimed = self._services.leases.claim(limit, room=room, ahead_seconds=self._ahead_seconds)
+            self._dry = len(claimed) < limit
             if not claimed and not self._busy:
                 # One whose last claims were never ended: alone, when nothing else is left to do.
                 claimed = self._services.leases.claim(1, room={"suspect": 1})

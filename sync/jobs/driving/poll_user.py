@@ -40,8 +40,8 @@ def poll_user(
     budget_seconds: float = USER_POLL_SECONDS,
 ) -> UserPoll:
     """Polls a user's calendars, within a time for all; a listing cut short by it is given back. `left` reasons:
-    recent_notification, sync_in_progress, backing_off, time_budget_used_up, too_many_calendars, or why a calendar is
-    paused."""
+    recent_notification, sync_in_progress, backing_off, time_budget_used_up, too_many_calendars, google_api_down,
+    token_endpoint_down, or why a calendar is paused."""
     outcomes: list[SyncOutcome] = []
     calendars = services.store.claims.calendars_of_user(user_id)
     most = services.settings.max_calendars_per_user
@@ -64,7 +64,7 @@ def poll_user(
             continue
         outcome = _poll(services, calendar, forced, is_over)
         if outcome is not None and outcome.status is SyncStatus.RELEASED:
-            # quota_wait; else the time was over.
+            # quota_wait, or Google answers nobody just now; else the time was over.
             left[calendar.google_calendar_id] = TIME_USED_UP if is_over() else outcome.reason
         elif outcome is None:
             left[calendar.google_calendar_id] = "sync_in_progress"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from sync.core.accounts.connection_loss import CALENDAR_LOST
 from sync.core.meetings.parts import history_start, horizon_at
 from sync.core.meetings.translate import SYNC_FORMAT
-from sync.core.polling.failure_policy import react_to_refused_grant, react_to_sync_failure
+from sync.core.polling.failure_policy import react_to_refused_grant, react_to_sync_failure, wait_for_upstream
 from sync.core.polling.plan import SyncAction, SyncPlan, plan_sync
 from sync.errors import (
     CalendarLost,
@@ -21,10 +21,12 @@ from sync.errors import (
     Misconfigured,
     QuotaWait,
     ReconnectNeeded,
+    RetryLater,
     SettingsMoved,
     Stopping,
     StoreFailure,
     SyncError,
+    UpstreamDown,
 )
 from sync.jobs.losing_access import record_refusal
 from sync.jobs.services import Services
@@ -46,8 +48,8 @@ SETTINGS_MOVED = "settings_moved"
 class SyncOutcome:
     """What came of a claim.
 
-    `again_in_seconds`: set when one more sync is owed: a notification came meanwhile, this one failed, or it found
-    nothing of what a notification announced.
+    `again_in_seconds`: set when one more sync is owed: a notification came meanwhile, this one failed, Google answers
+    nobody just now, or it found nothing of what a notification announced.
     """
 
     claim: Claim
@@ -116,7 +118,9 @@ def _run_guarded(run: SyncRun) -> SyncOutcome:
         _give_back(services, claim)
         outcome = SyncOutcome(claim, SyncStatus.RELEASED, plan.sync_type, SETTINGS_MOVED, again_in_seconds=0.0)
     except QuotaWait as wait:
-        outcome = _put_off(run, wait)
+        outcome = _put_off(run, wait, (wait.retry_after_seconds or 0.0) * (1 + services.jitter() / 4))
+    except UpstreamDown as down:
+        outcome = _put_off(run, down, wait_for_upstream(down, services.jitter()))
     except SyncError as failure:
         outcome = _record_failure(run, failure)
     except Exception as bug:
@@ -184,9 +188,8 @@ def _sync(run: SyncRun) -> SyncOutcome:
     )
 
 
-def _put_off(run: SyncRun, wait: QuotaWait) -> SyncOutcome:
-    """Nothing failed: it is due again when there may be a request for it."""
-    seconds = (wait.retry_after_seconds or 0.0) * (1 + run.services.jitter() / 4)
+def _put_off(run: SyncRun, wait: RetryLater, seconds: float) -> SyncOutcome:
+    """Nothing of the calendar failed: it is due again when there may be a request for it."""
     _give_back(run.services, run.claim, seconds)
     return SyncOutcome(run.claim, SyncStatus.RELEASED, run.plan.sync_type, wait.code, again_in_seconds=seconds)
 

@@ -13,11 +13,20 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from sync.clients.breakers import GOOGLE_API
 from sync.core.accounts.channel_token import channel_token
 from sync.core.polling.failure_policy import react_to_refused_grant, react_to_watch_failure
 from sync.core.polling.purse import Lane
 from sync.core.polling.renewal import SHORTEST_LIFE_SECONDS, renew_lead_seconds
-from sync.errors import ChannelIdTaken, ChannelUnknown, Misconfigured, ReconnectNeeded, StoreFailure, SyncError
+from sync.errors import (
+    ChannelIdTaken,
+    ChannelUnknown,
+    Misconfigured,
+    ReconnectNeeded,
+    StoreFailure,
+    SyncError,
+    UpstreamDown,
+)
 from sync.jobs.losing_access import record_refusal
 from sync.jobs.services import Services
 from sync.jobs.watching.adopt_watches import ABANDONED_SECONDS, adopt_watches
@@ -64,8 +73,9 @@ def renew_watches(
     deadline = time.monotonic() + budget_seconds
 
     def may_go_on() -> bool:
-        # What the quota has nothing for is left untouched.
-        return not should_stop() and time.monotonic() < deadline and not services.quota.waits(Lane.FIRST)
+        # What the quota has nothing for is left untouched, and everything while Google answers nobody.
+        is_open = services.breakers.room(GOOGLE_API, 1) > 0 and not services.quota.waits(Lane.FIRST)
+        return is_open and not should_stop() and time.monotonic() < deadline
 
     outcomes: list[WatchOutcome] = []
     stopped = 0
@@ -234,7 +244,9 @@ def _record_failure(services: Services, claim: WatchClaim, channel_id: str, fail
             reaction = react_to_refused_grant(standing, services.jitter())
         # However soon the user is expected to be back: a calendar's watch is tried once a minute at most.
         retry_seconds = max(reaction.retry_seconds, SHORTEST_LIFE_SECONDS)
-        services.store.watches.fail_channel(channel_id, failure.code, retry_seconds)
+        services.store.watches.fail_channel(
+            channel_id, failure.code, retry_seconds, is_outage=isinstance(failure, UpstreamDown)
+        )
         # It may have spoken before its answer was lost.
         adopt_watches(services, [channel_id])
     except StoreFailure as unreachable:

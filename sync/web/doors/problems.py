@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import http
 import json
+import math
 from collections.abc import Callable
 
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from sync.errors import RetryLater, StoreUnavailable, SyncError, TokenUnreadable
+from sync.errors import RetryLater, StoreUnavailable, SyncError, TokenUnreadable, UpstreamDown
 
 
 class Problem(Exception):
@@ -48,6 +49,9 @@ def problem_response(problem: Problem) -> Response:
 
 def _of_failure(failure: SyncError) -> Problem:
     """A typed failure that no route has named: what passes is 503, the rest is ours."""
+    if isinstance(failure, UpstreamDown):
+        wait = str(math.ceil(failure.seconds))
+        return Problem(503, "google_unavailable", "Google does not answer now; try again.", {"Retry-After": wait})
     if isinstance(failure, StoreUnavailable):
         return Problem(503, "store_unavailable", "The database does not answer now; try again.", {"Retry-After": "5"})
     if isinstance(failure, RetryLater):

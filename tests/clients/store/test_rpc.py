@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from sync.clients.store.rpc import ATTEMPTS, Rpc
-from sync.errors import StoreRejected, StoreUnavailable
+from sync.clients.retrying import deadline
+from sync.clients.store.rpc import ATTEMPTS, TRIPPING, Rpc
+from sync.errors import StoreDown, StoreRejected, StoreUnavailable
 from tests.clients.google.answering import Answers, answering
 from tests.world import World
 
@@ -113,3 +114,29 @@ def test_an_idle_connection_that_the_gateway_has_closed_is_no_failure(gateway: A
         assert rpc.call("sweep_state") == []
         assert gateway.hung_up.acquire(timeout=5)
     assert gateway.requests == 8
+
+
+def test_nothing_is_repeated_beyond_the_callers_deadline(gateway: Answers, rpc: Rpc) -> None:
+    gateway.status = 500
+
+    with deadline(0), pytest.raises(StoreUnavailable):
+        rpc.call("sweep_state")
+    assert gateway.requests == 1
+
+
+def test_an_outage_is_asked_about_by_probes_alone(gateway: Answers, rpc: Rpc) -> None:
+    gateway.status, gateway.body = 502, BODIES["page"]
+    for _ in range(TRIPPING.failures + 20):
+        with pytest.raises(StoreUnavailable):
+            rpc.once("sweep_state", {})
+    assert gateway.requests == TRIPPING.failures
+    with pytest.raises(StoreDown):
+        rpc.call("sweep_state")
+
+
+@pytest.mark.parametrize("code", ["57014", "40P01", "55P03"])
+def test_a_statement_that_takes_too_long_is_no_outage(gateway: Answers, rpc: Rpc, code: str) -> None:
+    gateway.status, gateway.body = 500, json.dumps({"code": code, "message": "x"}).encode()
+    for _ in range(TRIPPING.failures + 5):
+        with pytest.raises(StoreUnavailable, match=code):
+            rpc.once("sweep_state", {})

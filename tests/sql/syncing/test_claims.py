@@ -218,6 +218,30 @@ def test_released_calendar_is_due_at_once_for_somebody_else(db: Database) -> Non
     assert db.logs(calendar) == []
 
 
+def test_calendar_released_for_an_outage_waits_for_its_end_and_counts_nothing(db: Database) -> None:
+    calendar = db.calendar(consecutive_failures=1, last_error_code="before")
+    claim = db.claim_one(calendar)
+
+    release = {"p_calendar_id": calendar["id"], "p_fence": claim["fence"], "p_after_seconds": 40.0}
+    assert db.value("release_calendar", **release) is True
+
+    after = db.calendar_row(calendar["id"])
+    assert 39 < after["due_in"] <= 40
+    assert (after["consecutive_failures"], after["last_error_code"], after["due_reason"]) == (
+        1, "before", calendar["due_reason"],
+    )  # fmt: skip
+
+
+def test_outage_never_shortens_a_calendars_own_backoff(db: Database) -> None:
+    calendar = db.calendar()
+    claim = db.claim_one(calendar)
+    db.set(calendar, not_before="now() + interval '10 minutes'")
+
+    db.value("release_calendar", p_calendar_id=calendar["id"], p_fence=claim["fence"], p_after_seconds=40.0)
+
+    assert 590 < db.calendar_row(calendar["id"])["due_in"] <= 600
+
+
 def test_failure_counts_and_sets_the_backoff_and_is_logged(db: Database) -> None:
     calendar = db.calendar(sync_token="kept", consecutive_failures=1)
     db.fail(db.claim_one(calendar), p_error_message="it broke", p_google_calls=3, p_duration_ms=7)

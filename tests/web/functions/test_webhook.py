@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sync.clients.breakers import DATABASE
 from sync.core.accounts.channel_token import channel_token
 from sync.settings import load
 from tests.web.calls import WEBHOOK, assert_no_secret, assert_problem, call, raw_request
@@ -207,6 +208,25 @@ def test_google_is_asked_to_repeat_what_the_store_did_not_take(world: World) -> 
     world.supabase.fault("record_notification", "http_500", times=50)
 
     assert_problem(call(world, WEBHOOK, notification(world)), 503, "store_unavailable")
+
+
+def test_a_database_that_is_down_is_told_at_once_and_asked_by_probes_alone(world: World) -> None:
+    headers = notification(world)
+    world.supabase.fault("*", "http_500", times=10_000)
+    breakers = world.service.app.extensions["services"].breakers
+    wait_until(lambda: not call(world, WEBHOOK, headers).is_success and breakers.room(DATABASE, 1) == 0, "it opens")
+    world.supabase.reset_counters()
+    began = time.monotonic()
+
+    answers = [call(world, WEBHOOK, headers) for _ in range(20)]
+
+    assert time.monotonic() - began < 1
+    assert {answer.status_code for answer in answers} == {503}
+    assert {answer.headers["retry-after"] for answer in answers} == {"5"}
+    assert sum(world.supabase.counters().values()) <= 2
+    assert_problem(call(world, "/readyz", method="GET"), 503, "store_unavailable")
+    world.supabase.clear_faults()
+    wait_until(lambda: call(world, WEBHOOK, headers).status_code == 204, "notifications are taken again")
 
 
 @pytest.mark.parametrize(

@@ -61,8 +61,15 @@ class WatchCalls:
         )
         return [row["channel_id"] for row in found]
 
-    def fail_channel(self, channel_id: str, error_code: str, retry_seconds: float) -> None:
-        self._rpc.call("fail_channel", p_channel_id=channel_id, p_error_code=error_code, p_retry_seconds=retry_seconds)
+    def fail_channel(self, channel_id: str, error_code: str, retry_seconds: float, *, is_outage: bool = False) -> None:
+        """`is_outage`: Google answers nobody; not counted."""
+        self._rpc.call(
+            "fail_channel",
+            p_channel_id=channel_id,
+            p_error_code=error_code,
+            p_retry_seconds=retry_seconds,
+            p_is_outage=is_outage,
+        )
 
     def adoptable_channels(
         self, *, abandoned_seconds: int, channel_ids: Sequence[str] | None = None
