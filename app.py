@@ -37,7 +37,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     services = services or build_services(settings)
     check_destinations(services)
     driver = Driver(services)
-    doors = Doors(settings, UserTokens(settings.supabase_url, settings.supabase_jwt_secret))
+    doors = Doors(settings, UserTokens(settings.supabase_url, settings.supabase_jwt_secret, breakers=services.breakers))
     guard = Guard(settings, doors.proves, Returns(settings, services.clock), SecurityEvents(services, driver))
     # The last registered is the first to run.
     atexit.register(guard.close)

@@ -27,11 +27,32 @@ comment on column public.service_processes.worker_name is 'The process.';
 comment on column public.service_processes.meaning is 'What its settings would make of rows.';
 comment on column public.service_processes.seen_at is 'When it last spoke.';
 
+create table if not exists public.service_breakers (
+  worker_name text not null,
+  upstream text not null,
+  state text not null check (state in ('closed', 'open')),
+  since timestamptz not null,
+  error_code text,
+  times_opened bigint not null,
+  primary key (worker_name, upstream)
+);
+comment on table public.service_breakers is
+  'Which upstream answers a process, or does not: a row from its first outage on. For the service alone.';
+comment on column public.service_breakers.worker_name is 'The process (service_processes).';
+comment on column public.service_breakers.upstream is 'google_api, token_endpoint, database, sign_in_keys, or bots_ and the provider.';
+comment on column public.service_breakers.state is 'open: nothing is sent but probes.';
+comment on column public.service_breakers.since is 'By the process'' clock.';
+comment on column public.service_breakers.error_code is 'Of the failure that opened it last.';
+comment on column public.service_breakers.times_opened is 'Outages since the process began.';
+
 alter table public.settings_generations enable row level security;
+alter table public.service_breakers enable row level security;
 alter table public.service_processes enable row level security;
-revoke all on table public.settings_generations, public.service_processes
+revoke all on table public.settings_generations, public.service_processes, public.service_breakers
   from public, anon, authenticated, service_role;
-grant select, insert, update, delete on table public.settings_generations, public.service_processes to service_role;
+grant select, insert, update, delete on table
+  public.settings_generations, public.service_processes, public.service_breakers
+to service_role;
 
 -- What a process is configured to mean, said at its start and every half a minute; answers what is in force.
 -- A meaning never seen before takes force at once. A former one (a replica left over from before, or an operator who
@@ -93,14 +114,48 @@ $$;
 comment on function calendar_internal.is_of_other_code is
   'Whether a process runs code of another sync format than the one in force.';
 
+-- A process says which breakers of its have opened or closed: [{upstream, state, since, error_code, times_opened}]. Those of
+-- processes that have not been seen for a day are forgotten. A repeated call changes nothing.
+create or replace function public.report_breakers(p_worker text, p_breakers jsonb) returns void
+language sql security invoker set search_path = ''
+as $$
+  delete from public.service_breakers b
+  where b.worker_name <> p_worker and not exists (
+    select 1 from public.service_processes p
+    where p.worker_name = b.worker_name and p.seen_at > clock_timestamp() - interval '1 day');
+  insert into public.service_breakers (worker_name, upstream, state, since, error_code, times_opened)
+  select p_worker, r.upstream, r.state, r.since, r.error_code, r.times_opened
+  from jsonb_to_recordset(p_breakers)
+    as r (upstream text, state text, since timestamptz, error_code text, times_opened bigint)
+  on conflict (worker_name, upstream) do update set
+    state = excluded.state, since = excluded.since, error_code = excluded.error_code, times_opened = excluded.times_opened
+$$;
+comment on function public.report_breakers is 'A process says which breakers of its have opened or closed.';
+
+-- The outages of now: upstreams that do not answer processes which are alive, how many of them, and since when at the earliest.
+create or replace function public.outages()
+returns table (upstream text, processes bigint, since timestamptz, error_code text)
+language sql stable security invoker set search_path = ''
+as $$
+  select b.upstream, count(*), min(b.since), min(b.error_code)
+  from public.service_breakers b join public.service_processes p on p.worker_name = b.worker_name
+  where b.state = 'open' and p.seen_at > clock_timestamp() - interval '2 minutes'
+  group by b.upstream order by b.upstream
+$$;
+comment on function public.outages is 'Upstreams that do not answer living processes now.';
+
 -- For the service alone.
 revoke all on function
   public.declare_settings,
+  public.report_breakers,
+  public.outages,
   calendar_internal.is_outdated,
   calendar_internal.is_of_other_code
 from public, anon, authenticated;
 grant execute on function
   public.declare_settings,
+  public.report_breakers,
+  public.outages,
   calendar_internal.is_outdated,
   calendar_internal.is_of_other_code
 to service_role;

@@ -909,7 +909,8 @@ comment on function calendar_internal.leave_behind is 'Has a bot removed that an
 --   found     the bot is there; what is wanted of it is compared next
 --   removed   there is no bot any more
 --   not_now   nothing can be done in this state: again after retry_seconds, or when the next state is told
---   retry     it failed, and is tried again after retry_seconds; new_key: under another key
+--   retry     it failed, and is tried again after retry_seconds; new_key: under another key; is_outage: the provider answers
+--             nobody and was not asked, which is no attempt
 --   dead      refused for good
 -- False: somebody else has it by now. What has changed meanwhile leaves it due.
 create or replace function public.record_bot_delivery(p_request_id uuid, p_fence bigint, p_result jsonb) returns boolean
@@ -933,7 +934,8 @@ begin
   end if;
   update public.bot_requests r set
     lease_expires_at = null, is_unheard = false,
-    calls = r.calls + coalesce((p_result ->> 'calls')::integer, 1),
+    calls = r.calls + case when (p_result ->> 'is_outage')::boolean then 0
+      else coalesce((p_result ->> 'calls')::integer, 1) end,
     bot_id = case v_outcome when 'make_new' then null else coalesce(p_result ->> 'bot_id', r.bot_id) end,
     generation = r.generation + (case when v_outcome = 'make_new' then 1 else 0 end),
     attempt_series = r.attempt_series + (case when (p_result ->> 'new_key')::boolean then 1 else 0 end),
@@ -954,7 +956,8 @@ begin
       when v_outcome = 'make_new' then 'pending'
       when v_outcome = 'removed' and r.status not in ('completed', 'failed') then 'cancelled'
       else calendar_internal.further(r.status, p_result ->> 'status') end,
-    attempts = case when v_outcome in ('told', 'found', 'make_new', 'removed', 'not_now') then 0 else r.attempts end,
+    attempts = case when v_outcome in ('told', 'found', 'make_new', 'removed', 'not_now') then 0
+      when (p_result ->> 'is_outage')::boolean then greatest(r.attempts - 1, 0) else r.attempts end,
     last_error_code = case when v_outcome in ('told', 'make_new', 'removed') then null
       else coalesce(p_result ->> 'error_code', r.last_error_code) end,
     dead_at = case when v_outcome = 'dead' and not v_is_outdated then v_now else null end,
@@ -1274,7 +1277,8 @@ retry_seconds, maybe_created, maybe_changed, pause_seconds, calls}.
   found     the bot is there; what is wanted of it is compared next
   removed   there is no bot any more
   not_now   nothing can be done in this state: again after retry_seconds, or when the next state is told
-  retry     it failed, and is tried again after retry_seconds; new_key: under another key
+  retry     it failed, and is tried again after retry_seconds; new_key: under another key; is_outage: the provider answers
+            nobody and was not asked, which is no attempt
   dead      refused for good
 False: somebody else has it by now. What has changed meanwhile leaves it due.';
 comment on function public.record_bot_message is 'A provider told of a bot. p_key: as the bot carries it, the request''''s id and its generation. Answers outcome:

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import math
 import random
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -21,14 +19,14 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception
 
+from sync.telemetry.metrics import RETRIES
+
 T = TypeVar("T")
 
 # What a call is left at least, however late it is begun: what is put in order after a deadline needs it.
 LEAST_SECONDS = 3.0
 
 _ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
-_repeated: Counter[str] = Counter()
-_counting = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +64,12 @@ def retry(
         return state.upcoming_sleep >= seconds_left()
 
     def note(_state: RetryCallState) -> None:
-        with _counting:
-            _repeated[rule.of] += 1
+        RETRIES.labels(rule.of).inc()
 
     retrying = Retrying(
         retry=retry_if_exception(passes), stop=stop, wait=wait, sleep=pause, before_sleep=note, reraise=True
     )
     return retrying(do)
-
-
-def repeated() -> Mapping[str, int]:
-    """How often this process has repeated a call, by what was repeated."""
-    with _counting:
-        return dict(_repeated)
 
 
 @contextmanager

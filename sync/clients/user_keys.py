@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 import jwt
 
+from sync.clients.breakers import SIGN_IN_KEYS, Breakers
+from sync.clients.circuit import Tripping
 from sync.errors import SyncError
 
 # Supabase's edge keeps the document for 10 minutes itself; a rotated-in key is announced before it signs.
@@ -25,6 +27,8 @@ PAUSE_SECONDS = 30.0
 # Keys that could not be refreshed serve on while the endpoint is down; not for ever, as one may be withdrawn meanwhile.
 TRUSTED_SECONDS = 24 * 3600.0
 TIMEOUT_SECONDS = 3.0
+# Never longer than the pause, which spares the endpoint already: so that an outage is seen.
+TRIPPING = Tripping(failures=3, first_seconds=PAUSE_SECONDS, most_seconds=PAUSE_SECONDS)
 MAX_DOCUMENT_BYTES = 100_000
 # What Supabase signs with, by (key type, curve). "oct" is missing: a shared secret is never published.
 ALGORITHMS = {("EC", "P-256"): "ES256", ("RSA", None): "RS256", ("OKP", "Ed25519"): "EdDSA"}
@@ -37,7 +41,10 @@ class KeysUnavailable(SyncError):
 class UserKeys:
     """Thread-safe; one per process. `clock` counts seconds and never goes back."""
 
-    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic, breakers: Breakers | None = None) -> None:
+        self._breaker = (breakers or Breakers(clock)).of(
+            SIGN_IN_KEYS, TRIPPING, counts=_is_outage, down=lambda _seconds: KeysUnavailable("keys_unavailable")
+        )
         self._url = url
         self._clock = clock
         self._lock = threading.Lock()
@@ -80,18 +87,27 @@ class UserKeys:
         """Replaces the set; leaves it as it is when no good one comes. Under the lock."""
         self._tried_at = self._clock()
         try:
-            with httpx.stream("GET", self._url, timeout=TIMEOUT_SECONDS, follow_redirects=False) as answer:
-                answer.raise_for_status()
-                document = b""
-                for chunk in answer.iter_bytes():
-                    document += chunk
-                    if len(document) > MAX_DOCUMENT_BYTES:
-                        return
-            keys = _usable(httpx.Response(200, content=document).json())
-        except (httpx.HTTPError, ValueError, RecursionError):
+            keys = _usable(self._breaker.call(self._fetch))
+        except (httpx.HTTPError, ValueError, RecursionError, KeysUnavailable):
             return
         if keys is not None:
             self._keys, self._fetched_at = keys, self._tried_at
+
+    def _fetch(self) -> Any:
+        with httpx.stream("GET", self._url, timeout=TIMEOUT_SECONDS, follow_redirects=False) as answer:
+            answer.raise_for_status()
+            document = b""
+            for chunk in answer.iter_bytes():
+                document += chunk
+                if len(document) > MAX_DOCUMENT_BYTES:
+                    raise ValueError("too large")
+        return httpx.Response(200, content=document).json()
+
+
+def _is_outage(failure: Exception) -> bool:
+    if isinstance(failure, httpx.HTTPStatusError):
+        return failure.response.status_code >= 500
+    return isinstance(failure, httpx.HTTPError)
 
 
 def _usable(document: Any) -> dict[str, jwt.PyJWK] | None:

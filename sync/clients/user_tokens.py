@@ -12,6 +12,7 @@ from typing import Any
 
 import jwt
 
+from sync.clients.breakers import Breakers
 from sync.clients.user_keys import UserKeys
 from sync.errors import SyncError
 
@@ -38,10 +39,17 @@ class UserTokenExpired(UserTokenInvalid):
 class UserTokens:
     """Thread-safe; one per process."""
 
-    def __init__(self, supabase_url: str, jwt_secret: str | None, keys: UserKeys | None = None) -> None:
+    def __init__(
+        self,
+        supabase_url: str,
+        jwt_secret: str | None,
+        keys: UserKeys | None = None,
+        *,
+        breakers: Breakers | None = None,
+    ) -> None:
         self._secret = jwt_secret
         self._issuer = f"{supabase_url}/auth/v1"
-        self._keys = keys or UserKeys(f"{self._issuer}/.well-known/jwks.json")
+        self._keys = keys or UserKeys(f"{self._issuer}/.well-known/jwks.json", breakers=breakers)
 
     def user_id(self, token: str) -> str:
         """The id of the user who signed in. Raises UserTokenInvalid, KeysUnavailable."""

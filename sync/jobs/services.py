@@ -110,7 +110,7 @@ def build_services(
         consent=consent,
         tokens=AccessTokens(oauth, vault, store, clock, quota),
         vault=vault,
-        bot_providers=open_providers(settings),
+        bot_providers=open_providers(settings, breakers),
         hosts=PublicHosts(is_public),
         mailer=Mailer(settings.smtp_server) if settings.smtp_server else None,
         destinations=AlertDestinations(settings.alert_urls or ()),

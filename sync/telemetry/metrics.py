@@ -51,6 +51,11 @@ GOOGLE_BILLABLE = counter("google_billable_requests_total", "Requests of the Cal
 STORE_CALLS = counter("store_calls_total", "Calls of SQL functions, by function and outcome.", "function", "outcome")
 STORE_DURATION = histogram("store_call_duration_seconds", "One call of it.", "function", buckets=_STORE_BUCKETS)
 
+RETRIES = counter("retries_total", "Calls repeated at once after a passing failure, by what was called.", "upstream")
+BREAKER_OPEN = gauge("breaker_open", "Processes that an upstream does not answer: it gets probes alone.", "upstream")
+BREAKER_OPENED = counter("breaker_opened_total", "Outages, as processes found them.", "upstream")
+BREAKER_REFUSED = counter("breaker_refused_total", "Calls not sent, since the upstream answers nobody.", "upstream")
+
 CHANNELS = counter("channels_total", "Push channels: opened, renewed, failed (to open), stopped.", "event")
 BOT_DELIVERIES = counter(
     "bot_deliveries_total",

@@ -1,5 +1,6 @@
 """GET /healthz: the process lives. GET /readyz: it can do its work (the store answers), and `misconfigured` names what
-only the operator can mend (notifications are still taken meanwhile, so the process stays ready).
+only the operator can mend, and `down` which upstream answers nobody just now (notifications are still taken meanwhile,
+so the process stays ready).
 
 Anybody may ask, and probes are never throttled; so the store is asked by one probe at a time, and once a second.
 """
@@ -51,5 +52,5 @@ def ready() -> ResponseReturnValue:
     readiness: _Readiness = current_app.extensions.setdefault("readiness", _Readiness())
     if not readiness.is_ready(services):
         raise Problem(503, "store_unavailable", "The database does not answer.", {"Retry-After": "5"})
-    faults = services.operator_faults.current()
-    return jsonify(status="ready", misconfigured=faults) if faults else jsonify(status="ready")
+    told = {"misconfigured": services.operator_faults.current(), "down": services.breakers.down()}
+    return jsonify(status="ready", **{name: words for name, words in told.items() if words})

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sync.clients.breakers import Breaker, Breakers, Tripping
+from sync.clients.breakers import Breakers
+from sync.clients.circuit import Breaker, Tripping
 from sync.errors import RetryLater, SlowDown, SyncError, UpstreamDown
 from sync.states import CircuitState
 

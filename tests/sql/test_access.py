@@ -75,6 +75,7 @@ RELATIONS = {
     # Belong to nobody; the test's rows name their person.
     "public.settings_generations": Access(read={"service": ALL}, write={"service": ALL}, owner="declared_by"),
     "public.service_processes": Access(read={"service": ALL}, write={"service": ALL}, owner="worker_name"),
+    "public.service_breakers": Access(read={"service": ALL}, write={"service": ALL}, owner="worker_name"),
     "public.plaintext_tokens_ended": Access(read={"service": ALL}, write={}, owner="ended_by", only_grows=True),
     "public.change_events": SERVICE_ALONE,
     # Belong to a subscription, or to nobody; the test's rows name their person in another column.
@@ -287,6 +288,8 @@ FUNCTIONS = {
     "public.hide_private_meetings",
     "public.read_private_items",
     "public.declare_settings",
+    "public.report_breakers",
+    "public.outages",
     "public.commit_roll",
     "public.commit_sync",
     "public.connect_calendars",
@@ -464,6 +467,8 @@ def furnish(db: Database) -> House:
         db.insert("settings_generations", generation=generation, meaning="{}", declared_by=user_id)
         db.insert("plaintext_tokens_ended", ended_by=user_id)
         db.insert("service_processes", worker_name=user_id, meaning="{}")
+        breaker = {"state": "open", "since": "2030-01-01", "times_opened": 1}
+        db.insert("service_breakers", worker_name=user_id, upstream="google_api", **breaker)
     furnish_bots(db, people)
     return House(db, people)
 

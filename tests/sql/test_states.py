@@ -47,6 +47,7 @@ CLOSED = {
     ("meetings", "status"): set(states.EventStatus),
     ("operator_actions", "door"): set(states.OperatorDoor),
     ("operator_actions", "outcome"): set(states.DeedOutcome),
+    ("service_breakers", "state"): set(states.CircuitState) - {states.CircuitState.HALF_OPEN},
     ("user_notifications", "kind"): set(states.UserNotice),
 }
 

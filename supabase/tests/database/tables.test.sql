@@ -29,6 +29,7 @@ insert into matrix values
   ('google_credentials', 'service'),
   ('oauth_flows', 'service'),
   ('security_events', 'service'),
+  ('service_breakers', 'service'),
   ('service_jobs', 'service'),
   ('service_processes', 'service'),
   ('settings_generations', 'service'),

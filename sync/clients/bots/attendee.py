@@ -42,6 +42,7 @@ from sync.clients.bots.reading import (
     results_of,
     text_of,
 )
+from sync.clients.circuit import Breaker
 from sync.errors import BotAccountRefused, BotProviderBusy, BotProviderFailure, BotProviderRefused
 
 # A key may be used again once its bot is in one of these.
@@ -74,8 +75,17 @@ class Attendee:
         can_find=True,
     )
 
-    def __init__(self, api_url: str, api_key: str, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
-        self._http = ProviderHttp(api_url, {"Authorization": f"Token {api_key}"}, deadline_seconds=deadline_seconds)
+    def __init__(
+        self,
+        api_url: str,
+        api_key: str,
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        breaker: Breaker | None = None,
+    ) -> None:
+        self._http = ProviderHttp(
+            api_url, {"Authorization": f"Token {api_key}"}, deadline_seconds=deadline_seconds, breaker=breaker
+        )
 
     def close(self) -> None:
         self._http.close()

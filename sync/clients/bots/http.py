@@ -21,8 +21,10 @@ from typing import Any
 import httpcore
 import httpx
 
+from sync.clients.breakers import Breakers
+from sync.clients.circuit import Breaker, Tripping
 from sync.clients.retry_after import retry_after_seconds
-from sync.errors import BotProviderBusy
+from sync.errors import BotProviderBusy, BotProviderDown
 
 CONNECT_SECONDS = 5.0
 # Providers answer within a second; creating a bot may take them a few.
@@ -30,6 +32,10 @@ DEADLINE_SECONDS = 20.0
 # A page of a listing is some hundred kilobytes.
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 CONNECTIONS = 10
+# Of different requests: one bot that the provider cannot make is no outage.
+TRIPPING = Tripping(failures=5, subjects=2, first_seconds=5.0, most_seconds=60.0)
+# 501 is an answer, and so is 507: no bot is to be had.
+_OUTAGES = frozenset({500, 502, 503, 504, *range(520, 531)})
 # Nothing was sent yet.
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
@@ -48,12 +54,37 @@ class Answer:
         return self.body if isinstance(self.body, dict) else {}
 
 
+class _OutOfOrder(Exception):
+    """An answer that says the provider is not in order."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+def breaker_of(breakers: Breakers, name: str) -> Breaker:
+    """A provider's breaker."""
+    return breakers.of(name, TRIPPING, counts=_is_outage, down=BotProviderDown)
+
+
+def _is_outage(failure: Exception) -> bool:
+    if isinstance(failure, BotProviderBusy):
+        return not isinstance(failure, BotProviderDown) and failure.code != "answer_too_large"
+    return isinstance(failure, _OutOfOrder)
+
+
 class ProviderHttp:
     """Thread-safe; one per provider and process, created after fork."""
 
     def __init__(
-        self, base_url: str, headers: Mapping[str, str], *, deadline_seconds: float = DEADLINE_SECONDS
+        self,
+        base_url: str,
+        headers: Mapping[str, str],
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        breaker: Breaker | None = None,
     ) -> None:
+        self._breaker = breaker or breaker_of(Breakers(), "bots")
         self._base_url = base_url
         self._deadline_seconds = deadline_seconds
         self._deadline = _Deadline()
@@ -78,8 +109,29 @@ class ProviderHttp:
     ) -> Answer:
         """The answer, whatever its status. `path` is put after the base URL as it is; `body` is JSON.
 
-        Raises BotProviderBusy where there is none, or none within the bounds.
+        Raises BotProviderDown while the provider answers nobody, and BotProviderBusy where there is no answer, or none
+        within the bounds.
         """
+
+        def do() -> Answer:
+            answer = self._exchange(method, path, query, body, headers)
+            if answer.status in _OUTAGES:
+                raise _OutOfOrder(answer)
+            return answer
+
+        try:
+            return self._breaker.call(do, subject=hash((method, path, body)))
+        except _OutOfOrder as found:
+            return found.answer
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+    ) -> Answer:
         sent = {**(headers or {}), **({"Content-Type": "application/json"} if body is not None else {})}
         request = self._client.build_request(
             method, f"{self._base_url}{path}", params=query or None, content=body, headers=sent

@@ -34,6 +34,7 @@ from sync.bot_model import (
 from sync.clients.bots.failures import failure_of
 from sync.clients.bots.http import DEADLINE_SECONDS, Answer, ProviderHttp
 from sync.clients.bots.reading import instant_text, text_of
+from sync.clients.circuit import Breaker
 from sync.errors import BotProviderRefused
 from sync.states import BotStatus
 
@@ -53,8 +54,15 @@ class WebhookBots:
         can_find=False,
     )
 
-    def __init__(self, url: str, secrets: Sequence[bytes], *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
-        self._http = ProviderHttp(url, {}, deadline_seconds=deadline_seconds)
+    def __init__(
+        self,
+        url: str,
+        secrets: Sequence[bytes],
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        breaker: Breaker | None = None,
+    ) -> None:
+        self._http = ProviderHttp(url, {}, deadline_seconds=deadline_seconds, breaker=breaker)
         self._signers = [Webhook(secret) for secret in secrets]
 
     def close(self) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 import httplib2
 
-from sync.clients.breakers import Breaker, Breakers, Tripping
+from sync.clients.breakers import Breakers
+from sync.clients.circuit import Breaker, Tripping
 from sync.clients.retry_after import retry_after_seconds
 from sync.errors import (
     AnswerUnbounded,

@@ -17,6 +17,7 @@ from sync.clients.store.events.deliveries import DeliveryCalls
 from sync.clients.store.events.feed import FeedCalls
 from sync.clients.store.events.subscriptions import SubscriptionCalls
 from sync.clients.store.operations.alerts import AlertCalls
+from sync.clients.store.operations.breakers import BreakerCalls
 from sync.clients.store.operations.operators import Deed, OperatorCalls
 from sync.clients.store.operations.overview import OverviewCalls
 from sync.clients.store.operations.retention import RetentionCalls
@@ -70,6 +71,7 @@ class Store:
         self.mails = MailCalls(rpc)
         self.security = SecurityCalls(rpc)
         self.alerts = AlertCalls(rpc)
+        self.breakers = BreakerCalls(rpc)
         self.retention = RetentionCalls(rpc)
         self.operators = OperatorCalls(rpc)
         self.overview = OverviewCalls(rpc)

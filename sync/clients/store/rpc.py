@@ -15,7 +15,8 @@ import httpx
 from postgrest.exceptions import APIError
 
 from supabase import Client, ClientOptions, create_client
-from sync.clients.breakers import DATABASE, Breakers, Tripping
+from sync.clients.breakers import DATABASE, Breakers
+from sync.clients.circuit import Tripping
 from sync.clients.retrying import LEAST_SECONDS, Retries, retry, seconds_left
 from sync.env_checks import is_jwt
 from sync.errors import DataRefused, StoreDown, StoreRejected, StoreTooSlow, StoreUnavailable

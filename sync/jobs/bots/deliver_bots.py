@@ -20,6 +20,7 @@ from sync.core.polling.backoff import backoff_seconds
 from sync.errors import (
     BotAccountRefused,
     BotProviderBusy,
+    BotProviderDown,
     BotProviderFailure,
     BotProviderKeyRejected,
     BotProviderRefused,
@@ -210,6 +211,9 @@ def _failed(
     # Nobody can be asked whether an earlier attempt made it: only the same key keeps this one from making another.
     another_key: Result = {"new_key": provider.limits.can_find or not request.maybe_created}
     match failure:
+        case BotProviderDown():
+            # It was not asked: no attempt, and nothing else of the request changes.
+            return result | {"retry_seconds": failure.seconds, "pause_seconds": failure.seconds, "is_outage": True}
         case NewKeyNeeded():
             waited = failure.retry_after_seconds or THROTTLED_SECONDS
             return result | {"new_key": True, "maybe_created": False, "retry_seconds": waited}

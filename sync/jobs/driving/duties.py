@@ -14,6 +14,7 @@ from sync.jobs.bots.follow_bots import follow_bots
 from sync.jobs.bots.reconcile_bots import reconcile_bots
 from sync.jobs.operations.follow_budget import follow_polling_budget
 from sync.jobs.operations.keep_overview import keep_overview
+from sync.jobs.operations.report_breakers import BreakerReports
 from sync.jobs.operations.retention import drop_old
 from sync.jobs.operations.watch_over import EVERY_SECONDS, JOB, watch_over
 from sync.jobs.services import Services
@@ -65,6 +66,7 @@ def duties(services: Services, should_stop: Callable[[], bool], *, at_start: boo
     budget = BUDGET_SECONDS
     return [
         Duty("declare_settings", DECLARE_SECONDS, services.in_force.now, at_start=True, is_everybodys=True),
+        Duty("report_breakers", DECLARE_SECONDS, BreakerReports(services).report, is_everybodys=True),
         # Not at the start: a process that a cron woke may be gone by then.
         Duty("drive", DRIVE_SECONDS, lambda: None),
         Duty(

@@ -151,6 +151,7 @@ SCHEMAS: dict[str, Schema] = {
         **shape(
             status=one_of("ok", "ready"),
             misconfigured={**list_of(TEXT), "description": "What only the operator can mend, if anything."},
+            down={**list_of(TEXT), "description": "Upstreams that answer nobody just now, if any."},
         ),
         "required": ["status"],
     },

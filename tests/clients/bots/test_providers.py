@@ -12,6 +12,7 @@ from sync.bot_model import BotProviderName, BotRef, Changed, MakeNew, Removed
 from sync.bot_settings import BotSettings
 from sync.clients.bots.provider import BotProvider
 from sync.clients.bots.providers import message_secrets, open_providers
+from sync.clients.breakers import Breakers
 from sync.errors import (
     BotAccountRefused,
     BotProviderBusy,
@@ -217,13 +218,13 @@ def test_every_provider_with_keys_is_opened_whichever_is_chosen() -> None:
     }
     settings = BotSettings(**given)  # type: ignore[arg-type]
 
-    opened = open_providers(settings)
+    opened = open_providers(settings, Breakers())
 
     assert {name: provider.name for name, provider in opened.items()} == {"recall": "recall", "webhook": "webhook"}
     assert message_secrets(settings, BotProviderName.WEBHOOK) == (b"s" * 32,)
     assert message_secrets(settings, BotProviderName.ATTENDEE) == ()
     without_region = dataclasses.replace(settings, recall_region=None)
-    assert list(open_providers(without_region)) == ["webhook"]
+    assert list(open_providers(without_region, Breakers())) == ["webhook"]
 
 
 @pytest.mark.parametrize(("minutes_behind", "kind"), [(2, BotProviderBusy), (10, BotProviderRefused)])
