@@ -75,6 +75,10 @@ class QuotaWait(SlowDown):
     `retry_after_seconds`."""
 
 
+class TokenEndpointBusy(RetryLater):
+    """The token endpoint throttles us (429): it is there, and no quota of the calendars is meant."""
+
+
 class UpstreamDown(RetryLater):
     """Nothing was sent: Google, or its token endpoint, has answered nobody lately (`clients/breakers`). No calendar's
     fault, and no user's. `retry_after_seconds` until it is asked again."""

@@ -31,6 +31,7 @@ from sync.errors import (
     ResyncNeeded,
     RetryLater,
     SlowDown,
+    TokenEndpointBusy,
     UpstreamDown,
 )
 
@@ -58,6 +59,10 @@ class AccessTokenRejected(GoogleFailure):
     """401: the access token is bad. The caller refreshes once and tries again."""
 
 
+# The far side is there: a quota, an answer that is only too long. And what was not sent says nothing.
+_NO_OUTAGES = (SlowDown, TokenEndpointBusy, AnswerUnbounded, UpstreamDown)
+
+
 def breaker_of(breakers: Breakers, upstream: str) -> Breaker:
     """The breaker of the Calendar API or of the token endpoint."""
     return breakers.of(
@@ -71,8 +76,8 @@ def breaker_of(breakers: Breakers, upstream: str) -> Breaker:
 
 
 def _is_outage(failure: Exception) -> bool:
-    """No answer, a foreign one, 5xx. Not a quota, nor an answer that is only too long."""
-    return isinstance(failure, RetryLater) and not isinstance(failure, SlowDown | AnswerUnbounded | UpstreamDown)
+    """No answer, a foreign one, 5xx."""
+    return isinstance(failure, RetryLater) and not isinstance(failure, _NO_OUTAGES)
 
 
 def _is_unreachable(failure: BaseException | None) -> bool:

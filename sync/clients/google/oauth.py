@@ -22,7 +22,7 @@ from sync.clients.breakers import TOKEN_ENDPOINT, Breakers
 from sync.clients.google.errors import breaker_of
 from sync.clients.google.http_transport import ThreadHttp
 from sync.clients.retry_after import retry_after_seconds
-from sync.errors import GrantRefused, Misconfigured, RetryLater, SlowDown
+from sync.errors import GrantRefused, Misconfigured, RetryLater, TokenEndpointBusy
 from sync.model import Grant
 from sync.telemetry.metrics import GOOGLE_DURATION, GOOGLE_REQUESTS
 from sync.telemetry.registry import observed
@@ -151,7 +151,7 @@ class TokenEndpoint(google_auth_httplib2.Request):  # type: ignore[misc]
         self.error_code = subtype if subtype in DEAD_GRANT_CODES else _text(response.data, "error")
         if response.status >= 500 or response.status in (408, 429) or self.error_code in PASSING_CODES:
             wait = retry_after_seconds(response.headers.get("retry-after"))
-            sort = SlowDown if response.status == http.client.TOO_MANY_REQUESTS else RetryLater
+            sort = TokenEndpointBusy if response.status == http.client.TOO_MANY_REQUESTS else RetryLater
             raise sort("token_endpoint_failed", retry_after_seconds=wait)
         return response
 

@@ -28,8 +28,8 @@ from sync.errors import (
     PageTokenRejected,
     ResyncNeeded,
     RetryLater,
-    SlowDown,
     SyncError,
+    TokenEndpointBusy,
 )
 from sync.model import EventsPage, Grant
 from tests.clients.google.answering import Answers, answering
@@ -228,7 +228,7 @@ def test_a_grant_is_read_with_its_scopes_and_a_rotated_refresh_token(google: Ans
         (400, {"error": {"code": 400}}, RetryLater, "token_endpoint_failed"),
         (400, "<html>", RetryLater, "token_endpoint_failed"),
         (400, {"error": "temporarily_unavailable"}, RetryLater, "token_endpoint_failed"),
-        (429, {"error": "rate_limit_exceeded"}, SlowDown, "token_endpoint_failed"),
+        (429, {"error": "rate_limit_exceeded"}, TokenEndpointBusy, "token_endpoint_failed"),
         (503, {"error": "invalid_grant"}, RetryLater, "token_endpoint_failed"),
         (503, "down", RetryLater, "token_endpoint_failed"),
         (521, {"error": "invalid_grant"}, RetryLater, "token_endpoint_failed"),
