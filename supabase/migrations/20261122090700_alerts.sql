@@ -125,8 +125,6 @@ create index if not exists calendar_webhooks_lapsing on public.calendar_webhooks
 create index if not exists calendar_webhooks_failing on public.calendar_webhooks (last_synced_at)
   where is_active and paused_reason is null and duplicate_of is null and access_lost_at is null and consecutive_failures >= 3;
 create index if not exists calendar_sync_logs_drift on public.calendar_sync_logs (created_at) where differing > 0;
-create index if not exists bot_requests_dead on public.bot_requests (meeting_end) where dead_at is not null and wanted;
-create index if not exists event_deliveries_dead on public.event_deliveries (subscription_id) where state = 'dead';
 
 -- Whether the history of migrations names our first one and not p_newest. False where nothing keeps such a history, or keeps it
 -- under other names. Runs as its owner, for the history is nobody else's; it tells this one bit.
@@ -194,15 +192,19 @@ as $$
   ), bots as materialized (
     select b.last_error_code as cause from public.bot_requests b
     where b.dead_at is not null and b.wanted and b.meeting_end > (select at.now from at)
-    order by b.meeting_end limit 10000
+    order by b.dead_at limit 10000
   ), events as materialized (
-    select d.subscription_id, d.last_error_code as cause from public.event_deliveries d where d.state = 'dead'
-    order by d.subscription_id limit 10000
+    select d.subscription_id, d.last_error_code as cause from public.event_subscriptions s
+    cross join lateral (
+      select e.subscription_id, e.last_error_code from public.event_deliveries e
+      where e.subscription_id = s.id and e.state = 'dead' order by e.position limit 10000) d
+    limit 10000
   )
   select jsonb_build_object(
     'calendars', (
-      -- As statistics have it, once that is too many to count.
-      select case when c.reltuples > 10000 then c.reltuples::bigint else (
+      -- As the census has it, once that is too many to count; before the first, as statistics do.
+      select case when c.reltuples > 10000 then coalesce((
+        select nullif(sum(k.calendars), 0) from public.calendar_census k where k.kind = 'channel'), c.reltuples)::bigint else (
         select count(*) from (
           select 1 from public.calendar_webhooks w where w.is_active and w.paused_reason is null and w.duplicate_of is null
           order by w.due_at limit 20000) s) end

@@ -6,10 +6,20 @@ Thresholds that grow with the number of calendars are shares; each has a least n
 
 from __future__ import annotations
 
-import math
-
 from sync.alert_model import Observations
-from sync.core.operations.rule_parts import LEAST_CRITICAL, Found, IsOpen, Limits, Rule, exceeds, finding, many, mostly
+from sync.core.operations.rule_parts import (
+    LEAST_CRITICAL,
+    Found,
+    IsOpen,
+    Limits,
+    Rule,
+    counted,
+    exceeds,
+    finding,
+    many,
+    mostly,
+    share_of,
+)
 from sync.states import AlertKind, Lane
 
 # Fewer syncs than this within the quarter of an hour say nothing of a rate; while it is open, a few do.
@@ -38,13 +48,13 @@ def _failure_rate(seen: Observations, limits: Limits, is_open: IsOpen) -> Found:
 
 
 def _past_bound(seen: Observations, _limits: Limits, is_open: IsOpen) -> Found:
-    opens = max(1, math.ceil(LATE_SHARE * seen.calendars))
+    opens = share_of(seen.calendars, LATE_SHARE, 1)
     # Who has stopped a lane knows why calendars wait, and whoever is on call does not.
     cause = "lane_paused" if seen.paused_lanes.keys() & CALENDAR_LANES else seen.past_bound_cause
     if exceeds(seen.past_bound, opens, max(1, opens / 2), is_open(AlertKind.PAST_BOUND)):
         yield finding(
             AlertKind.PAST_BOUND,
-            f"{seen.past_bound:,} of {seen.calendars:,} calendars are past their bound{mostly(cause)}.",
+            f"{counted(seen.past_bound)} of {seen.calendars:,} calendars are past their bound{mostly(cause)}.",
             calendars=seen.past_bound,
             cause=cause,
             critical=many(seen.past_bound, seen.calendars, LATE_CRITICAL),
@@ -52,12 +62,12 @@ def _past_bound(seen: Observations, _limits: Limits, is_open: IsOpen) -> Found:
 
 
 def _lapsing(seen: Observations, _limits: Limits, is_open: IsOpen) -> Found:
-    opens = max(1, math.ceil(LATE_SHARE * seen.calendars))
+    opens = share_of(seen.calendars, LATE_SHARE, 1)
     if exceeds(seen.lapsing, opens, max(1, opens / 2), is_open(AlertKind.CHANNELS_LAPSING)):
         yield finding(
             AlertKind.CHANNELS_LAPSING,
-            f"The push channels of {seen.lapsing:,} of {seen.calendars:,} calendars lapse, or have lapsed, unrenewed"
-            f"{mostly(seen.lapsing_cause)}.",
+            f"The push channels of {counted(seen.lapsing)} of {seen.calendars:,} calendars lapse, or have lapsed, "
+            f"unrenewed{mostly(seen.lapsing_cause)}.",
             calendars=seen.lapsing,
             cause=seen.lapsing_cause,
             critical=many(seen.lapsing, seen.calendars, LATE_CRITICAL),
@@ -65,12 +75,12 @@ def _lapsing(seen: Observations, _limits: Limits, is_open: IsOpen) -> Found:
 
 
 def _reauth_wave(seen: Observations, _limits: Limits, is_open: IsOpen) -> Found:
-    opens = max(WAVE_USERS, WAVE_SHARE * seen.calendars)
+    opens = share_of(seen.calendars, WAVE_SHARE, WAVE_USERS)
     if exceeds(seen.reauth_users, opens, opens / 2, is_open(AlertKind.REAUTH_WAVE)):
         yield finding(
             AlertKind.REAUTH_WAVE,
-            f"{seen.reauth_users:,} users lost their connection to Google within the last hour, with "
-            f"{seen.reauth_calendars:,} calendars.",
+            f"{counted(seen.reauth_users)} users lost their connection to Google within the last hour, with "
+            f"{counted(seen.reauth_calendars)} calendars.",
             calendars=seen.reauth_calendars,
             cause="needs_reauth",
             critical=many(seen.reauth_calendars, seen.calendars, WAVE_CRITICAL),

@@ -10,6 +10,8 @@ from sync.states import AlertKind, AlertSeverity
 
 # What is critical by its share is so from this many on.
 LEAST_CRITICAL = 10
+# Nobody counts further, and no share asks for more.
+COUNTED_TO = 10_000
 
 # Whether an alert with this key is open.
 IsOpen = Callable[[str], bool]
@@ -42,8 +44,17 @@ def finding(
     return Finding(kind, f"{kind}:{which}" if which else str(kind), severity, calendars, cause, sentence)
 
 
+def share_of(calendars: int, share: float, least: float) -> float:
+    """So many of all calendars, and `least` of few."""
+    return min(max(least, share * calendars), COUNTED_TO)
+
+
 def many(number: int, calendars: int, share: float) -> bool:
-    return number >= max(LEAST_CRITICAL, share * calendars)
+    return number >= share_of(calendars, share, LEAST_CRITICAL)
+
+
+def counted(number: int) -> str:
+    return f"{number:,}" if number < COUNTED_TO else f"{number:,} or more"
 
 
 def mostly(cause: str | None) -> str:

@@ -160,6 +160,16 @@ def test_calendars_that_wait_for_a_stopped_lane_are_late_for_that_reason() -> No
     assert [each.cause for each in found({**late, "paused_lanes": {"bots": 60.0}})] == ["not_looked_at"]
 
 
+def test_of_a_million_calendars_nobody_counts_beyond_what_is_critical() -> None:
+    (late,) = found({"calendars": 5_000_000, "past_bound": 10_000})
+    assert (late.severity, late.sentence) == (
+        AlertSeverity.CRITICAL,
+        "10,000 or more of 5,000,000 calendars are past their bound.",
+    )
+    assert [each.key for each in found({"calendars": 5_000_000, "reauth_users": 10_000})] == ["reauth_wave"]
+    assert found({"calendars": 5_000_000, "past_bound": 4_999}) == ()
+
+
 def test_the_operator_decides_about_the_failure_rate() -> None:
     seen = Observations(syncs=100, failed=10)
     assert find(seen, Limits(failure_share=0.2), lambda _key: False) == ()
