@@ -33,7 +33,7 @@ MAX_BODY_BYTES = 64 * 1024
 def create_app(settings: Settings | None = None, services: Services | None = None) -> Flask:
     """The WSGI application. Raises SettingsError naming every bad environment key."""
     settings = settings or load()
-    configure_logs(settings.log_level)
+    configure_logs(settings.log_level, settings.log_format)
     services = services or build_services(settings)
     check_destinations(services)
     driver = Driver(services)

@@ -25,6 +25,8 @@ limit_request_fields = 64
 limit_request_field_size = 8190
 # At once, per process. A full house lets those go that wait longest for their client; each holds 192 KiB at most.
 worker_connections = 512
+# The application tells of each request; these are lines like its own.
+logger_class = "sync.web.doors.server_log.ServerLog"
 accesslog = None
 # gunicorn would put a control socket into HOME, which may not exist or may be read-only.
 control_socket_disable = True

@@ -243,7 +243,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     Raises SettingsError naming every bad key. An empty value counts as missing.
     """
     if environment is None:
-        environment = {**{k: v for k, v in dotenv_values(".env").items() if v is not None}, **os.environ}
+        environment = _environment()
     values: dict[str, Any] = {}
     problems: dict[str, str] = {}
     for key in KEYS:
@@ -259,6 +259,23 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     if problems:
         raise SettingsError(problems)
     return Settings(**values)
+
+
+def log_settings() -> tuple[str, str]:
+    """LOG_LEVEL and LOG_FORMAT of the process, for lines that come before `load`; a bad value is `load`'s to tell."""
+    environment, values = _environment(), {}
+    for key in (key for key in KEYS if key.name in ("LOG_LEVEL", "LOG_FORMAT")):
+        default = key.default or ""
+        try:
+            values[key.name] = key.check(environment.get(key.name, "").strip() or default)
+        except env_checks.BadValue:
+            values[key.name] = default
+    return values["LOG_LEVEL"], values["LOG_FORMAT"]
+
+
+def _environment() -> Mapping[str, str]:
+    """The process's, over a `.env` file in the working directory."""
+    return {**{k: v for k, v in dotenv_values(".env").items() if v is not None}, **os.environ}
 
 
 def _given(environment: Mapping[str, str], key: Key) -> str:

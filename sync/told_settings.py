@@ -55,6 +55,12 @@ class ToldSettings(AlertSettings):
         "METRICS_HOST", _address, "the address that METRICS_PORT is opened on", default="127.0.0.1"
     )
     log_level: str = _told("LOG_LEVEL", env_checks.log_level, "debug, info, warning or error", default="info")
+    log_format: str = _told(
+        "LOG_FORMAT",
+        env_checks.choice("auto", "json", "console"),
+        "json: a JSON object a line; console: lines for people; auto: console on a terminal, else json",
+        default="auto",
+    )
 
 
 def told_without_need(values: Mapping[str, Any], known_bad: frozenset[str]) -> dict[str, str]:

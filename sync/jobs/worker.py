@@ -10,12 +10,14 @@ import sys
 import threading
 from types import FrameType
 
+import structlog
+
 from sync.jobs.driving.driver import Driver
 from sync.jobs.driving.duties import duties
 from sync.jobs.operations.tell_alerts import check_destinations
 from sync.jobs.services import Services, build_services
-from sync.logs import configure_logs
-from sync.settings import SettingsError, load
+from sync.logs import configure_logs, take_over_process
+from sync.settings import SettingsError, load, log_settings
 from sync.telemetry.exposition import exposition
 from sync.telemetry.port import open_port
 
@@ -48,14 +50,16 @@ def _answer_prometheus(services: Services) -> None:
 
 
 def main() -> int:
-    """Exit code 2: the configuration has problems (all of them are printed)."""
+    """Exit code 2: the configuration has problems (all of them are told)."""
+    configure_logs(*log_settings())
+    take_over_process()
     try:
         settings = load()
-        configure_logs(settings.log_level)
+        configure_logs(settings.log_level, settings.log_format)
         services = build_services(settings)
         check_destinations(services)
-    except SettingsError as problems:
-        print(problems, file=sys.stderr)  # noqa: T201 - before there is a log
+    except SettingsError as bad:
+        structlog.get_logger("sync").error("settings_refused", problems=bad.problems)
         return 2
     stopping = threading.Event()
 

@@ -21,6 +21,7 @@ from sync.clients.retrying import LEAST_SECONDS, Retries, retry, seconds_left
 from sync.env_checks import is_jwt
 from sync.errors import DataRefused, StoreDown, StoreRejected, StoreTooSlow, StoreUnavailable
 from sync.telemetry.metrics import STORE_CALLS, STORE_DURATION
+from sync.telemetry.origin import request_id
 from sync.telemetry.registry import observed
 
 # Above the platform's own statement timeout (8 s), so that the database's answer comes before ours.
@@ -54,6 +55,13 @@ def _certificates() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+def _tell_origin(request: httpx.Request) -> None:
+    """So that the store's own log can be searched for what a request did."""
+    origin = request_id()
+    if origin:
+        request.headers["X-Request-ID"] = origin
+
+
 class Rpc:
     """Thread-safe; create one per process, after fork."""
 
@@ -71,7 +79,7 @@ class Rpc:
             limits=httpx.Limits(
                 max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=30.0
             ),
-            event_hooks={"request": [_hurry], "response": [self._see]},
+            event_hooks={"request": [_hurry, _tell_origin], "response": [self._see]},
         )
         options = ClientOptions(
             httpx_client=http, auto_refresh_token=False, persist_session=False, postgrest_client_retry=False

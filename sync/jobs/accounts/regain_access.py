@@ -76,7 +76,7 @@ def main() -> int:
     except SettingsError as problems:
         print(problems, file=sys.stderr)  # noqa: T201 - a command's answer
         return 2
-    configure_logs(settings.log_level)
+    configure_logs(settings.log_level, settings.log_format)
     try:
         found = regain_access(build_services(settings))
     except Misconfigured as refused:

@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as problems:
         print(problems, file=sys.stderr)  # noqa: T201 - a command's answer
         return 2
-    configure_logs(settings.log_level)
+    configure_logs(settings.log_level, settings.log_format)
     act = export_user if given.action == "export" else erase_user
     try:
         answer = act(build_services(settings), str(given.user_id))

@@ -25,6 +25,7 @@ from sync.jobs.syncing.sync_calendar import SyncOutcome, sync_claim
 from sync.jobs.watching.renew_watches import stop_channels
 from sync.model import Claim
 from sync.states import SyncStatus
+from sync.telemetry.origin import NOBODY, Origin, carried, here, under
 
 # The store's clock decides when a calendar is due; a hint that fires early would find nothing and be lost.
 EARLY_MARGIN_SECONDS = 0.05
@@ -44,6 +45,8 @@ class Driver:
         self._tasks = Executor(2)
         self._hints: dict[str, float] = {}
         self._missed: dict[str, int] = {}
+        # What asked for the calendars that are hinted, to be told by their syncs.
+        self._asked: dict[str, Origin] = {}
         self._condition = threading.Condition()
         self._stopping = False
         self._sweeps = False
@@ -75,6 +78,7 @@ class Driver:
                 self._services.log.warning("hint_dropped", calendar_id=calendar_id)
                 return
             self._hints[calendar_id] = min(when, self._hints.get(calendar_id, when))
+            self._asked[calendar_id] = here()
             self._start()
 
     def follow_up(self, outcome: SyncOutcome) -> None:
@@ -90,7 +94,8 @@ class Driver:
 
     def stop_channel_soon(self, channel_id: str) -> None:
         """Stops a channel that spoke though it should be dead."""
-        self.run_later(f"stop:{channel_id}", lambda: _none(stop_channels(self._services, [channel_id])), 0.0)
+        stop = carried(lambda: _none(stop_channels(self._services, [channel_id])))
+        self.run_later(f"stop:{channel_id}", stop, 0.0)
 
     def after_commit(self) -> None:
         """Something was committed that others follow: bots, events."""
@@ -205,7 +210,10 @@ class Driver:
         found = {claim.calendar_id for claim in claimed}
         for calendar_id in hinted:
             times = self._missed.pop(calendar_id, 0) + 1
-            if calendar_id in found or times > MISSED_TIMES:
+            if calendar_id in found:
+                continue
+            if times > MISSED_TIMES:
+                self._asked.pop(calendar_id, None)
                 continue
             self._missed[calendar_id] = times
             with self._condition:
@@ -223,7 +231,7 @@ class Driver:
                 # It was claimed while the process was told to end.
                 self._give_back(claim)
             else:
-                self._pool.submit(self._sync, claim)
+                self._pool.submit(self._sync, claim, self._asked.pop(claim.calendar_id, NOBODY))
 
     def _give_back(self, claim: Claim) -> None:
         self._services.leases.drop(claim)
@@ -231,7 +239,11 @@ class Driver:
             self._lanes.leave(claim.lane)
         self._guarded(lambda: _none(self._services.store.claims.release(claim)))
 
-    def _sync(self, claim: Claim) -> None:
+    def _sync(self, claim: Claim, origin: Origin) -> None:
+        with under(origin):
+            self._sync_in_lane(claim)
+
+    def _sync_in_lane(self, claim: Claim) -> None:
         lane = claim.lane
 
         def lengthen() -> None:

@@ -17,6 +17,7 @@ from sync.errors import StoreFailure
 from sync.jobs.services import Services
 from sync.jobs.syncing.sync_calendar import SyncOutcome, sync_claim
 from sync.model import Claim
+from sync.telemetry.origin import carried
 
 # Claimed at a time, per thread: enough that claiming is a small share of the calls, few enough that a claimed calendar
 # waits seconds.
@@ -70,7 +71,7 @@ class _Sweeping:
                 return
             self._running = self._services.settings.sync_threads
         for number in range(self._running):
-            threading.Thread(target=self._drain, name=f"sweep-{number}").start()
+            threading.Thread(target=carried(self._drain), name=f"sweep-{number}").start()
 
     def end(self) -> tuple[SyncOutcome, ...]:
         """What came of it within the time; the rest is told to `late` when it comes."""

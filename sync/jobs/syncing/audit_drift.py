@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as problems:
         print(problems, file=sys.stderr)  # noqa: T201 - a command's answer
         return 2
-    configure_logs(settings.log_level)
+    configure_logs(settings.log_level, settings.log_format)
     try:
         audit = audit_drift(build_services(settings), limit=given.limit, calendar_ids=given.calendar)
     except SyncError as failure:

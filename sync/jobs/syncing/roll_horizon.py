@@ -21,6 +21,7 @@ from sync.jobs.services import Services
 from sync.jobs.syncing.enter_horizon import enter_horizon
 from sync.jobs.syncing.sync_calendar import sync_claim
 from sync.model import RollClaim, SyncPart
+from sync.telemetry.origin import follower
 
 # What enters may wait this long, so that it is written together: the far end of two months is nobody's hurry, and each
 # roll of a calendar costs three calls to the store.
@@ -54,7 +55,7 @@ def roll_horizons(
         first = rolling.next()
         if first is not None:
             threads = services.settings.sync_threads
-            with ThreadPoolExecutor(threads, thread_name_prefix="roll") as pool:
+            with ThreadPoolExecutor(threads, thread_name_prefix="roll", initializer=follower()) as pool:
                 others = [pool.submit(rolling.drain) for _ in range(threads - 1)]
                 rolling.drain(first)
                 for other in others:

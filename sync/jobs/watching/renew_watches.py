@@ -32,6 +32,7 @@ from sync.jobs.services import Services
 from sync.jobs.watching.adopt_watches import ABANDONED_SECONDS, adopt_watches
 from sync.model import DeadChannel, OpenChannel, WatchClaim
 from sync.telemetry.metrics import CHANNELS
+from sync.telemetry.origin import follower
 
 WEBHOOK_PATH = "/functions/v1/google-calendar-webhook"
 CLAIMED_AT_ONCE = 50
@@ -82,7 +83,7 @@ def renew_watches(
     _retire_lost(services, may_go_on)
     _renew_moved(services, may_go_on)
     adopt_watches(services)
-    with ThreadPoolExecutor(services.settings.sync_threads, thread_name_prefix="watch") as pool:
+    with ThreadPoolExecutor(services.settings.sync_threads, thread_name_prefix="watch", initializer=follower()) as pool:
         while may_go_on():
             claims = services.store.watches.claim_expiring(limit=CLAIMED_AT_ONCE, lease_seconds=WATCH_LEASE_SECONDS)
             opened = [

@@ -105,7 +105,7 @@ def come_back() -> ResponseReturnValue:
         ) from None
     if end.is_taken:
         # A used or expired state is somebody's who has seen it once.
-        mark_proven()
+        mark_proven("browser")
     return redirect(end.redirect_to, 303)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hmac
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import current_app, request
@@ -26,8 +25,10 @@ _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`user_id` is set for a signed-in user only: the service acts for anybody. `email`: as the user's JWT has it."""
+    """`kind`: service, scheduler or user. `user_id` is set for a signed-in user only: the service acts for
+    anybody. `email`: as the user's JWT has it."""
 
+    kind: str
     user_id: str | None = None
     email: str | None = None
 
@@ -60,22 +61,25 @@ class Doors:
         self._metrics_token = settings.metrics_token.encode() if settings.metrics_token else None
         self._user_tokens = user_tokens
 
-    def is_service(self, headers: Headers, *, or_scheduler: bool) -> bool:
-        return _holds(headers, [self._service_key, self._cron_secret if or_scheduler else None])
+    def service(self, headers: Headers, *, or_scheduler: bool) -> str | None:
+        """`service` or `scheduler`, if one of them calls. Both are compared, whatever the first gave."""
+        is_service, is_scheduler = (_holds(headers, key) for key in (self._service_key, self._cron_secret))
+        return "service" if is_service else "scheduler" if is_scheduler and or_scheduler else None
 
     def is_scraper(self, headers: Headers) -> bool:
-        return _holds(headers, [self._metrics_token])
+        return _holds(headers, self._metrics_token)
 
     def caller(self, headers: Headers, *, or_scheduler: bool) -> Caller:
         """The service or a user. Raises Problem 401, 503."""
-        if self.is_service(headers, or_scheduler=or_scheduler):
-            return Caller()
+        service = self.service(headers, or_scheduler=or_scheduler)
+        if service:
+            return Caller(service)
         bearer = _bearer(headers)
         if bearer is None:
             raise _unauthorized("Send Authorization: Bearer <service key or user JWT>.", headers)
         try:
             user_id, email = self._user_tokens.signed_in(bearer)
-            return Caller(user_id=_uuid(user_id), email=email)
+            return Caller("user", _uuid(user_id), email)
         except KeysUnavailable:
             # No 401: a front end would sign its user out.
             detail = "The project's signing keys cannot be had now; try again."
@@ -99,41 +103,42 @@ class Doors:
 
 def require_service() -> None:
     """For routes of operators and schedulers. Raises Problem 401."""
-    if not _doors().is_service(request.headers, or_scheduler=True):
+    service = _doors().service(request.headers, or_scheduler=True)
+    if service is None:
         raise _unauthorized("Send Authorization: Bearer <service key or cron secret>.", request.headers)
-    mark_proven()
+    mark_proven(service)
 
 
 def require_scraper() -> None:
     """For the metrics. Raises Problem 401."""
     if not _doors().is_scraper(request.headers):
         raise _unauthorized("Send Authorization: Bearer <METRICS_TOKEN>.", request.headers)
-    mark_proven()
+    mark_proven("prometheus")
 
 
 def require_operator() -> None:
     """For routes of operators and subscribers, which no scheduler needs. Raises Problem 401."""
-    if not _doors().is_service(request.headers, or_scheduler=False):
+    if _doors().service(request.headers, or_scheduler=False) is None:
         raise _unauthorized("Send Authorization: Bearer <service key>.", request.headers)
-    mark_proven()
+    mark_proven("service")
 
 
 def who_calls(*, or_scheduler: bool = False) -> Caller:
     """For routes of users too: the service or a signed-in user. `or_scheduler`: the cron secret is taken for the
     service here. Raises Problem 401, 429 (a user asks too much), 503."""
     caller = _doors().caller(request.headers, or_scheduler=or_scheduler)
-    mark_proven()
+    mark_proven(caller.kind)
     if caller.user_id:
         guard().count_user(caller.user_id)
     return caller
 
 
-def _holds(headers: Headers, keys: Sequence[bytes | None]) -> bool:
-    """Whether one of the credentials is one of the keys; a key that is not set is nobody's."""
+def _holds(headers: Headers, key: bytes | None) -> bool:
+    """Whether one of the credentials is the key; one that is not set is nobody's."""
     # WSGI hands headers over as latin-1: this is what was sent, byte by byte.
     given = [credential.encode("latin-1", "replace") for credential in _credentials(headers)]
-    # Every pair is compared, whatever the earlier ones gave.
-    matches = [hmac.compare_digest(one, key) for one in given for key in keys if key]
+    # Every one is compared, whatever the earlier ones gave.
+    matches = [key is not None and hmac.compare_digest(one, key) for one in given]
     return any(matches)
 
 

@@ -129,9 +129,10 @@ def guard() -> Guard:
     return found
 
 
-def mark_proven() -> None:
-    """This request's credential was found good."""
+def mark_proven(caller: str) -> None:
+    """This request's credential was found good: whose kind it is, as the log tells it."""
     g.is_proven = True
+    g.caller = caller
 
 
 def is_proven() -> bool:

@@ -163,6 +163,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
                 conn.socket.send(CONTINUE)
 
     def _refuse(self, conn: PatientConnection, status: int) -> None:
+        self.wsgi.extensions["refused"](status)
         self._unwatch(conn)
         conn.is_last = True
         conn.received.clear()
@@ -185,7 +186,9 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         draft = Outbox(client)
         super().handle_error(req, draft, addr, exc)
         if draft.unsent:
-            client.sendall(self._refusal(int(draft.unsent.split(b" ", 2)[1])))
+            status = int(draft.unsent.split(b" ", 2)[1])
+            self.wsgi.extensions["refused"](status)
+            client.sendall(self._refusal(status))
 
     # --- leaving ----------------------------------------------------------------------------------------------------
 

@@ -7,10 +7,13 @@ import json
 import math
 from collections.abc import Callable
 
+import structlog
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from sync.errors import RetryLater, StoreUnavailable, SyncError, TokenUnreadable, UpstreamDown
+
+_log = structlog.get_logger("requests")
 
 
 class Problem(Exception):
@@ -70,7 +73,7 @@ def register_problems(app: Flask, judge: Callable[[Problem], Problem]) -> None:
 
     @app.errorhandler(SyncError)
     def of_failure(failure: SyncError) -> Response:
-        app.logger.warning("request failed: %s", failure.code)
+        _log.warning("request_failed", error_code=failure.code)
         return problem_response(_of_failure(failure))
 
     @app.errorhandler(HTTPException)
@@ -85,5 +88,5 @@ def register_problems(app: Flask, judge: Callable[[Problem], Problem]) -> None:
 
     @app.errorhandler(Exception)
     def of_bug(bug: Exception) -> Response:
-        app.logger.error("unexpected %s", type(bug).__name__, exc_info=bug)
+        _log.error("request_bug", error=type(bug).__name__, exc_info=bug)
         return problem_response(Problem(500, "internal_error", "The service failed here; its log says more."))

@@ -35,7 +35,7 @@ def receive(provider: str) -> Response:
         raise Problem(
             401, "signature_refused", f"This is not signed as {name}'s ({refusal.code}).", suspicion="forged_bot_status"
         ) from None
-    mark_proven()
+    mark_proven(name)
     told = read_message(name, message.id, message.body)
     if told is None:
         return Response(status=204)

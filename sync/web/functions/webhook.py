@@ -33,7 +33,7 @@ def receive() -> Response:
     if not channel_id or not is_channel_token(services.settings.channel_token_secrets, channel_id, token):
         NOTIFICATIONS.labels("forged").inc()
         raise _refusal("forged_notification")
-    mark_proven()
+    mark_proven("google")
     # A state that Google has not documented is still a hint: only the handshake ("sync") is told from the others.
     if not resource_id or not state:
         raise Problem(400, "notification_malformed", "X-Goog-Resource-ID and X-Goog-Resource-State are needed.")
