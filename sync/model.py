@@ -308,6 +308,14 @@ class DeadChannel:
 
 
 @dataclass(frozen=True, slots=True)
+class CalendarList:
+    """A user's calendar list as Google has it. `sync_token`: asks for what changed since; None if Google gave none."""
+
+    entries: tuple[dict[str, Any], ...]
+    sync_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class EventsPage:
     """One page of events.list. The sync token comes on the last page only; empty tokens, zone and name are None."""
 

@@ -12,6 +12,7 @@ _TABLES = (
     "public.service_jobs",
     "public.settings_generations",
     "public.service_processes",
+    "public.service_breakers",
     "public.security_events",
     "public.operator_actions",
     "public.lane_pauses",

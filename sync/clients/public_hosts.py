@@ -6,13 +6,13 @@ A meeting's link is anybody's text: a bot must not be led to what only the provi
 from __future__ import annotations
 
 import socket
-import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from typing import Any
 from urllib.parse import urlsplit
+
+from sync.clients.cache import Cache
 
 # A name's addresses are asked for again after this.
 KEPT_SECONDS = 600.0
@@ -30,8 +30,7 @@ class PublicHosts:
         self._is_public = is_public
         self._resolve = resolve
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="resolve")
-        self._known: dict[str, tuple[float, bool]] = {}
-        self._lock = threading.Lock()
+        self._known: Cache[str, bool] = Cache("hosts", KEPT_HOSTS, ends=lambda _is_inside, now: now + KEPT_SECONDS)
 
     def is_inside(self, url: str) -> bool:
         """Whether any address of its host is not public. A name that does not resolve here is none of this network's;
@@ -39,15 +38,11 @@ class PublicHosts:
         host = (urlsplit(url).hostname or "").rstrip(".").lower()
         if not host:
             return True
-        now = time.monotonic()
         known = self._known.get(host)
-        if known and now < known[0]:
-            return known[1]
+        if known is not None:
+            return known
         is_inside = any(not self._is_public(address) for address in self._addresses(host))
-        with self._lock:
-            if len(self._known) >= KEPT_HOSTS:
-                self._known.clear()
-            self._known[host] = (now + KEPT_SECONDS, is_inside)
+        self._known.put(host, is_inside)
         return is_inside
 
     def _addresses(self, host: str) -> list[str]:

@@ -18,6 +18,7 @@ import jwt
 from sync.clients.breakers import SIGN_IN_KEYS, Breakers
 from sync.clients.circuit import Tripping
 from sync.errors import SyncError
+from sync.telemetry.metrics import CACHE_EVICTIONS, CACHE_LOOKUPS
 
 # Supabase's edge keeps the document for 10 minutes itself; a rotated-in key is announced before it signs.
 FRESH_SECONDS = 600.0
@@ -55,6 +56,7 @@ class UserKeys:
     def find(self, key_id: str) -> jwt.PyJWK | None:
         """The key of that id, None if the project publishes no such key. Raises KeysUnavailable."""
         key = self._known().get(key_id)
+        CACHE_LOOKUPS.labels("sign_in_keys", "miss" if key is None else "hit").inc()
         if key is None:
             # The others wait for the one that asks, and then look at what it brought.
             with self._lock:
@@ -91,6 +93,7 @@ class UserKeys:
         except (httpx.HTTPError, ValueError, RecursionError, KeysUnavailable):
             return
         if keys is not None:
+            CACHE_EVICTIONS.labels("sign_in_keys").inc(len(self._keys.keys() - keys.keys()))
             self._keys, self._fetched_at = keys, self._tried_at
 
     def _fetch(self) -> Any:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sync.clients.cache import Cache
 from sync.clients.google.oauth import GoogleOAuth
 from sync.clients.store import Store
 from sync.clients.vault import Vault
@@ -21,7 +21,7 @@ from sync.jobs.quota_in_force import QuotaInForce
 from sync.model import Grant, SealedTokens
 
 # A token this close to its end is not used any more: it must outlive the paged listing that begins with it.
-SPARE_SECONDS = 120
+SPARE = dt.timedelta(seconds=120)
 # Users whose token stays in memory. More than a process serves within a token's hour.
 REMEMBERED = 20_000
 LOCKS = 64
@@ -55,8 +55,10 @@ class AccessTokens:
         self._vault = vault
         self._store = store
         self._clock = clock
-        self._memory: OrderedDict[str, _Remembered] = OrderedDict()
-        self._memory_lock = threading.Lock()
+        # Each to its own end, and never for longer.
+        self._memory: Cache[str, _Remembered] = Cache(
+            "access_tokens", REMEMBERED, ends=lambda found, _now: found.expires_at - SPARE, clock=clock
+        )
         # Striped: two threads of one user do not refresh at once, and no lock is kept per user.
         self._locks = [threading.Lock() for _ in range(LOCKS)]
 
@@ -82,15 +84,14 @@ class AccessTokens:
 
     def forget(self, user_id: str) -> None:
         """This process remembers no token of the user any more."""
-        with self._memory_lock:
-            self._memory.pop(user_id, None)
+        self._memory.forget(user_id)
 
     def grant_of(self, refresh_token: str) -> Grant:
         """Tries a refresh token that is not stored yet."""
         return self._oauth.refresh(refresh_token)
 
     def token(self, user_id: str, sealed: SealedTokens, refused: str | None) -> str:
-        """A token good for SPARE_SECONDS and not the `refused` one. Raises what `GoogleOAuth.refresh` raises."""
+        """A token good for SPARE at least, and not the `refused` one. Raises what `GoogleOAuth.refresh` raises."""
         if not sealed.refresh:
             raise ReconnectNeeded("no_refresh_token")
         with self._locks[hash(user_id) % LOCKS]:
@@ -100,12 +101,8 @@ class AccessTokens:
             return self._refresh_in_turn(user_id, sealed, sealed.refresh, refused)
 
     def _remembered(self, user_id: str, stored_refresh: str) -> _Remembered | None:
-        with self._memory_lock:
-            found = self._memory.get(user_id)
         # A reconnection stores another refresh token: what the old one gave may belong to another Google account.
-        if found and stored_refresh in found.stored_refresh_tokens and self._lasts(found.expires_at):
-            return found
-        return None
+        return self._memory.get(user_id, lambda found: stored_refresh in found.stored_refresh_tokens)
 
     def _stored(self, user_id: str, sealed: SealedTokens) -> _Remembered | None:
         if not sealed.access or not sealed.refresh or not sealed.access_expires_at:
@@ -165,14 +162,10 @@ class AccessTokens:
         return grant.access_token
 
     def _remember(self, user_id: str, found: _Remembered) -> None:
-        with self._memory_lock:
-            self._memory[user_id] = found
-            self._memory.move_to_end(user_id)
-            if len(self._memory) > REMEMBERED:
-                self._memory.popitem(last=False)
+        self._memory.put(user_id, found)
 
     def _lasts(self, expires_at: dt.datetime) -> bool:
-        return expires_at - self._clock() > dt.timedelta(seconds=SPARE_SECONDS)
+        return expires_at - self._clock() > SPARE
 
 
 class UserAccess:

@@ -31,6 +31,7 @@ from sync.clients.vault import Vault
 from sync.core.events.endpoints import is_loopback, is_public
 from sync.env_checks import is_jwt
 from sync.jobs.access_tokens import AccessTokens
+from sync.jobs.calendar_lists import CalendarLists
 from sync.jobs.leases import Leases
 from sync.jobs.operator_faults import OperatorFaults
 from sync.jobs.polling_in_force import PollingInForce
@@ -48,6 +49,7 @@ class Services:
     quota: QuotaInForce
     store: Store
     calendar: GoogleCalendar
+    calendar_lists: CalendarLists
     consent: GoogleConsent
     tokens: AccessTokens
     vault: Vault
@@ -84,6 +86,7 @@ def build_services(
         clock=clock,
         breakers=breakers,
     )
+    calendar = GoogleCalendar(settings.google_api_endpoint, breakers=breakers)
     consent = GoogleConsent(
         client_id=settings.google_client_id,
         client_secret=settings.google_client_secret,
@@ -106,7 +109,8 @@ def build_services(
         polling=PollingInForce(store, quota, clock),
         quota=quota,
         store=store,
-        calendar=GoogleCalendar(settings.google_api_endpoint, breakers=breakers),
+        calendar=calendar,
+        calendar_lists=CalendarLists(calendar, monotonic),
         consent=consent,
         tokens=AccessTokens(oauth, vault, store, clock, quota),
         vault=vault,

@@ -56,6 +56,11 @@ BREAKER_OPEN = gauge("breaker_open", "Processes that an upstream does not answer
 BREAKER_OPENED = counter("breaker_opened_total", "Outages, as processes found them.", "upstream")
 BREAKER_REFUSED = counter("breaker_refused_total", "Calls not sent, since the upstream answers nobody.", "upstream")
 
+CACHE_LOOKUPS = counter(
+    "cache_lookups_total", "Looks into a cache, by whether it had what was wanted: hit, miss.", "cache", "outcome"
+)
+CACHE_EVICTIONS = counter("cache_evictions_total", "What a cache dropped for want of room, or was replaced.", "cache")
+
 CHANNELS = counter("channels_total", "Push channels: opened, renewed, failed (to open), stopped.", "event")
 BOT_DELIVERIES = counter(
     "bot_deliveries_total",

@@ -15,7 +15,7 @@ from tests.docs.pages import ROOT
 
 # What a label may say: all of them are few.
 LABELS = frozenset(
-    {"by", "change", "code", "event", "function", "kind", "method", "outcome", "provider", "python", "reason"}
+    {"by", "cache", "change", "code", "event", "function", "kind", "method", "outcome", "provider", "python", "reason"}
     | {"route", "status", "step", "type", "upstream", "version", "worker"}
 )
 _ = exposition

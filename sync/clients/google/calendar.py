@@ -19,6 +19,8 @@ from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.http import HttpRequest
 
 from sync.clients.breakers import GOOGLE_API, Breakers
+from sync.clients.google.answers import items_of, token_of
+from sync.clients.google.calendar_list import read_list
 from sync.clients.google.errors import AccessTokenRejected, breaker_of, failure_of
 from sync.clients.google.http_transport import TIMEOUT_SECONDS, ThreadHttp, TooLong, TooManyBytes
 from sync.clients.retrying import Retries, retry
@@ -39,7 +41,7 @@ from sync.errors import (
     SlowDown,
     UpstreamDown,
 )
-from sync.model import EventsPage, OpenChannel
+from sync.model import CalendarList, EventsPage, OpenChannel
 from sync.telemetry.metrics import GOOGLE_BILLABLE, GOOGLE_DURATION, GOOGLE_REQUESTS
 from sync.telemetry.registry import observed
 
@@ -48,8 +50,6 @@ PAGE_SIZE = 250
 # Of each request, for passing faults only; what outlives these waits for the calendar's own backoff.
 RETRIES = Retries("google_api", attempts=3, first_seconds=1.0, most_seconds=4.0, asked_seconds=4.0)
 ONCE = Retries("google_api", attempts=1, first_seconds=0.0, most_seconds=0.0)
-# Of 250 calendars each. Google ends no list anywhere near it.
-MAX_LIST_PAGES = 200
 # Only the reader's own attendee row: its answer is all a meeting needs, and other people's addresses stay at Google.
 MAX_ATTENDEES = 1
 
@@ -63,23 +63,6 @@ class Access(Protocol):
     def token(self, *, fresh: bool = False) -> str: ...
 
     def answered(self, failure: GoogleFailure | None) -> None: ...
-
-
-class PagesTurned:
-    """The page tokens of one listing: none comes twice, and there are not more than `most`, whatever the other side
-    says."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._seen: set[str] = set()
-
-    def to(self, page_token: str) -> None:
-        """Raises RetryLater."""
-        if page_token in self._seen:
-            raise RetryLater("page_token_repeats")
-        if len(self._seen) >= self._most:
-            raise RetryLater("too_many_pages")
-        self._seen.add(page_token)
 
 
 class GoogleCalendar:
@@ -139,10 +122,10 @@ class GoogleCalendar:
                 raise ResyncNeeded(rejected.code) from rejected
             raise
         return EventsPage(
-            items=tuple(_items(answer, "calendar#events")),
-            next_page_token=_token(answer, "nextPageToken"),
-            next_sync_token=_token(answer, "nextSyncToken"),
-            time_zone=_token(answer, "timeZone"),
+            items=tuple(items_of(answer, "calendar#events")),
+            next_page_token=token_of(answer, "nextPageToken"),
+            next_sync_token=token_of(answer, "nextSyncToken"),
+            time_zone=token_of(answer, "timeZone"),
             # Only shown: a name that is none stops nothing.
             calendar_name=name if isinstance(name := answer.get("summary"), str) else None,
         )
@@ -185,20 +168,14 @@ class GoogleCalendar:
     def list_calendars(self, access: Access) -> list[dict[str, Any]]:
         """The user's calendar list (id, summary, primary, accessRole, timeZone), all pages. With those they have
         hidden: that says nothing of who meets there."""
-        entries: list[dict[str, Any]] = []
-        page_token = None
-        turned = PagesTurned(MAX_LIST_PAGES)
-        while True:
-            request = self._calendars.list(maxResults=250, showHidden=True, pageToken=page_token)
-            answer = self._execute(access, request)
-            listed = _items(answer, "calendar#calendarList")
-            if not all(isinstance(entry, dict) and isinstance(entry.get("id"), str) for entry in listed):
-                raise ForeignAnswer("foreign_answer_200")
-            entries.extend(listed)
-            page_token = _token(answer, "nextPageToken")
-            if not page_token:
-                return entries
-            turned.to(page_token)
+        return list(self.calendar_list(access).entries)
+
+    def calendar_list(self, access: Access, known: CalendarList | None = None) -> CalendarList:
+        """The same. `known`: as it was; Google then tells only what has changed since."""
+        # The parameters must be the same for a sync token as they were for the list it came with.
+        return read_list(
+            lambda page: self._execute(access, self._calendars.list(maxResults=250, showHidden=True, **page)), known
+        )
 
     def _execute(self, access: Access, request: HttpRequest, rule: Retries = RETRIES) -> dict[str, Any]:
         return retry(
@@ -263,23 +240,6 @@ class GoogleCalendar:
         if not isinstance(answer, dict):
             raise ForeignAnswer("foreign_answer_200")
         return answer
-
-
-def _items(answer: dict[str, Any], kind: str) -> list[Any]:
-    """The items of a list answer. Raises ForeignAnswer for a JSON object that is no such list: as an empty one it would
-    end everything in the calendar."""
-    items = answer.get("items", [])
-    if answer.get("kind") != kind or not isinstance(items, list):
-        raise ForeignAnswer("foreign_answer_200")
-    return items
-
-
-def _token(answer: dict[str, Any], name: str) -> str | None:
-    """A text of an answer; None where it is missing or empty. Raises ForeignAnswer for anything else."""
-    value = answer.get(name)
-    if value is not None and not isinstance(value, str):
-        raise ForeignAnswer("foreign_answer_200")
-    return value or None
 
 
 def _may_pass_at_once(failure: BaseException, is_waited_for: bool) -> bool:

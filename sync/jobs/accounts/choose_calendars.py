@@ -104,7 +104,8 @@ def _connection(services: Services, user_id: str) -> Connection:
 
 def _listed(services: Services, user_id: str, connection: Connection) -> list[dict[str, Any]]:
     try:
-        return services.calendar.list_calendars(services.tokens.of(user_id, connection.tokens, Lane.PERSON))
+        access = services.tokens.of(user_id, connection.tokens, Lane.PERSON)
+        return services.calendar_lists.of(user_id, access, connection.tokens.refresh)
     except ReconnectNeeded as dead:
         # Without the list's scope events may still be read: that grant is not lost.
         if dead.code == "scope_missing":

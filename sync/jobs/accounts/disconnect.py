@@ -44,6 +44,7 @@ def disconnect(services: Services, user_id: str, meetings: str) -> Disconnected:
     revoked, error = _revoke(services, user_id, leaving)
     services.store.accounts.finish_disconnect(user_id)
     services.tokens.forget(user_id)
+    services.calendar_lists.forget(user_id)
     services.log.info("disconnected", user_id=user_id, revoked=revoked, error_code=error, channels_stopped=stopped)
     return Disconnected(leaving.calendars, stopped, len(leaving.channels) - stopped, revoked, error)
 

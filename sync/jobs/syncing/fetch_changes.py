@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sync.clients.google.calendar import PAGE_SIZE, Access, GoogleCalendar, PagesTurned
+from sync.clients.google.answers import PagesTurned
+from sync.clients.google.calendar import PAGE_SIZE, Access, GoogleCalendar
 from sync.core.meetings.families import can_still_matter
 from sync.core.meetings.translate import cleaned
 from sync.errors import AnswerTooLarge, PageTokenRejected, ResyncNeeded, RetryLater

@@ -49,6 +49,53 @@ def google_channels(world: World) -> list[str]:
     return [channel["state"] for channel in world.google.channels()]
 
 
+def listings(world: World) -> tuple[int, int]:
+    """Whole ones, and those of changes only; since the last look."""
+    calls = world.google.counters()["calls"]
+    world.google.reset_counters()
+    return calls.get("calendarList.list.full", 0), calls.get("calendarList.list.incremental", 0)
+
+
+def test_a_list_is_asked_for_its_changes_and_is_as_google_has_it(world: World, alice: Person) -> None:
+    world.connect(alice)
+    world.google.reset_counters()
+    before = listed(world, alice)
+    assert listings(world) == (1, 0)
+
+    assert listed(world, alice) == before
+    world.google.add_calendar(alice.email, "new@group.calendar.google.com", summary="New")
+    assert set(listed(world, alice)) == {*before, "new@group.calendar.google.com"}
+    world.google.share_calendar(TEAM, alice.email, "none")
+    assert set(listed(world, alice)) == {alice.email, "new@group.calendar.google.com"}
+    assert listings(world) == (0, 3)
+
+
+def test_a_list_whose_token_google_forgot_is_read_anew(world: World, alice: Person) -> None:
+    world.connect(alice)
+    before = listed(world, alice)
+    world.google.add_fault("sync_token_expired", method="calendarList.list", times=1)
+    world.google.add_calendar(alice.email, "new@group.calendar.google.com", summary="New")
+    world.google.reset_counters()
+
+    assert set(listed(world, alice)) == {*before, "new@group.calendar.google.com"}
+    assert listings(world) == (1, 1)
+    listed(world, alice)
+    assert listings(world) == (0, 1)
+
+
+def test_another_grant_reads_its_own_list(world: World, alice: Person) -> None:
+    world.connect(alice)
+    listed(world, alice)
+    world.google.reset_counters()
+    # The user comes back with another Google account.
+    bob = world.person("bob")
+    alice.refresh_token = bob.refresh_token
+    world.connect(alice)
+
+    assert set(listed(world, alice)) >= {bob.email}
+    assert TEAM not in listed(world, alice)
+
+
 def test_a_calendar_that_is_hidden_from_view_can_be_chosen(world: World, alice: Person) -> None:
     world.connect(alice)
     world.google.hide_calendar(alice.email, TEAM)
