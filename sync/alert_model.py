@@ -12,6 +12,15 @@ RUNBOOK = "docs/alerts.md"
 
 
 @dataclass(frozen=True, slots=True)
+class OpenBreaker:
+    """An upstream that does not answer so many living processes, the first of them for so long."""
+
+    processes: int
+    seconds: float
+    cause: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Observations:
     """What one round sees. Counts of calendars unless a name says otherwise; `…_cause`: the most frequent code among
     them. `…_ago` in seconds; None: never seen.
@@ -48,6 +57,7 @@ class Observations:
     is_behind: bool = False
     unmailed: int = 0
     destinations: Mapping[str, tuple[int, str | None]] = field(default_factory=dict)
+    breakers: Mapping[str, OpenBreaker] = field(default_factory=dict)
     quota_rate: float | None = None
     quota_most: float | None = None
     paused_lanes: Mapping[str, float] = field(default_factory=dict)

@@ -357,6 +357,7 @@ class AlertKind(StrEnum):
     REAUTH_WAVE = "reauth_wave"
     POISONED = "poisoned"
     DRIFT = "drift"
+    BREAKER_OPEN = "breaker_open"
     QUOTA_FORECAST = "quota_forecast"
     QUOTA_REFUSED = "quota_refused"
     LANE_PAUSED = "lane_paused"

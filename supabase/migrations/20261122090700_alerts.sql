@@ -253,6 +253,10 @@ as $$
     'requests_today', coalesce((select g.requests from public.google_requests g where g.project = 'all' and g.day = p_day), 0),
     'requests_yesterday', (
       select g.requests from public.google_requests g where g.project = 'all' and g.day = p_day - 1),
+    'breakers', coalesce((
+      select jsonb_object_agg(o.upstream, jsonb_build_object(
+        'processes', o.processes, 'seconds', extract(epoch from (select at.now from at) - o.since), 'cause', o.error_code))
+      from public.outages() o), '{}'),
     'quota_rate', (
       select calendar_internal.quota_rate(q, q.most, (select at.now from at)) from public.google_quota q where q.scope = 'project'),
     'quota_most', (select q.most from public.google_quota q where q.scope = 'project'),

@@ -21,6 +21,10 @@ from sync.states import AlertKind
 SPENT_SHARE = 0.1
 FORECAST_STAYS, FORECAST_CRITICAL = 0.95, 0.9
 BUDGET_OPENS = 1.2
+# A breaker opens at once and closes at the first answer: shorter is a hiccup.
+BREAKER_SECONDS = 120.0
+# Without these nothing is kept true; the others hold up one thing each.
+VITAL = frozenset({"google_api", "token_endpoint", "database"})
 # Of what the settings allow: refusals lower the rate to seven tenths, and it grows back by itself.
 REFUSED_OPENS, REFUSED_STAYS, REFUSED_CRITICAL = 0.5, 0.8, 0.2
 # Longer than an operator means to be away from what they have stopped.
@@ -30,6 +34,21 @@ DRIVEN_OPENS_SECONDS, DRIVEN_STAYS_SECONDS = 900.0, 600.0
 # Schedulers run late, GitHub's by up to an hour.
 CRON_OPENS, CRON_STAYS, CRON_LATE_SECONDS = 2.2, 1.5, 3600.0
 DESTINATION_OPENS = 3
+
+
+def _breaker_open(seen: Observations, _limits: Limits, is_open: IsOpen) -> Found:
+    for upstream, breaker in sorted(seen.breakers.items()):
+        if exceeds(breaker.seconds, BREAKER_SECONDS, 0.0, is_open(f"{AlertKind.BREAKER_OPEN}:{upstream}")):
+            is_vital = upstream in VITAL
+            yield finding(
+                AlertKind.BREAKER_OPEN,
+                f"The upstream {upstream} has not answered {breaker.processes:,} processes for "
+                f"{minutes(breaker.seconds)}{mostly(breaker.cause)}.",
+                calendars=seen.calendars if is_vital else None,
+                cause=breaker.cause,
+                critical=is_vital,
+                which=upstream,
+            )
 
 
 def _quota_forecast(seen: Observations, _limits: Limits, is_open: IsOpen) -> Found:
@@ -171,6 +190,7 @@ def _destination_failing(seen: Observations, _limits: Limits, is_open: IsOpen) -
 
 
 SERVICE_RULES: tuple[Rule, ...] = (
+    _breaker_open,
     _quota_forecast,
     _quota_refused,
     _lane_paused,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sync.alert_model import Finding, Observations
+from sync.alert_model import Finding, Observations, OpenBreaker
 from sync.core.operations.alert_rules import find
 from sync.core.operations.rule_parts import Limits
 from sync.states import AlertKind, AlertSeverity
@@ -29,6 +29,10 @@ class Rule:
 
 def forecast(ahead: float, spent: float = 500) -> dict[str, Any]:
     return {"requests_per_day": 1000, "requests_today": spent, "requests_forecast": ahead}
+
+
+def breaker(seconds: float, upstream: str = "google_api") -> dict[str, Any]:
+    return {"breakers": {upstream: OpenBreaker(2, seconds, "timeout")}}
 
 
 def quota(rate: float) -> dict[str, Any]:
@@ -62,6 +66,7 @@ RULES = {
     ),
     AlertKind.POISONED: once("poisoned"),
     AlertKind.DRIFT: once("differing"),
+    AlertKind.BREAKER_OPEN: Rule(breaker(120), breaker(119), breaker(1), {"breakers": {}}, which=":google_api"),
     AlertKind.QUOTA_FORECAST: Rule(forecast(1000), forecast(9000, spent=99), forecast(950), forecast(949)),
     AlertKind.QUOTA_REFUSED: Rule(quota(500), quota(501), quota(800), quota(801)),
     AlertKind.LANE_PAUSED: Rule(
@@ -147,6 +152,7 @@ def test_a_small_service_is_told_of_one_calendar() -> None:
         {"is_behind": True},
         forecast(1000, spent=900),
         quota(200),
+        breaker(120),
     ],
     ids=lambda facts: next(iter(facts)),
 )
@@ -158,6 +164,11 @@ def test_calendars_that_wait_for_a_stopped_lane_are_late_for_that_reason() -> No
     late = {"past_bound": 10, "past_bound_cause": "not_looked_at"}
     assert [each.cause for each in found({**late, "paused_lanes": {"poll": 60.0}})] == ["lane_paused"]
     assert [each.cause for each in found({**late, "paused_lanes": {"bots": 60.0}})] == ["not_looked_at"]
+
+
+def test_an_upstream_of_bots_holds_up_no_calendar() -> None:
+    (one,) = found(breaker(120, "bots_recall"))
+    assert (one.severity, one.calendars) == (AlertSeverity.WARNING, None)
 
 
 def test_of_a_million_calendars_nobody_counts_beyond_what_is_critical() -> None:

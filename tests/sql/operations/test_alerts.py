@@ -300,6 +300,18 @@ def test_the_quota_and_stopped_lanes_are_seen(db: Database) -> None:
     assert (round(seen["quota_rate"]), seen["quota_most"]) == (200, 600)
 
 
+def test_an_upstream_is_seen_as_living_processes_find_it(db: Database) -> None:
+    for worker, seen_at in (("a", "now"), ("b", "now"), ("gone", "2020-01-01")):
+        db.insert("service_processes", worker_name=worker, meaning="{}", seen_at=seen_at)
+        row = {"worker_name": worker, "since": "now", "times_opened": 1, "error_code": "timeout"}
+        db.insert("service_breakers", upstream="google_api", state="open", **row)
+        db.insert("service_breakers", upstream="database", state="closed", **row)
+    db.admin.execute("update service_breakers set since = now() - interval '5 minutes' where worker_name = 'b'")
+    (breaker,) = observe(db)["breakers"].items()
+    assert breaker[0] == "google_api"
+    assert (breaker[1]["processes"], breaker[1]["cause"], round(breaker[1]["seconds"], -1)) == (2, "timeout", 300)
+
+
 def test_a_destination_is_seen_while_it_is_in_use(db: Database) -> None:
     record(db.service, change(), message=MESSAGE, to=("slack-1",))
     (delivery,) = claim(db.service, "slack-1")
