@@ -61,6 +61,26 @@ def test_a_change_that_nobody_heard_of_is_taken_back(stage: BotStage, alice: Per
     assert stage.bots() == stage.wished(alice)
 
 
+def test_a_provider_that_is_down_costs_probes_and_no_attempt(stage: BotStage, alice: Person) -> None:
+    for hours in range(3, 11):
+        stage.world.google.insert_event(alice.email, stage.world.event(f"Standup {hours}", hours=hours))
+    stage.world.make_due(alice)
+    stage.world.sweep()
+    stage.fake.control.add_fault("status", status=503)
+    follow_bots(stage.world.services)
+    (attempts,) = {row["attempts"] for row in stage.world.rows("select max(attempts) as attempts from bot_requests")}
+    calls = len(stage.fake.control.requests())
+
+    for _ in range(5):
+        stage.world.db.execute("update bot_providers set not_before = now()")
+        due_now(stage)
+        follow_bots(stage.world.services)
+
+    assert len(stage.fake.control.requests()) <= calls + 1
+    assert stage.world.rows("select max(attempts) as attempts from bot_requests")[0]["attempts"] <= attempts + 1
+    assert stage.world.rows("select 1 from bot_requests where dead_at is not null") == []
+
+
 def test_a_creation_that_nobody_heard_of_is_no_second_bot_when_something_else_is_wished(
     stage: BotStage, alice: Person
 ) -> None:
