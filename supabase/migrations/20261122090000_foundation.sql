@@ -82,6 +82,14 @@ comment on column public.google_credentials.suspected_at is
   'When Google first refused the refresh token. A second refusal, a pause later, ends the connection; a token clears this.';
 
 alter table public.calendar_webhooks
+  add column if not exists google_calendar_id text not null default 'primary',
+  add column if not exists webhook_id text,
+  add column if not exists resource_id text,
+  add column if not exists expiration_time timestamptz,
+  add column if not exists sync_token text,
+  add column if not exists is_active boolean not null default true,
+  add column if not exists created_at timestamptz not null default now(),
+  add column if not exists updated_at timestamptz not null default now(),
   add column if not exists last_webhook_received timestamptz,
   add column if not exists last_poll_at timestamptz,
   add column if not exists webhook_failures integer not null default 0,
@@ -154,6 +162,16 @@ comment on column public.calendar_webhooks.series_cut is
   'Series that recur more often than a limit allows: of each only the first occurrences in the horizon have meetings.';
 
 alter table public.meetings
+  add column if not exists google_calendar_event_id text,
+  add column if not exists title text,
+  add column if not exists description text,
+  add column if not exists meeting_url text,
+  add column if not exists start_time timestamptz,
+  add column if not exists end_time timestamptz,
+  add column if not exists event_status text,
+  add column if not exists bot_status text default 'pending',
+  add column if not exists created_at timestamptz not null default now(),
+  add column if not exists updated_at timestamptz not null default now(),
   add column if not exists calendar_id uuid references public.calendar_webhooks (id) on delete set null,
   add column if not exists base_event_id text,
   add column if not exists status text not null default 'confirmed',
@@ -171,6 +189,16 @@ alter table public.meetings
   add column if not exists has_outsiders boolean;
 
 alter table public.calendar_sync_logs
+  add column if not exists id uuid default gen_random_uuid(),
+  add column if not exists sync_type text,
+  add column if not exists status text,
+  add column if not exists events_processed integer not null default 0,
+  add column if not exists meetings_created integer not null default 0,
+  add column if not exists meetings_updated integer not null default 0,
+  add column if not exists meetings_deleted integer not null default 0,
+  add column if not exists error_message text,
+  add column if not exists duration_ms integer,
+  add column if not exists created_at timestamptz not null default now(),
   add column if not exists sync_id uuid default gen_random_uuid(),
   add column if not exists calendar_id uuid,
   add column if not exists fence bigint,
@@ -500,7 +528,7 @@ begin
       where a.attrelid = i.indrelid and a.attnum = any (i.indkey)
     ) cols on true
     left join pg_catalog.pg_constraint con on con.conindid = i.indexrelid and con.contype = 'u'
-    where i.indisunique and not i.indisprimary
+    where i.indisunique and not i.indisprimary and i.indexprs is null
       and i.indexrelid is distinct from to_regclass('public.calendar_webhooks_one_per_calendar')
       and (
         (i.indrelid = 'public.calendar_webhooks'::regclass and cols.names <@ array[
