@@ -115,10 +115,16 @@ class World:
             self._service = InProcessService(self.settings, int(self.environment["PORT"]))
         return self._service
 
-    def services_with(self, *, clock_off_seconds: float = 0.0, **environment: str) -> Services:
+    def services_with(
+        self,
+        *,
+        clock_off_seconds: float = 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
+        **environment: str,
+    ) -> Services:
         """Jobs' services of one more process: with a clock that is off, or other settings."""
         clock_off = dt.timedelta(seconds=clock_off_seconds)
-        return build_services(load({**self.environment, **environment}), lambda: utc_now() + clock_off)
+        return build_services(load({**self.environment, **environment}), lambda: utc_now() + clock_off, monotonic)
 
     def sweep(self, services: Services | None = None, *, budget_seconds: float = 30) -> Sweep:
         """What the cron and the worker do again and again, once."""

@@ -125,23 +125,26 @@ end
 $$;
 
 -- Of one user: leases up to p_wanted of their own quota, of which a fifth is left for what processes spend without asking.
--- While the project's quota is scarce (p_fair is set), who has had their fair share leaves the last quarter to others.
+-- Beyond their fair share of the project's (p_fair) they have a part only in its first three quarters (p_open).
 create or replace function calendar_internal.lease_user(
-  p_scope text, p_wanted integer, p_most double precision, p_ends_at timestamptz, p_fair double precision, p_now timestamptz
+  p_scope text, p_wanted integer, p_most double precision, p_ends_at timestamptz, p_fair double precision,
+  p_open double precision, p_now timestamptz
 ) returns integer
 language plpgsql security invoker set search_path = ''
 as $$
 declare
   v_quota public.google_quota;
   v_used double precision;
+  v_all double precision;
   v_leased integer := 0;
 begin
   select * into v_quota from public.google_quota q where q.scope = p_scope;
-  select coalesce(sum(l.leased), 0) into v_used from public.google_quota_leases l where l.scope = p_scope;
+  select coalesce(sum(l.leased) filter (where l.scope = p_scope), 0), coalesce(sum(l.leased), 0) into v_used, v_all
+  from public.google_quota_leases l where l.scope <> 'project';
   if v_quota.blocked_until is null or v_quota.blocked_until <= p_now then
     v_leased := least(
       p_wanted, greatest(0, floor(greatest(1, calendar_internal.quota_rate(v_quota, p_most, p_now) * 0.8) - v_used)),
-      greatest(0, ceil(coalesce(p_fair, p_wanted + v_used) - v_used)))::integer;
+      greatest(0, ceil(p_fair - v_used), floor(p_open - v_all)))::integer;
   end if;
   insert into public.google_quota_leases as l (scope, lane, ends_at, leased, asked)
   values (p_scope, 'all', p_ends_at, v_leased, p_wanted)
@@ -213,17 +216,25 @@ begin
     end if;
   end loop;
   select coalesce(sum(l.leased), 0) into v_used from public.google_quota_leases l where l.scope = 'project';
-  if v_used > v_rate * 0.75 then
-    select v_rate / greatest(1, count(distinct l.scope)) into v_fair
-    from public.google_quota_leases l where l.scope <> 'project' or p_users ? l.scope;
-  end if;
-  for v_user in select u.key as scope, least(u.value::integer, 1000) as wanted from jsonb_each_text(p_users) u order by u.key loop
-    v_got := calendar_internal.lease_user(v_user.scope, v_user.wanted, p_user_most, v_ends_at, v_fair, v_now);
+  select v_rate / count(*) into v_fair from (
+    select l.scope from public.google_quota_leases l where l.scope <> 'project'
+    union select u.key from jsonb_each(p_users) u) users
+  having count(*) > 0;
+  -- Who had the least comes first.
+  for v_user in
+    select u.key as scope, least(u.value::integer, 1000) as wanted from jsonb_each_text(p_users) u
+    left join public.google_quota_leases l on l.scope = u.key
+    group by u.key, u.value order by coalesce(sum(l.leased), 0), u.key
+  loop
+    v_got := calendar_internal.lease_user(
+      v_user.scope, v_user.wanted, p_user_most, v_ends_at, v_fair, v_rate * 0.75, v_now);
     v_users := v_users || jsonb_build_object(v_user.scope, v_got);
     if v_got = 0 then
       v_user_waits := v_user_waits || jsonb_build_object(v_user.scope, coalesce((
         select greatest(0.5, extract(epoch from q.blocked_until - v_now)) from public.google_quota q
-        where q.scope = v_user.scope and q.blocked_until > v_now), 5));
+        where q.scope = v_user.scope and q.blocked_until > v_now), (
+        select least(30, greatest(1, extract(epoch from min(l.ends_at) + interval '1 minute' - v_now)))
+        from public.google_quota_leases l where l.scope = v_user.scope and l.leased > 0), 5));
     end if;
   end loop;
   select count(*)::integer into v_processes from public.service_processes p where p.seen_at > v_now - interval '90 seconds';
@@ -361,7 +372,7 @@ nobody has it may have its share, or one; and beyond that what others will not w
 asked for in the last minute and a quarter of its share, of one below twice what it asked for, of each its share at most. A
 person''s is theirs.';
 comment on function calendar_internal.lease_user is 'Of one user: leases up to p_wanted of their own quota, of which a fifth is left for what processes spend without asking.
-While the project''s quota is scarce (p_fair is set), who has had their fair share leaves the last quarter to others.';
+Beyond their fair share of the project''s (p_fair) they have a part only in its first three quarters (p_open).';
 comment on function public.lease_google_quota is 'Leases requests for many at once, for one process: of each lane up to p_wanted ({lane: count}), most urgent first; of each
 user up to p_users ({id: count}). What an earlier lease left unspent is given back first (p_returned: [{lane, ends_at,
 count}]). p_most and p_user_most: requests a minute that the settings allow the project and a user.

@@ -183,7 +183,7 @@ class UserAccess:
         self._tokens = tokens
         self._user_id = user_id
         self._sealed = sealed
-        self._lane = lane
+        self.lane = lane
         self._pause = pause
         self._last: str | None = None
         self.requests = 0
@@ -196,12 +196,12 @@ class UserAccess:
         return self._last
 
     def answered(self, failure: GoogleFailure | None) -> None:
-        self._tokens.quota.answered(self._lane, self._user_id, failure)
+        self._tokens.quota.answered(self.lane, self._user_id, failure)
 
     def _take(self) -> None:
         while True:
             try:
-                return self._tokens.quota.take(self._lane, self._user_id)
+                return self._tokens.quota.take(self.lane, self._user_id)
             except QuotaWait as wait:
                 if self._pause is None or not self.requests:
                     raise

@@ -48,6 +48,7 @@ class Leases:
         even_if_not_due: bool = False,
         room: Room | None = None,
         ahead_seconds: float = 0.0,
+        per_user: int | None = None,
     ) -> list[Claim]:
         """Claims due calendars (see `claim_due_calendars`) and keeps their leases. Raises StoreFailure."""
         began = time.monotonic()
@@ -60,6 +61,7 @@ class Leases:
             even_if_not_due=even_if_not_due,
             room=room,
             ahead_seconds=ahead_seconds,
+            per_user=per_user,
         )
         for claim in claimed:
             self._hold((claim.calendar_id, claim.fence), began)

@@ -25,6 +25,9 @@ from sync.settings import Settings
 REFUSED_SECONDS = 1.0
 # As long as the store believes one.
 LONGEST_REFUSED_SECONDS = 3600.0
+MOST_ORDERS = 2
+# Calendars of one user in one claim while requests are scarce: each user gets as many before anybody gets more.
+SCARCE_PER_USER = 2
 
 
 @dataclass(slots=True)
@@ -65,15 +68,18 @@ class QuotaInForce:
         if self._spend(lane, user_id):
             return
         with self._ordering:
-            if self._spend(lane, user_id):
-                return
-            if not self._wait(lane, user_id):
-                self._order(lane, user_id)
+            # The first order may tell that users' own requests have to be leased from now on.
+            for _ in range(MOST_ORDERS):
                 if self._spend(lane, user_id):
                     return
+                if self.wait(lane, user_id):
+                    break
+                self._order(lane, user_id)
+            if self._spend(lane, user_id):
+                return
         with self._lock:
             self._answered.waited += 1
-        raise QuotaWait("quota_wait", retry_after_seconds=self._wait(lane, user_id) or REFUSED_SECONDS)
+        raise QuotaWait("quota_wait", retry_after_seconds=self.wait(lane, user_id) or REFUSED_SECONDS)
 
     def answered(self, lane: Lane, user_id: str, failure: GoogleFailure | None) -> None:
         """How a request ended. One that was answered whole, or too largely, is billed."""
@@ -88,7 +94,12 @@ class QuotaInForce:
     def expect(self, claims: Iterable[Claim]) -> None:
         """These are about to be synced: one lease is for all of them."""
         with self._lock:
-            self._purse.expect([(lane_of(claim), claim.user_id) for claim in claims], self._monotonic())
+            self._purse.expect((lane_of(claim), claim.user_id) for claim in claims)
+
+    def wait(self, lane: Lane, user_id: str) -> float:
+        """Seconds until asking again may help; 0.0: now."""
+        with self._lock:
+            return self._purse.wait(lane, user_id, self._monotonic())
 
     def waits(self, lane: Lane) -> bool:
         """Whether there is nothing to be had for the lane now, whoever it is for."""
@@ -108,10 +119,15 @@ class QuotaInForce:
         return left
 
     def room_for(self, limit: int) -> dict[str, int] | None:
-        """Room for so many claims of any lane; None, which is all, while nothing waits."""
+        """Room for so many claims of any lane; None, which is all, while there is enough for all."""
         most = dict.fromkeys((Lane.NOTIFIED.value, Lane.FIRST.value, Lane.POLL.value), limit)
         left = self.room(most)
-        return None if left == most else left
+        return None if left == most and not self._purse.is_scarce else left
+
+    def per_user(self) -> int | None:
+        """How many calendars of one user to claim at once; None: as many as usual. While requests are scarce, one with
+        many calendars must not come before all others."""
+        return SCARCE_PER_USER if self._purse.is_scarce else None
 
     def counted(self) -> Answered:
         """What was counted since the last time."""
@@ -128,10 +144,6 @@ class QuotaInForce:
     def _spend(self, lane: Lane, user_id: str) -> bool:
         with self._lock:
             return self._purse.spend(lane, user_id, self._monotonic())
-
-    def _wait(self, lane: Lane, user_id: str) -> float:
-        with self._lock:
-            return self._purse.wait(lane, user_id, self._monotonic())
 
     def _order(self, lane: Lane, user_id: str) -> None:
         with self._lock:

@@ -76,7 +76,7 @@ def build_services(
     clock: Callable[[], dt.datetime] = utc_now,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Services:
-    """One set of clients for this process. Create it after fork. `monotonic`: the breakers' seconds."""
+    """One set of clients for this process. Create it after fork. `monotonic`: seconds of breakers, caches, leases."""
     breakers = Breakers(monotonic)
     store = Store(settings.supabase_url, settings.supabase_service_role_key, breakers)
     oauth = GoogleOAuth(
@@ -98,7 +98,7 @@ def build_services(
     if is_jwt(settings.supabase_service_role_key):
         mend = "put a secret key (sb_secret_…) into SUPABASE_SECRET_KEY; the platform retires legacy keys end of 2026"
         log.warning("legacy_service_key", mend=mend)
-    quota = QuotaInForce(store, settings, log)
+    quota = QuotaInForce(store, settings, log, monotonic)
     vault = Vault(settings.token_encryption_keys, store.connections.accepts_plaintext)
     # Containers repeat both their names and their process ids.
     worker_name = f"{socket.gethostname()[:100]}:{secrets.token_hex(4)}:{os.getpid()}"

@@ -7,8 +7,8 @@ to be had. SQL: quota. Held by `jobs/quota_in_force`.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -82,29 +82,25 @@ class Purse:
     def __init__(self) -> None:
         self._batches: dict[Lane, _Batch] = {}
         self._unspent: list[Unspent] = []
-        self._expected: dict[Lane, int] = {}
+        self._expected: Counter[tuple[Lane, str]] = Counter()
         self._pace: dict[Lane, tuple[float, float]] = {}
         self._waits: dict[Lane, float] = {}
         self._user_waits: dict[str, float] = {}
         self._user_batches: dict[str, _Batch] = {}
         self._allowed: OrderedDict[str, tuple[int, float]] = OrderedDict()
-        self._user_expected: dict[str, int] = {}
         self._allowance = 0
         self._slowed: frozenset[str] = frozenset()
         self._life = WINDOW_SECONDS
+        self.is_scarce = False
 
     def wait(self, lane: Lane, user_id: str | None, now: float) -> float:
         """Seconds until a request of the lane, and of the user if one is named, may be had; 0.0: now."""
         until = max(self._waits.get(lane, 0.0), self._user_waits.get(user_id or "", 0.0))
         return max(0.0, until - now)
 
-    def expect(self, users: Sequence[tuple[Lane, str]], now: float) -> None:
-        """So many requests are about to be made: the next order is for all of them."""
-        self._expected, self._user_expected = {}, {}
-        for lane, user_id in users:
-            self._expected[lane] = self._expected.get(lane, 0) + 1
-            if not self._may_spend_freely(user_id, now):
-                self._user_expected[user_id] = self._user_expected.get(user_id, 0) + 1
+    def expect(self, requests: Iterable[tuple[Lane, str]]) -> None:
+        """These are about to be made: an order is for all of them."""
+        self._expected = Counter(requests)
 
     def spend(self, lane: Lane, user_id: str, now: float) -> bool:
         """Whether one request was there, and is spent. If not, `wait` tells how long, and 0.0 that `order` is due."""
@@ -115,6 +111,8 @@ class Purse:
         if batch is None or (users is None and not is_free):
             return False
         batch.count -= 1
+        if self._expected[lane, user_id] > 0:
+            self._expected[lane, user_id] -= 1
         if users is not None:
             users.count -= 1
         else:
@@ -124,20 +122,22 @@ class Purse:
         return True
 
     def order(self, lane: Lane, user_id: str, now: float) -> Order:
-        """For a request that was not there: also for the lanes that will soon want some."""
-        lanes = {each: self._wanted(each, now) for each in Lane if each is lane or self._is_wanted(each, now)}
-        users = dict(self._user_expected)
-        if self._of_user(user_id, now) is None and not self._may_spend_freely(user_id, now) and lane is not Lane.PERSON:
-            users[user_id] = max(users.get(user_id, 0), self._user_wanted(user_id))
+        """For a request that was not there: also for the lanes that will soon want some, and for the users of what is
+        expected."""
+        self._expected[lane, user_id] = max(1, self._expected[lane, user_id])
+        lanes = {each: self._wanted(each, now) for each in Lane if self._is_wanted(each, now)}
+        users: dict[str, int] = {}
+        for (each, whose), count in self._expected.items():
+            if count and each is not Lane.PERSON and not self._has_of_user(whose, now):
+                users[whose] = users.get(whose, 0) + max(count, self._user_wanted(whose))
         unspent, self._unspent = self._unspent, []
-        self._expected, self._user_expected = {}, {}
         return Order(lanes, users, unspent)
 
     def receive(self, lease: Lease, now: float) -> None:
         until = now + lease.life_seconds
         for lane, count in lease.lanes.items():
-            self._leave(lane)
             if count:
+                self._leave(lane)
                 self._batches[lane] = _Batch(count, until, lease.ends_at)
         for user_id, count in lease.users.items():
             kept = self._of_user(user_id, now)
@@ -148,6 +148,7 @@ class Purse:
         self._user_waits |= {each: now + seconds for each, seconds in lease.user_waits.items()}
         self._user_batches = {each: batch for each, batch in self._user_batches.items() if batch.until > now}
         self._allowance, self._slowed, self._life = lease.user_allowance, lease.slowed, lease.life_seconds
+        self.is_scarce = not lease.user_allowance
 
     def is_refused(self, user_id: str, now: float) -> bool:
         """Whether Google has refused the user's requests just now."""
@@ -169,19 +170,25 @@ class Purse:
         pace, at = self._pace.get(lane, (0.0, now))
         a_minute = pace * math.exp(-(now - at) / WINDOW_SECONDS)
         ahead = math.ceil(a_minute * self._life / WINDOW_SECONDS)
-        return min(max(1, ahead, self._expected.get(lane, 0)), MOST_AT_ONCE)
+        return min(max(1, ahead, self._expected_of(lane)), MOST_AT_ONCE)
+
+    def _expected_of(self, lane: Lane) -> int:
+        return sum(count for (each, _), count in self._expected.items() if each is lane)
 
     def _is_wanted(self, lane: Lane, now: float) -> bool:
-        """One that spent something lately and has nothing left."""
+        """One that is expected to spend something, or did lately, and has nothing left."""
         if self._waits.get(lane, 0.0) > now or self._of(lane, now) is not None:
             return False
         _, at = self._pace.get(lane, (0.0, -math.inf))
-        return lane in self._expected or now - at < WINDOW_SECONDS
+        return self._expected_of(lane) > 0 or now - at < WINDOW_SECONDS
 
     def _user_wanted(self, user_id: str) -> int:
-        """More once a batch was spent within its life: a listing of many pages."""
+        """More once a batch was spent within its life: a listing of many pages. Not of what others want too."""
         last = self._user_batches.get(user_id)
-        return USER_AT_ONCE if last is not None and last.count == 0 else 1
+        return USER_AT_ONCE if last is not None and last.count == 0 and not self.is_scarce else 1
+
+    def _has_of_user(self, user_id: str, now: float) -> bool:
+        return self._of_user(user_id, now) is not None or self._may_spend_freely(user_id, now)
 
     def _of(self, lane: Lane, now: float) -> _Batch | None:
         batch = self._batches.get(lane)

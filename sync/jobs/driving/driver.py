@@ -188,7 +188,8 @@ class Driver:
 
     def _claim(self, hinted: list[str], free: int, room: dict[str, int]) -> list[Claim]:
         if self._sweeps:
-            claimed = self._services.leases.claim(free, room=self._services.quota.room(room))
+            quota = self._services.quota
+            claimed = self._services.leases.claim(free, room=quota.room(room), per_user=quota.per_user())
         else:
             claimed = self._services.leases.claim(min(free, len(hinted)), calendar_ids=hinted)
         self._services.quota.expect(claimed)

@@ -100,9 +100,13 @@ class _Sweeping:
         # One alone where it is the probe of a Google that answered nobody; none before its time.
         limit = self._services.breakers.room(GOOGLE_API, self._limit)
         if limit and not self._waiting and not self._dry and self._may_claim():
-            room = self._services.quota.room_for(limit)
-            claimed = self._services.leases.claim(limit, room=room, ahead_seconds=self._ahead_seconds)
-            self._dry = len(claimed) < limit
+            quota = self._services.quota
+            room, per_user = quota.room_for(limit), quota.per_user()
+            claimed = self._services.leases.claim(
+                limit, room=room, ahead_seconds=self._ahead_seconds, per_user=per_user
+            )
+            # Some of each user are left while there is little for all.
+            self._dry = len(claimed) < limit if per_user is None else not claimed
             if not claimed and not self._busy:
                 # One whose last claims were never ended: alone, when nothing else is left to do.
                 claimed = self._services.leases.claim(1, room={"suspect": 1})

@@ -73,10 +73,9 @@ class SyncRun:
         """A listing that was begun goes on with what the quota gives, or one that is longer than a minute's would never
         come to its end. It keeps no place from others."""
         self.on_long()
-        until = time.monotonic() + (wait.retry_after_seconds or 0.0)
-        if until > self.started + LONGEST_PAUSED_SECONDS:
+        if time.monotonic() + (wait.retry_after_seconds or 0.0) > self.started + LONGEST_PAUSED_SECONDS:
             raise wait
-        while (left := until - time.monotonic()) > 0:
+        while (left := self.services.quota.wait(self.access.lane, self.claim.user_id)) > 0:
             self.still_goes_on()
             time.sleep(min(left, 0.5))
 

@@ -50,7 +50,7 @@ def test_what_is_left_of_a_lease_is_given_back() -> None:
 def test_one_order_is_for_all_that_is_expected() -> None:
     purse = Purse()
     purse.receive(Lease({}, {}, 5.0, "slot", user_allowance=0), 0.0)
-    purse.expect([(Lane.POLL, ALICE), (Lane.POLL, ALICE), (Lane.NOTIFIED, BOB)], 0.0)
+    purse.expect([(Lane.POLL, ALICE), (Lane.POLL, ALICE), (Lane.NOTIFIED, BOB)])
     order = fill(purse, Lane.POLL, ALICE, 0.0, allowance=0)
     assert order.lanes == {Lane.POLL: 2, Lane.NOTIFIED: 1}
     assert order.users == {ALICE: 2, BOB: 1}

@@ -11,6 +11,9 @@ from sync.clients.store.rpc import Rpc
 from sync.model import Claim
 from sync.states import NotifiedOutcome, PausedReason, SyncStatus, SyncType
 
+# Of one claim, so that a user with many calendars does not fill it.
+PER_USER = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Notified:
@@ -62,8 +65,10 @@ class ClaimCalls:
         even_if_not_due: bool = False,
         room: Mapping[str, int] | None = None,
         ahead_seconds: float = 0.0,
+        per_user: int | None = None,
     ) -> list[Claim]:
-        """`claim_id` names the call, so that a repetition gives the same leases. `room`: how many of each lane."""
+        """`claim_id` names the call, so that a repetition gives the same leases. `room`: how many of each lane.
+        `per_user`: how many of one user; None: PER_USER."""
         claimed = self._rpc.rows(
             "claim_due_calendars",
             p_worker=worker,
@@ -74,6 +79,7 @@ class ClaimCalls:
             p_claim_id=claim_id,
             p_room=dict(room) if room is not None else None,
             p_ahead_seconds=ahead_seconds,
+            p_per_user=PER_USER if per_user is None else per_user,
         )
         return [rows.claim(row) for row in claimed]
 
