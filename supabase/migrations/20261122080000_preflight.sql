@@ -146,8 +146,9 @@ select kind, relation, unnest(string_to_array(names, ' ')) from (values
     'meetings_one_per_calendar_event meetings_private_content my_calendars oauth_flows oauth_flows_by_expiry '
     'oauth_flows_of_user operator_actions operator_actions_at overview_marks plaintext_tokens_ended '
     'polling_efficiency polling_plan security_events service_breakers service_jobs service_processes '
-    'settings_generations sync_performance sync_rollups user_notifications user_notifications_of_calendar '
-    'user_notifications_of_user user_notifications_open user_notifications_unmailed user_turns webhook_health'),
+    'settings_generations sync_performance sync_rollups upcoming_meetings user_notifications '
+    'user_notifications_of_calendar user_notifications_of_user user_notifications_open user_notifications_unmailed '
+    'user_turns webhook_health'),
   ('trigger', 'calendar_webhooks',
     'bots_follow_access keep_watch_due tell_added_calendar tell_changed_calendar tell_deleted_calendar'),
   ('trigger', 'meetings',

@@ -189,6 +189,39 @@ revoke all on table public.my_calendars from public, anon, authenticated, servic
 grant select on table public.my_calendars to authenticated;
 
 
+-- A user's meetings that are to come or under way, without those that were cancelled: what the original system's front ends took
+-- `meetings` for. They may `select *` here.
+create or replace view public.upcoming_meetings with (security_invoker = true) as
+select
+  m.id, m.user_id, m.calendar_id, m.google_calendar_event_id, m.title, m.description, m.meeting_url, m.provider,
+  m.start_time, m.end_time, m.is_all_day, m.time_zone, m.event_status, m.status, m.bot_status, m.created_at, m.updated_at
+from public.meetings m
+where m.status is distinct from 'cancelled' and coalesce(m.end_time, m.start_time) > now();
+comment on view public.upcoming_meetings is
+  'A user''s meetings that are to come or under way, without those that were cancelled.';
+comment on column public.upcoming_meetings.id is 'The row''s id.';
+comment on column public.upcoming_meetings.user_id is 'The signed-in user.';
+comment on column public.upcoming_meetings.calendar_id is 'The calendar it stands in (my_calendars).';
+comment on column public.upcoming_meetings.google_calendar_event_id is 'Google''s id of the event or occurrence.';
+comment on column public.upcoming_meetings.title is 'The event''s title.';
+comment on column public.upcoming_meetings.description is 'As Google has it: show it as text.';
+comment on column public.upcoming_meetings.meeting_url is 'The link to join by.';
+comment on column public.upcoming_meetings.provider is 'The meeting service, as a slug.';
+comment on column public.upcoming_meetings.start_time is 'When it begins.';
+comment on column public.upcoming_meetings.end_time is 'When it ends.';
+comment on column public.upcoming_meetings.is_all_day is 'Whether it has dates instead of times.';
+comment on column public.upcoming_meetings.time_zone is 'The IANA zone it was written in.';
+comment on column public.upcoming_meetings.event_status is 'The user''s own answer.';
+comment on column public.upcoming_meetings.status is 'confirmed or tentative.';
+comment on column public.upcoming_meetings.bot_status is 'How far a bot is.';
+comment on column public.upcoming_meetings.created_at is 'When it came into the horizon.';
+comment on column public.upcoming_meetings.updated_at is 'When the row last changed.';
+
+-- Under the policy and the column grants of meetings.
+revoke all on table public.upcoming_meetings from public, anon, authenticated, service_role;
+grant select on table public.upcoming_meetings to authenticated, service_role;
+
+
 -- Security events ----------------------------------------------------------------------------------------------------
 
 -- What was refused: how often, of which kind, from which part of the internet, hour by hour. No address, no credential, no

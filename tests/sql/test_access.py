@@ -106,6 +106,7 @@ RELATIONS = {
     "public.meetings": OWN_ROWS,
     # A user's own view; the service has calendar_status.
     "public.my_calendars": Access(read={"nobody": "", "alice": "alice", "bob": "bob"}, write={}),
+    "public.upcoming_meetings": Access(read=OWN_ROWS.read, write={}),
     "public.oauth_flows": SERVICE_ALONE,
     # Belongs to nobody; the test's rows name their person as the kind.
     "public.security_events": Access(read={"service": ALL}, write={"service": ALL}, owner="kind"),
@@ -146,6 +147,11 @@ USERS_READ = {
         "id", "user_id", "google_calendar_id", "calendar_name", "time_zone", "state", "reason", "connected_at",
         "initial_sync", "initial_events", "initial_meetings", "last_synced_at", "last_change_at", "next_look_at",
         "next_look_reason", "poll_interval_seconds", "pushed_until", "meetings_until", "series_cut",
+    },
+    "public.upcoming_meetings": {
+        "id", "user_id", "calendar_id", "google_calendar_event_id", "title", "description", "meeting_url", "provider",
+        "start_time", "end_time", "is_all_day", "time_zone", "event_status", "status", "bot_status", "created_at",
+        "updated_at",
     },
 }  # fmt: skip
 # And what of them they may change, or add.
@@ -595,7 +601,7 @@ def test_each_role_reaches_exactly_the_columns_meant_for_it(house: House) -> Non
 
 
 def test_a_column_that_is_added_is_no_users_until_somebody_names_it(house: House) -> None:
-    tables = [name for name in USERS_READ if name != "public.my_calendars"]
+    tables = [name for name in USERS_READ if name not in {"public.my_calendars", "public.upcoming_meetings"}]
     with connect(house.db.postgres_url) as owner, owner.transaction(force_rollback=True):
         for table in tables:
             owner.execute(f"alter table {table} add column added text".encode())
@@ -699,7 +705,7 @@ def test_api_gives_a_user_the_columns_that_are_named_and_refuses_the_row(
     assert [set(row) for row in named.json()] == [USERS_READ[relation]]
     whole = request(supabase, "GET", path, jwt=jwt)
     # These hold nothing but what is shown.
-    holds_no_more = relation in {"public.my_calendars", "public.bot_preferences"}
+    holds_no_more = relation in {"public.my_calendars", "public.upcoming_meetings", "public.bot_preferences"}
     assert whole.status_code == (200 if holds_no_more else 403), whole.text
 
 

@@ -20,6 +20,8 @@ from scripts.stack.children import StackError
 from scripts.stack.downloads import SUPABASE_CLI, fetch
 from scripts.stack.migrate import MIGRATIONS, apply
 from scripts.stack.supabase import LocalSupabase
+from sync.adoption import carry_out, plan_adoption
+from tests.sql.migrations.originals import ALICE, BOB, ROWS, SCHEMA
 
 TRICKY = r"""-- one; comment
 create table public.t (id int primary key, "odd;name" text default 'a;''b');
@@ -171,3 +173,28 @@ def test_database_filled_by_the_cli_is_up_to_date_for_the_stack(workdir: Workdir
     (workdir.migrations / "20260101000000_tricky.sql").write_text(TRICKY)
     workdir.push(database)
     assert apply(database, workdir.migrations) == []
+
+
+def test_company_pushes_ours_after_its_own_from_its_own_repository(
+    workdir: Workdir, database: str, project: LocalSupabase
+) -> None:
+    """With a history of its own, which a push from our checkout would want repaired; told first what stands there."""
+    (workdir.migrations / "20290101000000_calendars.sql").write_text(SCHEMA)
+    workdir.push(database)
+    with psycopg.connect(project.superuser_url("pushed")) as admin:
+        admin.execute("insert into auth.users (id) values (%s), (%s)", [ALICE, BOB])
+    with psycopg.connect(database) as owner:
+        owner.execute(ROWS.encode())
+        owner.execute("alter table meetings add constraint short check (char_length(title) < 90)")
+    carry_out(plan_adoption(workdir.migrations))
+    refused = workdir.run("db", "push", "--remote", database)
+    said = refused.stdout + refused.stderr
+    assert refused.returncode != 0
+    assert "alter table public.meetings drop constraint short;" in said
+    assert len(history(database)) == 1
+    with psycopg.connect(database) as owner:
+        owner.execute("alter table public.meetings drop constraint short")
+    assert "--include-all" not in workdir.push(database)
+    assert "up to date" in workdir.push(database)
+    carry_out(plan_adoption(workdir.migrations, is_finish=True))
+    assert "finish_adoption" in workdir.push(database)
