@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 
 from flask import Flask
+from werkzeug.datastructures import Headers
 
 from sync.clients.user_tokens import UserTokens
 from sync.jobs.driving.driver import Driver
@@ -13,8 +14,11 @@ from sync.jobs.operations.tell_alerts import check_destinations
 from sync.jobs.services import Services, build_services
 from sync.logs import configure_logs
 from sync.settings import Settings, load
+from sync.version import VERSION
 from sync.web import health, metrics
 from sync.web.accounts import calendars, connect, connect_google
+from sync.web.dashboard import pages as dashboard
+from sync.web.dashboard.operators import Operators
 from sync.web.doors.auth import Doors
 from sync.web.doors.cors import register_cors
 from sync.web.doors.deadlines import register_deadlines
@@ -38,7 +42,12 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     check_destinations(services)
     driver = Driver(services)
     doors = Doors(settings, UserTokens(settings.supabase_url, settings.supabase_jwt_secret, breakers=services.breakers))
-    guard = Guard(settings, doors.proves, Returns(settings, services.clock), SecurityEvents(services, driver))
+    operators = Operators(settings)
+
+    def proves(headers: Headers) -> bool:
+        return operators.holder(headers) is not None or doors.proves(headers)
+
+    guard = Guard(settings, proves, Returns(settings, services.clock), SecurityEvents(services, driver))
     # The last registered is the first to run.
     atexit.register(guard.close)
     atexit.register(driver.shut_down)
@@ -70,5 +79,6 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
         openapi,
     ):
         app.register_blueprint(blueprint.blueprint)
+    dashboard.register(app, operators, VERSION)
     register_problems(app, guard.judge)
     return app

@@ -11,6 +11,7 @@ from sync.model import SmtpServer
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 MIN_SECRET_LENGTH = 16
+MAX_NAME_LENGTH = 60
 
 
 class BadValue(ValueError):
@@ -114,6 +115,27 @@ def secrets(value: str) -> tuple[str, ...]:
     if not found:
         raise BadValue("must hold at least one secret, newest first, separated by commas")
     return found
+
+
+def operator_tokens(value: str) -> dict[str, str]:
+    """{name: token}: one token alone, whose holder is called "operator", or name=token pairs. A name has no "=", and
+    a token may end in some."""
+    tokens: dict[str, str] = {}
+    for part in filter(None, (p.strip() for p in value.split(","))):
+        name, separator, token = part.partition("=")
+        if not separator or not token.strip("="):
+            name, token = "operator", part
+        name = name.strip()
+        if not name or len(name) > MAX_NAME_LENGTH or name in tokens:
+            raise BadValue(
+                "has a name that is missing, too long or given twice; give one token, or name=token,name=token"
+            )
+        tokens[name] = secret(token.strip())
+    if not tokens:
+        raise BadValue("must be one token, or name=token,name=token")
+    if len(set(tokens.values())) != len(tokens):
+        raise BadValue("has one token under two names; give each operator their own")
+    return tokens
 
 
 def keys(value: str) -> tuple[bytes, ...]:

@@ -128,6 +128,23 @@ class Settings(ToldSettings):
         optional=True,
         secret=True,
     )
+    dashboard_tokens: Mapping[str, str] | None = _own(
+        "DASHBOARD_TOKEN",
+        env_checks.operator_tokens,
+        "signs operators in at /dashboard who may look and act: one token, or name=token,name=token, so that the audit "
+        "tells them apart; without one and without DASHBOARD_READ_TOKEN there is no dashboard",
+        example="anna=Xq2…",
+        optional=True,
+        secret=True,
+    )
+    dashboard_read_tokens: Mapping[str, str] | None = _own(
+        "DASHBOARD_READ_TOKEN",
+        env_checks.operator_tokens,
+        "the same for operators who may look only",
+        example="oncall=Lk7…",
+        optional=True,
+        secret=True,
+    )
     poll_stale_hours: float = _rules(
         "POLL_STALE_HOURS",
         env_checks.number(0.01, 168, float),

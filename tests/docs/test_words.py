@@ -10,6 +10,8 @@ import pytest
 
 from tests.docs.pages import ROOT, name_of
 
+# What others wrote, as they wrote it.
+VENDORED = {"__pycache__", "uplot"}
 PLACES = ("sync", "scripts", "tests", "supabase", "docs", "deploy", "examples", ".github", ".ci")
 # Written so that this file does not find itself.
 GENDERED = re.compile(r"(?<![a-z])(h[e]|h[i]s|h[i]m|sh[e]|h[e]rs?|(h[i]m|h[e]r)self)(?![a-z])", re.IGNORECASE)
@@ -19,7 +21,7 @@ MACHINE = re.compile(r"(?<![\w.])/(tm[p]|wor[k]|hom[e]|roo[t]|User[s])/\w")
 def texts() -> Iterator[tuple[str, str]]:
     paths = [*ROOT.glob("*.md"), *ROOT.glob("*.py"), ROOT / "pyproject.toml"]
     for place in PLACES:
-        paths.extend(path for path in (ROOT / place).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+        paths.extend(path for path in (ROOT / place).rglob("*") if path.is_file() and not VENDORED & set(path.parts))
     for path in paths:
         try:
             yield name_of(path), path.read_text()

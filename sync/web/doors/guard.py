@@ -81,6 +81,11 @@ class Guard:
             self.note("throttled")
             raise _throttled(seconds)
 
+    def count_sign_in(self) -> int | None:
+        """Counts a wrong token at the dashboard. Seconds until one is heard again; None: this one was."""
+        self.note("refused_key")
+        return self._limits.count_sign_in(customer(request.remote_addr))
+
     def judge(self, problem: Problem) -> Problem:
         """What is answered instead of a refusal: itself, or 429 to an address that was refused too often."""
         if problem.suspicion is None:

@@ -19,6 +19,8 @@ from sync.core.accounts.addresses import surroundings
 UNPROVEN_PER_MINUTE = 240
 # A front end that asks every second stays below; each poll may cost a call to Google.
 USER_PER_MINUTE = 120
+# Wrong tokens at the dashboard's sign-in. A person mistypes a pasted token twice.
+SIGN_INS_PER_MINUTE = 10
 # A return from Google's consent page is one request; a browser may repeat it. A state lives for ten minutes.
 RETURNS_PER_STATE = 5
 # Windows kept at once for single customers. Beyond that, newcomers share the window of their network (/24, /48), and
@@ -38,6 +40,7 @@ class Limits:
         self._windows = FixedWindowRateLimiter(self._storage)
         self._unproven = RateLimitItemPerMinute(UNPROVEN_PER_MINUTE, namespace="unproven")
         self._user = RateLimitItemPerMinute(USER_PER_MINUTE, namespace="user")
+        self._sign_in = RateLimitItemPerMinute(SIGN_INS_PER_MINUTE, namespace="sign_in")
         self._return = RateLimitItemPerMinute(RETURNS_PER_STATE, multiples=10, namespace="return")
 
     def count_unproven(self, customer: str) -> None:
@@ -55,6 +58,11 @@ class Limits:
     def count_return(self, nonce: str) -> bool:
         """Whether this state has not come back too often."""
         return self._windows.hit(self._return, nonce)
+
+    def count_sign_in(self, customer: str) -> int | None:
+        """Seconds until this address' wrong tokens are heard again; None: they are now."""
+        window = self._window(self._sign_in, customer)
+        return None if self._windows.hit(self._sign_in, window) else self._seconds_left(self._sign_in, window)
 
     def windows(self) -> int:
         """How many are kept now."""

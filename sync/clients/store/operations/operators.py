@@ -50,5 +50,31 @@ class OperatorCalls:
         at, action_id = before or (None, None)
         return self._rpc.rows("read_operator_actions", p_before_at=at, p_before_id=action_id, p_limit=limit)
 
+    def pauses(self) -> list[dict[str, Any]]:
+        """[{lane, paused_at, paused_by}]"""
+        return self._rpc.rows("read_lane_pauses")
+
+    def bot_requests(self, which: str, limit: int) -> list[dict[str, Any]]:
+        """Bots asked for: `which` dead, waiting, or else the latest."""
+        return self._rpc.rows("list_bot_requests", p_which=which, p_limit=limit)
+
+    def deliveries(self, subscription_id: str, limit: int) -> list[dict[str, Any]]:
+        """A subscription's deliveries: given up, waiting, then the newest."""
+        return self._rpc.rows("list_event_deliveries", p_subscription_id=subscription_id, p_limit=limit)
+
+    def alerts(self, limit: int) -> dict[str, list[dict[str, Any]]]:
+        """{alerts: open ones first, destinations}"""
+        found: dict[str, list[dict[str, Any]]] = self._rpc.call("read_alerts", p_limit=limit)
+        return found
+
+    def calendar(self, calendar_id: str) -> dict[str, Any] | None:
+        """One calendar as its page shows it; None: there is none."""
+        found: dict[str, Any] | None = self._rpc.call("calendar_card", p_calendar_id=calendar_id)
+        return found
+
+    def history(self, hours: int) -> list[dict[str, Any]]:
+        """The charts' points of the last `hours`, the oldest first."""
+        return self._rpc.rows("service_history", p_hours=hours)
+
     def drop_old(self, keep_days: int, limit: int) -> int:
         return int(self._rpc.call("drop_old_actions", p_keep_days=keep_days, p_limit=limit))

@@ -216,11 +216,140 @@ begin
 end
 $$;
 
+-- What operators look at beside the overview -------------------------------------------------------------------------
+
+-- The charts' points, the oldest first: [{at, push, poll: {changes, p50_seconds, p95_seconds, p99_seconds}, and the figures of
+-- sync_figures}] of the last p_hours: by five minutes up to a day, else by the hour. Intervals in which nothing happened are
+-- left out; 720 points at most.
+create or replace function public.service_history(p_hours integer) returns jsonb
+language plpgsql stable security invoker set search_path = ''
+as $$
+declare
+  v_hours integer := least(greatest(p_hours, 1), 720);
+  v_seconds integer := case when v_hours <= 24 then 300 else 3600 end;
+  v_step interval := make_interval(secs => v_seconds);
+  v_since timestamptz := date_bin(v_step, clock_timestamp() - make_interval(hours => v_hours), timestamptz '2000-01-01 00:00:00+00');
+begin
+  return (
+    select coalesce(jsonb_agg(
+      calendar_internal.sync_figures(v_seconds, p.starts_at, p.starts_at + v_step) || jsonb_build_object(
+        'at', p.starts_at,
+        'push', calendar_internal.freshness(v_seconds, p.starts_at, p.starts_at + v_step, 'push'),
+        'poll', calendar_internal.freshness(v_seconds, p.starts_at, p.starts_at + v_step, 'poll'))
+      order by p.starts_at), '[]')
+    from (
+      select distinct r.starts_at from public.sync_rollups r
+      where r.seconds = v_seconds and r.starts_at >= v_since order by r.starts_at desc limit 720
+    ) p);
+end
+$$;
+
+-- One calendar, as its page shows it: calendar_status with its user's Google account, what is believed of it, its channels and
+-- whether its look is leased. Null: there is none.
+create or replace function public.calendar_card(p_calendar_id uuid) returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  select to_jsonb(s) || jsonb_build_object(
+    'google_account', g.google_account, 'connection', g.status, 'connection_reason', g.status_reason,
+    'calendar_name', w.calendar_name, 'time_zone', w.time_zone, 'created_at', w.created_at, 'last_change_at', w.last_change_at,
+    'last_error_code', w.last_error_code, 'last_error_at', w.last_error_at, 'claims_unended', w.claims_unended,
+    'not_before', w.not_before, 'leased_until', case when w.lease_expires_at > clock_timestamp() then w.lease_expires_at end,
+    'leased_by', case when w.lease_expires_at > clock_timestamp() then w.claimed_by end,
+    'due_again', w.due_at <= clock_timestamp(), 'watch_error_code', w.watch_error_code, 'watch_due_at', w.watch_due_at,
+    'horizon_until', w.horizon_until, 'audited_at', w.audited_at, 'initial_sync', w.initial_sync,
+    'known_days', w.belief_change_days,
+    'changes_per_day', w.belief_changes / nullif(w.belief_change_days, 0),
+    'announced', w.belief_announced, 'missed', w.belief_missed, 'delay_seconds', w.belief_delay_seconds,
+    'set_aside', (select count(*) from public.calendar_set_aside a where a.calendar_id = w.id),
+    'channels', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'id', c.id, 'state', c.state, 'address', c.address, 'opened_at', c.opened_at, 'expires_at', c.expires_at,
+        'last_notification_at', c.last_notification_at, 'error_code', c.error_code) order by c.created_at desc), '[]')
+      from (select x.* from public.calendar_channels x where x.calendar_id = w.id order by x.created_at desc limit 5) c))
+  from public.calendar_webhooks w
+  join public.calendar_status s on s.calendar_id = w.id
+  left join public.google_credentials g on g.user_id = w.user_id
+  where w.id = p_calendar_id
+$$;
+
+-- Bots asked for, p_limit at most: p_which 'dead' those that were given up, 'waiting' those that something is to be done for, else
+-- those told of last. Without links, names or texts.
+create or replace function public.list_bot_requests(p_which text, p_limit integer) returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'id', r.id, 'provider', r.provider, 'user_id', r.user_id, 'join_at', r.join_at, 'meeting_end', r.meeting_end,
+    'wanted', r.wanted, 'status', r.status, 'provider_state', r.provider_state, 'bot_id', r.bot_id, 'attempts', r.attempts,
+    'calls', r.calls, 'generation', r.generation, 'last_error_code', r.last_error_code, 'dead_at', r.dead_at,
+    'due_at', r.due_at, 'told_at', r.told_at)), '[]')
+  from (
+    (select d.* from public.bot_requests d where p_which = 'dead' and d.dead_at is not null
+    order by d.join_at desc limit least(greatest(p_limit, 0), 200))
+    union all
+    (select w.* from public.bot_requests w where p_which = 'waiting' and w.due_at is not null
+    order by w.due_at limit least(greatest(p_limit, 0), 200))
+    union all
+    (select t.* from public.bot_requests t where p_which not in ('dead', 'waiting') and t.told_at is not null
+    order by t.told_at desc limit least(greatest(p_limit, 0), 200))
+  ) r
+$$;
+
+-- A subscription's deliveries, p_limit at most: what was given up and what waits first, then the newest.
+create or replace function public.list_event_deliveries(p_subscription_id uuid, p_limit integer) returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'position', d.position, 'event_id', d.event_id, 'type', e.type, 'state', d.state, 'attempts', d.attempts,
+    'last_status', d.last_status, 'last_error_code', d.last_error_code, 'next_attempt_at', d.next_attempt_at,
+    'delivered_at', d.delivered_at)), '[]')
+  from (
+    (select x.* from public.event_deliveries x where x.subscription_id = p_subscription_id and x.state = 'dead'
+    order by x.position desc limit least(greatest(p_limit, 0), 200) / 2)
+    union all
+    (select x.* from public.event_deliveries x where x.subscription_id = p_subscription_id and x.state = 'pending'
+    order by x.position limit least(greatest(p_limit, 0), 200) / 2)
+    union all
+    (select x.* from public.event_deliveries x where x.subscription_id = p_subscription_id and x.state = 'delivered'
+    order by x.position desc limit least(greatest(p_limit, 0), 200) / 2)
+  ) d
+  join public.change_events e on e.id = d.event_id
+$$;
+
+-- {alerts: the open ones, then those over, the newest first, p_limit of each at most; destinations}.
+create or replace function public.read_alerts(p_limit integer) returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  select jsonb_build_object(
+    'alerts', (
+      select coalesce(jsonb_agg(to_jsonb(a) - 'revision' - 'key' order by a.state, a.severity, a.opened_at desc), '[]') from (
+        (select o.* from public.alerts o where o.state = 'open' order by o.opened_at desc limit least(greatest(p_limit, 0), 200))
+        union all
+        (select r.* from public.alerts r where r.state = 'resolved' order by r.opened_at desc limit least(greatest(p_limit, 0), 200))
+      ) a),
+    'destinations', (
+      select coalesce(jsonb_agg(to_jsonb(d) order by d.name), '[]')
+      from (select x.* from public.alert_destinations x order by x.name limit 50) d))
+$$;
+
+-- The lanes that are stopped.
+create or replace function public.read_lane_pauses() returns setof public.lane_pauses
+language sql stable security invoker set search_path = ''
+as $$
+  select l.* from public.lane_pauses l order by l.lane
+$$;
+
+create index if not exists bot_requests_told on public.bot_requests (told_at) where told_at is not null;
+create index if not exists bot_requests_waiting on public.bot_requests (due_at) where due_at is not null;
+
 revoke all on function
-  public.operate, public.read_operator_actions, public.drop_old_actions, calendar_internal.ask_for, calendar_internal.revive_bots, calendar_internal.replay_range
+  public.operate, public.read_operator_actions, public.drop_old_actions, calendar_internal.ask_for, calendar_internal.revive_bots,
+  calendar_internal.replay_range, public.service_history, public.calendar_card, public.list_bot_requests,
+  public.list_event_deliveries, public.read_lane_pauses, public.read_alerts
   from public, anon, authenticated;
 grant execute on function
-  public.operate, public.read_operator_actions, public.drop_old_actions, calendar_internal.ask_for, calendar_internal.revive_bots, calendar_internal.replay_range
+  public.operate, public.read_operator_actions, public.drop_old_actions, calendar_internal.ask_for, calendar_internal.revive_bots,
+  calendar_internal.replay_range, public.service_history, public.calendar_card, public.list_bot_requests,
+  public.list_event_deliveries, public.read_lane_pauses, public.read_alerts
   to service_role;
 
 -- Functions, as the comments above them say. Written by scripts/document_sql.
@@ -241,3 +370,13 @@ comment on function public.operate is 'One deed of an operator, with its audit r
 Guarantee: asked again under the same id (an answer was lost), it answers what it did and does nothing more.';
 comment on function public.read_operator_actions is 'What operators did, the latest first, p_limit at a time: before p_before_at (and, of one moment, before p_before_id).';
 comment on function public.drop_old_actions is 'Drops audit rows older than p_keep_days, p_limit at a time. Answers how many.';
+comment on function public.service_history is 'The charts'' points, the oldest first: [{at, push, poll: {changes, p50_seconds, p95_seconds, p99_seconds}, and the figures of
+sync_figures}] of the last p_hours: by five minutes up to a day, else by the hour. Intervals in which nothing happened are
+left out; 720 points at most.';
+comment on function public.calendar_card is 'One calendar, as its page shows it: calendar_status with its user''s Google account, what is believed of it, its channels and
+whether its look is leased. Null: there is none.';
+comment on function public.list_bot_requests is 'Bots asked for, p_limit at most: p_which ''dead'' those that were given up, ''waiting'' those that something is to be done for, else
+those told of last. Without links, names or texts.';
+comment on function public.list_event_deliveries is 'A subscription''s deliveries, p_limit at most: what was given up and what waits first, then the newest.';
+comment on function public.read_alerts is '{alerts: the open ones, then those over, the newest first, p_limit of each at most; destinations}.';
+comment on function public.read_lane_pauses is 'The lanes that are stopped.';
