@@ -119,6 +119,15 @@ def test_ci_runs_the_test_script_on_every_push_and_pull_request() -> None:
     assert [step["run"] for step in job["steps"] if "run" in step] == ["./scripts/test"]
 
 
+def test_ci_runs_on_each_python_from_the_oldest_allowed_to_the_images() -> None:
+    job = only_job("ci.yml")
+    oldest = re.findall(r'requires-python = ">=([\d.]+)"', (ROOT / "pyproject.toml").read_text())
+    (images,) = set(re.findall(r"^FROM python:([\d.]+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    versions = job["strategy"]["matrix"]["python"]
+    assert [versions[0], versions[-1]] == [*oldest, images]
+    assert {step["env"]["PYTHON"] for step in job["steps"] if "run" in step} == {"python${{ matrix.python }}"}
+
+
 def test_ci_leaves_no_credentials_in_the_checkout() -> None:
     (checkout,) = [step for step in only_job("ci.yml")["steps"] if "actions/checkout" in step.get("uses", "")]
     assert checkout["with"]["persist-credentials"] == "false"
