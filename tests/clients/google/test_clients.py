@@ -28,6 +28,7 @@ from sync.errors import (
     PageTokenRejected,
     ResyncNeeded,
     RetryLater,
+    SlowDown,
     SyncError,
     TokenEndpointBusy,
 )
@@ -321,6 +322,29 @@ def test_a_short_wait_that_google_asks_for_is_waited_for_before_each_repeat(goog
     with pytest.raises(RetryLater):
         GoogleCalendar(google.url, pause=waits.append).list_calendars(Token())
     assert (waits, google.requests) == ([3, 3], 3)
+
+
+@pytest.mark.parametrize(("is_waited_for", "requests"), [(False, 1), (True, 3)])
+def test_a_quota_that_is_used_up_is_asked_again_only_for_a_person(
+    google: Answers, is_waited_for: bool, requests: int
+) -> None:
+    google.status, google.body = 403, refused("rateLimitExceeded")
+    token = Token(is_waited_for=is_waited_for)
+
+    with pytest.raises(SlowDown):
+        calendar_api(google).list_calendars(token)
+    assert google.requests == requests
+    assert [type(end) for end in token.ends] == [SlowDown] * requests
+
+
+def test_the_access_is_told_how_every_request_ended(google: Answers) -> None:
+    google.status, google.body = 401, refused("authError")
+    token = Token()
+    with pytest.raises(CalendarLost):
+        calendar_api(google).list_calendars(token)
+    google.status, google.body = 200, json.dumps({"kind": "calendar#calendarList", "items": []}).encode()
+    assert calendar_api(google).list_calendars(token) == []
+    assert [type(end).__name__ for end in token.ends] == ["AccessTokenRejected", "AccessTokenRejected", "NoneType"]
 
 
 def page(**more: object) -> bytes:

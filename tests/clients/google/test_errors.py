@@ -18,6 +18,7 @@ from sync.errors import (
     GoogleFailure,
     Misconfigured,
     PushUnsupported,
+    QuotaOf,
     ReconnectNeeded,
     RequestRejected,
     ResyncNeeded,
@@ -129,6 +130,22 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     assert retry_after_seconds("nan") == 0
     for nothing in (None, "", "soon", "Wed, 99 Foo 2015", "Wed, 21 Oct 99999 07:28:00 GMT"):
         assert retry_after_seconds(nothing) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "whose"),
+    [
+        (403, "userRateLimitExceeded", QuotaOf.USER),
+        (403, "dailyLimitExceeded", QuotaOf.PROJECT),
+        (403, "rateLimitExceeded", QuotaOf.EITHER),
+        (429, "rateLimitExceeded", QuotaOf.EITHER),
+        (403, "quotaExceeded", QuotaOf.EITHER),
+    ],
+)
+def test_a_refusal_tells_whose_quota_it_was_where_google_does(status: int, reason: str, whose: QuotaOf) -> None:
+    failure = failure_of(status, {}, body(reason))
+    assert isinstance(failure, SlowDown)
+    assert failure.whose is whose
 
 
 @pytest.mark.parametrize(
