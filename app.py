@@ -29,6 +29,7 @@ from sync.web.doors.requests import register_requests
 from sync.web.doors.returns import Returns
 from sync.web.functions import bot_status, events, explain, polling, subscriptions, watches, webhook
 from sync.web.openapi import document as openapi
+from sync.web.openapi import reference
 
 # Every body this service reads is a few hundred bytes; Google's notifications have none.
 MAX_BODY_BYTES = 64 * 1024
@@ -77,6 +78,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
         health,
         metrics,
         openapi,
+        reference,
     ):
         app.register_blueprint(blueprint.blueprint)
     dashboard.register(app, operators, VERSION)

@@ -14,6 +14,7 @@ from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 
 from sync.jobs.services import Services
+from sync.version import VERSION
 from sync.web.doors.problems import Problem
 
 blueprint = Blueprint("health", __name__)
@@ -43,7 +44,7 @@ class _Readiness:
 
 @blueprint.get("/healthz")
 def alive() -> ResponseReturnValue:
-    return jsonify(status="ok")
+    return jsonify(status="ok", version=VERSION)
 
 
 @blueprint.get("/readyz")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sync.version import VERSION
 from tests.web.calls import assert_no_secret, assert_problem, call
 from tests.world import World
 
@@ -16,7 +17,7 @@ def test_the_process_is_alive_without_the_store(world: World) -> None:
 
     answer = call(world, "/healthz", method="GET")
 
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "version": VERSION})
     assert world.supabase.counters() == {}
 
 

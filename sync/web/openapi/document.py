@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, jsonify
+from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 
 from sync.bot_model import BotProviderName
+from sync.jobs.services import Services
+from sync.version import VERSION
 from sync.web.openapi import subscribing
 from sync.web.openapi.operations import (
     ANYBODY,
@@ -190,14 +192,16 @@ PATHS: dict[str, dict[str, Schema]] = {
 }
 
 
-def document() -> dict[str, Any]:
+def document(servers: tuple[str, ...] = ()) -> dict[str, Any]:
+    """`servers`: where the service is reached; without any, where the document came from."""
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Hybrid calendar monitor",
-            "version": "1",
+            "version": VERSION,
             "description": "Keeps `meetings` true to Google Calendar. Every refusal is application/problem+json.",
         },
+        **({"servers": [{"url": server} for server in servers]} if servers else {}),
         "paths": PATHS,
         "components": {
             "schemas": {**SCHEMAS, **subscribing.SCHEMAS},
@@ -213,4 +217,5 @@ def document() -> dict[str, Any]:
 
 @blueprint.get("/openapi.json")
 def show() -> ResponseReturnValue:
-    return jsonify(document())
+    services: Services = current_app.extensions["services"]
+    return jsonify(document(tuple(services.settings.webhook_base_urls.values())))

@@ -150,6 +150,7 @@ SCHEMAS: dict[str, Schema] = {
     "Health": {
         **shape(
             status=one_of("ok", "ready"),
+            version={**TEXT, "description": "Of the code that runs; /healthz tells it."},
             misconfigured={**list_of(TEXT), "description": "What only the operator can mend, if anything."},
             down={**list_of(TEXT), "description": "Upstreams that answer nobody just now, if any."},
         ),

@@ -5,6 +5,8 @@ schemathesis asks, as a stranger, as the service and as a user, with values that
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import itertools
 import re
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from sync.version import VERSION
 from sync.web.openapi.document import PATHS, document
 from tests.web.calls import PROBLEM_KEYS
 from tests.world import TLS, World
@@ -118,7 +121,7 @@ def test_every_route_is_in_the_document_and_nothing_else(world: World) -> None:
         for rule in world.service.app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         # Pages are for people.
-        if not rule.endpoint.startswith("dashboard.")
+        if not rule.endpoint.startswith(("dashboard.", "reference."))
     }
     assert {(path, method) for path, methods in PATHS.items() for method in methods} == routes
 
@@ -126,8 +129,28 @@ def test_every_route_is_in_the_document_and_nothing_else(world: World) -> None:
 def test_the_document_is_served_and_valid(world: World) -> None:
     answer = httpx.get(f"{world.service.url}/openapi.json", verify=TLS)
 
-    assert (answer.status_code, answer.json()) == (200, document())
+    assert (answer.status_code, answer.json()) == (200, document((world.environment["WEBHOOK_BASE_URL"],)))
+    assert answer.json()["info"]["version"] == VERSION
+    assert answer.json()["servers"] == [{"url": world.environment["WEBHOOK_BASE_URL"]}]
     schemathesis.openapi.from_url(f"{world.service.url}/openapi.json").validate()
+
+
+def test_the_page_tells_of_every_operation_and_asks_nobody_for_anything(world: World) -> None:
+    answer = httpx.get(f"{world.service.url}/docs", verify=TLS)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    told = re.findall(r"<h2><b>(\w+)</b> ([^<]+)</h2>", answer.text)
+    assert told == [(method.upper(), path) for path, methods in PATHS.items() for method in methods]
+    anchors = re.findall(r' id="([^"]+)"', answer.text)
+    assert len(anchors) == len(set(anchors))
+    assert set(re.findall(r'(?:href|src)="([^"]+)"', answer.text)) - {f"#{anchor}" for anchor in anchors} == {
+        "openapi.json"
+    }
+    style = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = answer.headers["content-security-policy"]
+    assert f"style-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
 
 
 def test_what_works_answers_as_documented(world: World) -> None:
