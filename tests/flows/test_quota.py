@@ -111,8 +111,8 @@ def status(world: World) -> JsonObject:
 
 
 def test_three_replicas_keep_a_tight_quota_and_starve_nobody(world: World) -> None:
-    alice, others = world.person(), [world.person(f"user{number}") for number in range(5)]
-    people = [(alice, 40), *((person, 1) for person in others)]
+    alice, others = world.person(), [world.person(f"user{number}") for number in range(10)]
+    people = [(alice, 35), *((person, 1) for person in others)]
     three = fleet(world, people, per_minute=20)
     world.google.configure(project_quota_per_minute=20)
     # The last of all is notified.
@@ -128,7 +128,7 @@ def test_three_replicas_keep_a_tight_quota_and_starve_nobody(world: World) -> No
     assert three.refused == 0
     # What is not to be had is given back untouched, and not claimed again.
     assert set(outcomes) <= {SyncStatus.COMPLETED, SyncStatus.RELEASED}
-    assert Counter(outcomes)[SyncStatus.RELEASED] <= 30
+    assert len(outcomes) <= 45
     assert not world.rows("select 1 from calendar_webhooks where lease_expires_at is not null")
 
     rounds = 0
@@ -138,7 +138,7 @@ def test_three_replicas_keep_a_tight_quota_and_starve_nobody(world: World) -> No
         rounds += 1
         assert rounds <= 6, three.synced()
         if rounds == 1:
-            assert len(three.synced()) == 6, "those with one calendar wait for none of the forty"
+            assert len(three.synced()) == 11, "those with one calendar wait for none of the thirty-five"
     assert three.refused == 0
     assert not world.rows("select 1 from calendar_webhooks where consecutive_failures > 0")
     assert status(world)["used_this_minute"] <= 20
