@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import secrets
 import signal
 import sys
 import time
@@ -66,7 +67,7 @@ def run(options: argparse.Namespace) -> NoReturn:
         emulator = start_emulator(emulators, emulators.directory("google-emulator-")) if options.google else None
         with LocalSupabase(data=options.data) as project:
             google = google_addresses(emulator_url(emulator)) if emulator else {}
-            variables = project.environment(google)
+            variables = {**project.environment(google), "DASHBOARD_TOKEN": secrets.token_urlsafe(32)}
             if options.env_file:
                 write_env_file(options.env_file, variables)
             where = f"Supabase {variables['SUPABASE_URL']}"

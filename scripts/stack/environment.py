@@ -63,9 +63,9 @@ def google_addresses(emulator_url: str) -> dict[str, str]:
 
 
 def write_env_file(path: Path, variables: Mapping[str, str]) -> None:
-    """Write KEY=value lines a shell can source: all or nothing, readable by the owner alone."""
+    """Write lines that a shell can source for what it starts: all or nothing, readable by the owner alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
+    text = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
     descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # made with mode 0600
     try:
         with os.fdopen(descriptor, "w") as file:

@@ -9,14 +9,17 @@ import sys
 import threading
 import time
 
+from scripts.stack.children import StackError
+from scripts.stack.migrate import MigrationError
 from scripts.story import chapters
+from scripts.story.keeping import keep_environment, things_to_do
 from scripts.story.stage import WEB_WORKERS, Stage
 from scripts.story.teller import Teller
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/demo", description="The main job on the embedded stack.")
-    parser.add_argument("--keep", action="store_true", help="leave all running and print debug commands")
+    parser.add_argument("--keep", action="store_true", help="leave all running and print commands to try")
     keep = parser.parse_args().keep
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     teller = Teller()
@@ -69,7 +72,7 @@ def tell_figures(stage: Stage, teller: Teller, figures: chapters.Figures) -> Non
     lists_per_sync = stage.row("select count(*) as syncs from calendar_sync_logs where status = 'completed'")["syncs"]
     teller.table(
         [
-            ("push, change to row", chapters.median_ms(figures.push_seconds)),
+            ("change to row, with the emulator's push", chapters.median_ms(figures.push_seconds)),
             ("burst", f"{figures.burst_notifications} notifications, {figures.burst_lists} list calls"),
             ("meetings of the first syncs", str(figures.initial_meetings)),
             ("syncs completed", str(lists_per_sync)),
@@ -80,28 +83,33 @@ def tell_figures(stage: Stage, teller: Teller, figures: chapters.Figures) -> Non
 
 
 def keep_running(stage: Stage, teller: Teller) -> None:
-    """Prints commands that read their keys from a file, so that none stands on the screen or in a process' arguments;
-    waits for Ctrl-C."""
-    environment = stage.write_environment().relative_to(stage.root)
+    """Tells what may be done and looked at, and waits for Ctrl-C."""
+    environment = keep_environment(stage.root / ".stack", stage.environment)
     alice = stage.people[0]
-    teller.chapter("All is left running; Ctrl-C stops it. To look around:")
-    rest = """printf 'apikey: %s' "$SUPABASE_SERVICE_ROLE_KEY" | curl -s -H @-"""
-    post = """printf 'Authorization: Bearer %s' "$SUPABASE_SERVICE_ROLE_KEY" | curl -s -X POST -H @-"""
-    for command in (
-        f". {environment}",
-        f'{rest} "$SUPABASE_URL/rest/v1/calendar_webhooks?user_id=eq.{alice.user_id}"',
-        f'{post} "$WEBHOOK_BASE_URL/functions/v1/calendar-polling-service" '
-        f'-H \'Content-Type: application/json\' -d \'{{"userId": "{alice.user_id}", "force": true}}\'',
-        f'{rest} "$SUPABASE_URL/rest/v1/calendar_sync_logs?user_id=eq.{alice.user_id}&order=created_at.desc&limit=10"',
-        f'{post} "$WEBHOOK_BASE_URL/functions/v1/calendar-polling-cron"',
-        f'{post} "$WEBHOOK_BASE_URL/functions/v1/renew-calendar-watches"',
-    ):
-        print(command, flush=True)
-    stopped = threading.Event()
-    signal.signal(signal.SIGINT, lambda *_: stopped.set())
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    stopped.wait()
+    try:
+        teller.chapter("All is left running; Ctrl-C stops it")
+        for what, commands in things_to_do(environment, alice.user_id, alice.email, stage.now):
+            print(f"\n# {what}", *commands, sep="\n", flush=True)
+        print(f"\n# The dashboard: {stage.url}/dashboard (sign in with DASHBOARD_TOKEN of {environment})", flush=True)
+        stopped = threading.Event()
+        signal.signal(signal.SIGINT, lambda *_: stopped.set())
+        signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+        stopped.wait()
+    finally:
+        environment.unlink(missing_ok=True)
+
+
+def run() -> int:
+    """The same, in words where a traceback would help nobody: what could not be started or fetched, and Ctrl-C."""
+    try:
+        return main()
+    except (StackError, MigrationError, TimeoutError) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("demo: stopped", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import secrets
 import sys
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from scripts.stack.children import Child, Children
-from scripts.stack.environment import google_addresses, write_env_file
+from scripts.stack.environment import google_addresses
 from scripts.stack.google.control import GoogleControl
 from scripts.stack.google.server import EmulatorServer
 from scripts.stack.supabase import LocalSupabase
@@ -58,6 +59,7 @@ class Stage:
             **self.supabase.environment(google_addresses(emulator.url)),
             "WEB_CONCURRENCY": str(WEB_WORKERS),
             "LOG_LEVEL": "warning",
+            "DASHBOARD_TOKEN": secrets.token_urlsafe(32),
         }
         self.url = self.environment["WEBHOOK_BASE_URL"]
         self.db = self._exits.enter_context(
@@ -89,12 +91,6 @@ class Stage:
             return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
         except httpx.HTTPError:
             return False
-
-    def write_environment(self) -> Path:
-        path = ROOT / ".stack" / "demo.env"
-        path.parent.mkdir(exist_ok=True)
-        write_env_file(path, self.environment)
-        return path
 
     # People
 

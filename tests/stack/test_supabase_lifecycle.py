@@ -57,7 +57,7 @@ def place() -> Iterator[Path]:
 
 def source(env_file: Path) -> dict[str, str]:
     """The variables a POSIX shell sees after sourcing the file."""
-    script = f'set -a; . "{env_file}"; exec env -0'
+    script = f'. "{env_file}"; exec env -0'
     shell = subprocess.run(
         ["/bin/sh", "-euc", script], env={"PATH": os.environ["PATH"]}, capture_output=True, check=True
     )
