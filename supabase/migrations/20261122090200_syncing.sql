@@ -1102,6 +1102,7 @@ declare
   v_notified boolean;
   v_served bigint;
   v_is_past_bound boolean;
+  v_freshness integer[];
 begin
   perform calendar_internal.hold_user_of(p_calendar_id);
   select * into v_calendar from public.calendar_webhooks w where w.id = p_calendar_id for update;
@@ -1152,6 +1153,10 @@ begin
   v_is_past_bound := v_calendar.last_synced_at + make_interval(secs => v_calendar.stale_bound_seconds + 60) < v_now
     and coalesce(v_calendar.last_webhook_received, '-infinity') < v_calendar.last_synced_at
     and v_calendar.consecutive_failures = 0 and v_calendar.access_lost_at is null;
+  if p_sync ? 'changed_at' then
+    select array_agg(least(greatest(extract(epoch from clock_timestamp() - c::timestamptz) * 1000, 0), 2147483647)::integer)
+    into v_freshness from jsonb_array_elements_text(p_sync -> 'changed_at') c;
+  end if;
 
   insert into public.calendar_sync_logs (
     user_id, calendar_id, sync_id, fence, sync_type, status, reason, is_full, events_processed,
@@ -1164,10 +1169,7 @@ begin
     (p_sync ->> 'google_calls')::integer,
     v_served,
     (p_sync ->> 'changes_announced')::integer, (p_sync ->> 'changes_missed')::integer,
-    case when p_sync ? 'changed_at' then (
-      select array_agg(least(greatest(extract(epoch from clock_timestamp() - c::timestamptz) * 1000, 0), 2147483647)::integer)
-      from jsonb_array_elements_text(p_sync -> 'changed_at') c) end,
-    v_is_past_bound,
+    v_freshness, v_is_past_bound,
     -- A calendar that was paused waits for months; an integer holds 24 days of milliseconds.
     case when v_served > 0
       then least(extract(epoch from v_now - v_calendar.notified_since) * 1000, 2147483647)::integer end,

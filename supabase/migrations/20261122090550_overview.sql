@@ -112,7 +112,7 @@ create table if not exists public.calendar_census (
 comment on table public.calendar_census is
   'How many calendars there are of each kind, as the last count found (overview_marks, census). For the service alone.';
 comment on column public.calendar_census.kind is
-  'state: calendar_status.state. reason: state and reason. late: past their bound, by cause. channel: until their channel lapses.';
+  'state: calendar_status.state. reason: state and reason. late: past their bound, by cause. channel: until their channel lapses. due: by lane.';
 comment on column public.calendar_census.name is 'The state, reason, cause or time.';
 comment on column public.calendar_census.calendars is 'How many, by the last whole count.';
 comment on column public.calendar_census.counting is 'How many so far, by the count under way.';
@@ -138,30 +138,36 @@ begin
   delete from public.sync_rollups r where r.seconds = 300 and r.starts_at = p_start;
   delete from public.freshness_rollups r where r.seconds = 300 and r.starts_at = p_start;
   insert into public.sync_rollups
-  with logs as (
-    select l.*, coalesce(left(coalesce(l.error_code, l.reason), 80), 'unknown') as cause
+  with causes as (
+    select l.sync_type, l.status, coalesce(left(coalesce(l.error_code, l.reason), 80), 'unknown') as cause,
+      sum(l.syncs) as syncs, coalesce(sum(l.syncs) filter (where l.events_processed > 0), 0) as syncs_with_changes,
+      coalesce(sum(l.duration_ms::bigint * l.syncs), 0) as duration_ms,
+      coalesce(sum(l.syncs) filter (where l.duration_ms is not null), 0) as timed_syncs,
+      max(l.duration_ms) as longest_ms, coalesce(sum(l.events_processed), 0) as events_processed,
+      coalesce(sum(l.events_changed), 0) as events_changed, coalesce(sum(l.meetings_created), 0) as meetings_created,
+      coalesce(sum(l.meetings_updated), 0) as meetings_updated, coalesce(sum(l.meetings_deleted), 0) as meetings_deleted,
+      coalesce(sum(l.google_calls), 0) as google_calls, coalesce(sum(l.notifications), 0) as notifications,
+      coalesce(sum(cardinality(l.freshness_ms)), 0) as changes,
+      coalesce(sum(l.changes_announced), 0) as changes_announced, coalesce(sum(l.changes_missed), 0) as changes_missed,
+      count(*) filter (where l.changes_missed > 0 and l.sync_type <> 'webhook') as missed_pushes,
+      coalesce(sum(l.syncs) filter (where not l.is_past_bound), 0) as bounds_kept,
+      coalesce(sum(l.syncs) filter (where l.is_past_bound), 0) as bounds_broken,
+      coalesce(sum(l.audited), 0) as audited, coalesce(sum(l.differing), 0) as differing,
+      min(l.created_at) as first_at, max(l.created_at) as last_at
     from public.calendar_sync_logs l where l.created_at >= p_start and l.created_at < v_end
-  ), causes as (
+    group by 1, 2, 3
+  ), named as (
     -- Codes may be Google's, so their number is bounded here.
-    select l.sync_type, l.status, l.cause,
-      case when row_number() over (partition by l.sync_type, l.status order by count(*) desc, l.cause) > 40
-        then 'other' else l.cause end as named
-    from logs l group by l.sync_type, l.status, l.cause
+    select c.*, case when row_number() over (partition by c.sync_type, c.status order by c.syncs desc, c.cause) > 40
+      then 'other' else c.cause end as name
+    from causes c
   )
-  select 300, p_start, l.sync_type, l.status, c.named, sum(l.syncs),
-    coalesce(sum(l.syncs) filter (where l.events_processed > 0), 0),
-    coalesce(sum(l.duration_ms::bigint * l.syncs), 0), coalesce(sum(l.syncs) filter (where l.duration_ms is not null), 0),
-    max(l.duration_ms), coalesce(sum(l.events_processed), 0), coalesce(sum(l.events_changed), 0),
-    coalesce(sum(l.meetings_created), 0), coalesce(sum(l.meetings_updated), 0), coalesce(sum(l.meetings_deleted), 0),
-    coalesce(sum(l.google_calls), 0), coalesce(sum(l.notifications), 0),
-    coalesce(sum(cardinality(l.freshness_ms)), 0), coalesce(sum(l.changes_announced), 0),
-    coalesce(sum(l.changes_missed), 0),
-    count(*) filter (where l.changes_missed > 0 and l.sync_type <> 'webhook'),
-    coalesce(sum(l.syncs) filter (where not l.is_past_bound), 0),
-    coalesce(sum(l.syncs) filter (where l.is_past_bound), 0),
-    coalesce(sum(l.audited), 0), coalesce(sum(l.differing), 0), min(l.created_at), max(l.created_at)
-  from logs l join causes c using (sync_type, status, cause)
-  group by l.sync_type, l.status, c.named;
+  select 300, p_start, c.sync_type, c.status, c.name, sum(c.syncs), sum(c.syncs_with_changes), sum(c.duration_ms),
+    sum(c.timed_syncs), max(c.longest_ms), sum(c.events_processed), sum(c.events_changed), sum(c.meetings_created),
+    sum(c.meetings_updated), sum(c.meetings_deleted), sum(c.google_calls), sum(c.notifications), sum(c.changes),
+    sum(c.changes_announced), sum(c.changes_missed), sum(c.missed_pushes), sum(c.bounds_kept), sum(c.bounds_broken),
+    sum(c.audited), sum(c.differing), min(c.first_at), max(c.last_at)
+  from named c group by c.sync_type, c.status, c.name;
   insert into public.freshness_rollups
   select 300, p_start, case when l.sync_type = 'webhook' then 'push' else 'poll' end,
     least(60, greatest(0, ceil(2 * log(2, greatest(age, 1) / 100.0)))), count(*)
@@ -187,8 +193,8 @@ begin
 end
 $$;
 
--- Folds the logs into rollups: up to p_limit times five minutes that have logs, the oldest first. What is younger than ten
--- minutes is folded anew by the next call, for a commit under way may still add to it. Drops rollups that are old.
+-- Folds the logs into rollups: up to p_limit times five minutes that have logs, the oldest first. Until a minute after their
+-- end they are folded anew by each call, for a commit under way may still add to them. Drops rollups that are old.
 -- Answers how many were folded; fewer than p_limit: it is up to date.
 -- Guarantee: every log row counts once, however often it is called and whoever dies meanwhile; a second caller at the same
 -- time does nothing.
@@ -198,6 +204,7 @@ as $$
 declare
   v_from timestamptz;
   v_start timestamptz;
+  v_now timestamptz := clock_timestamp();
   v_folded integer := 0;
 begin
   -- Not the mark's own lock: while the first call of all inserts it, a second one would wait.
@@ -208,24 +215,24 @@ begin
   select m.at into v_from from public.overview_marks m where m.name = 'rollups';
   while v_folded < p_limit loop
     select date_bin(interval '5 minutes', min(l.created_at), timestamptz '2000-01-01 00:00:00+00') into v_start
-    from public.calendar_sync_logs l where l.created_at >= v_from and l.created_at <= clock_timestamp();
+    from public.calendar_sync_logs l where l.created_at >= v_from and l.created_at <= v_now;
     exit when v_start is null;
     perform calendar_internal.fold_five_minutes(v_start);
     v_from := v_start + interval '5 minutes';
     v_folded := v_folded + 1;
-    -- No statement lasts longer than the platform lets it: seconds.
-    if v_from < clock_timestamp() - interval '5 minutes' then
+    -- No statement of the service lasts as long as that.
+    if v_from < v_now - interval '1 minute' then
       update public.overview_marks m set at = v_from where m.name = 'rollups';
     end if;
   end loop;
   delete from public.sync_rollups r where r.seconds = 300
-    and r.starts_at < least(v_from - interval '1 hour', clock_timestamp() - interval '2 days');
+    and r.starts_at < least(v_from - interval '1 hour', v_now - interval '2 days');
   delete from public.freshness_rollups r where r.seconds = 300
-    and r.starts_at < least(v_from - interval '1 hour', clock_timestamp() - interval '2 days');
+    and r.starts_at < least(v_from - interval '1 hour', v_now - interval '2 days');
   delete from public.sync_rollups r where r.seconds = 3600
-    and r.starts_at < clock_timestamp() - make_interval(days => p_keep_days);
+    and r.starts_at < v_now - make_interval(days => p_keep_days);
   delete from public.freshness_rollups r where r.seconds = 3600
-    and r.starts_at < clock_timestamp() - make_interval(days => p_keep_days);
+    and r.starts_at < v_now - make_interval(days => p_keep_days);
   return v_folded;
 end
 $$;
@@ -263,13 +270,13 @@ begin
     where l.created_at >= v_mark.at and (l.created_at > v_mark.at or l.id::text > v_mark.key) and l.created_at < v_until
     order by l.created_at, l.id::text
     limit least(greatest(p_limit, 0), 5000)
-  ), idle as (
+  ), idle as materialized (
     select o.* from looked_at o
     where o.is_idle and exists (
       select 1 from public.calendar_sync_logs newer
       where newer.calendar_id = o.calendar_id and (newer.created_at, newer.id::text) > (o.created_at, o.key))
   ), grouped as materialized (
-    select i.calendar_id, i.sync_type, i.status, i.week, min(i.created_at) as first_at, array_agg(i.id) as ids,
+    select i.calendar_id, i.sync_type, i.status, i.week, min(i.created_at) as first_at,
       (array_agg(i.id order by i.created_at, i.key))[1] as first_id
     from idle i group by i.calendar_id, i.sync_type, i.status, i.week
   ), kept as materialized (
@@ -280,11 +287,13 @@ begin
         and l.audited is null and not l.is_full and l.meetings_created + l.meetings_updated + l.meetings_deleted = 0
       order by l.created_at limit 1), g.first_id) as keeper
     from grouped g
+  ), joining as materialized (
+    select i.id, k.keeper, i.syncs, i.google_calls, i.duration_ms
+    from kept k join idle i using (calendar_id, sync_type, status, week) where i.id <> k.keeper
   ), added as (
-    select k.keeper, sum(i.syncs) as syncs, sum(i.google_calls) as google_calls,
-      sum(i.duration_ms::bigint * i.syncs) as duration_ms
-    from kept k join idle i on i.id = any (k.ids) and i.id <> k.keeper
-    group by k.keeper
+    select j.keeper, sum(j.syncs) as syncs, sum(j.google_calls) as google_calls,
+      sum(j.duration_ms::bigint * j.syncs) as duration_ms
+    from joining j group by j.keeper
   ), grown as (
     update public.calendar_sync_logs l set
       syncs = l.syncs + a.syncs,
@@ -292,7 +301,7 @@ begin
       duration_ms = (l.duration_ms::bigint * l.syncs + a.duration_ms) / (l.syncs + a.syncs)
     from added a where l.id = a.keeper
   ), gone as (
-    delete from public.calendar_sync_logs l using kept k where l.id = any (k.ids) and l.id <> k.keeper
+    delete from public.calendar_sync_logs l using joining j where l.id = j.id
     returning 1
   )
   select count(*), (select count(*) from gone), max(o.created_at),
@@ -308,7 +317,7 @@ $$;
 -- The census ---------------------------------------------------------------------------------------------------------
 
 -- One step of the count of all calendars: p_limit of them, in order of their ids. The last step publishes what was found;
--- then it rests for fifty times of what the count has cost, but ten seconds at least. Answers seconds to the next step; 0:
+-- then it rests for twenty times of what the count has cost, but ten seconds at least. Answers seconds to the next step; 0:
 -- the count is under way.
 -- Guarantee: one step at a time; what is published was counted whole.
 create or replace function public.count_census(p_limit integer) returns double precision
@@ -347,9 +356,9 @@ begin
   update public.calendar_census c set calendars = c.counting;
   update public.overview_marks m set
     at = clock_timestamp(), key = '', took_seconds = 0,
-    next_at = clock_timestamp() + make_interval(secs => greatest(10, 50 * v_took))
+    next_at = clock_timestamp() + make_interval(secs => greatest(10, 20 * v_took))
   where m.name = 'census';
-  return greatest(10, 50 * v_took);
+  return greatest(10, 20 * v_took);
 end
 $$;
 
@@ -359,9 +368,8 @@ create or replace function calendar_internal.count_calendars_between(p_after uui
 returns void
 language sql security invoker set search_path = ''
 as $$
-  insert into public.calendar_census as c (kind, name, counting)
-  select counted.kind, counted.name, count(*)
-  from (
+  -- Materialized, or the view's long expressions are computed for each place that names them.
+  with each as materialized (
     select s.state, s.reason, w.is_active is true as is_active,
       case
         when w.paused_reason is not null then w.paused_reason
@@ -380,15 +388,28 @@ as $$
         when s.channel_expires_at < p_now + interval '24 hours' then 'under_24_hours'
         when s.channel_expires_at < p_now + interval '3 days' then 'under_3_days'
         else 'longer'
-      end as lapses
+      end as lapses,
+      case
+        when w.is_active is not true or w.paused_reason is not null or w.due_at > p_now
+          or w.lease_expires_at > p_now then null
+        when w.claims_unended >= 2 then 'suspect'
+        when w.sync_token is null then 'first'
+        when w.notifications_seen > w.notifications_synced then 'notified'
+        else 'poll'
+      end as due
     from public.calendar_status s
     join public.calendar_webhooks w on w.id = s.calendar_id and w.id > p_after and w.id <= p_upto
     where s.calendar_id > p_after and s.calendar_id <= p_upto
-  ) each
-  cross join lateral (
-    values ('state', each.state), ('reason', left(each.state || '/' || each.reason, 120)),
-      ('late', case when each.is_active and each.is_late then left(each.cause, 80) end),
-      ('channel', case when each.is_active then each.lapses end)
+  ), same as (
+    select each.state, each.reason, case when each.is_active and each.is_late then each.cause end as late,
+      case when each.is_active then each.lapses end as lapses, each.due, count(*) as calendars
+    from each group by 1, 2, 3, 4, 5
+  )
+  insert into public.calendar_census as c (kind, name, counting)
+  select counted.kind, counted.name, sum(same.calendars)
+  from same cross join lateral (
+    values ('state', same.state), ('reason', left(same.state || '/' || same.reason, 120)),
+      ('late', left(same.late, 80)), ('channel', same.lapses), ('due', same.due)
   ) counted (kind, name)
   where counted.name is not null
   group by counted.kind, counted.name
@@ -422,7 +443,8 @@ as $$
   from wanted w
 $$;
 
--- Calendars that are due in a lane, counted to 10,000, and for how many seconds the longest has been.
+-- Calendars that are due in a lane: {due, is_exact, oldest_due_seconds}. A hundred are counted now; of more there is the last
+-- whole count.
 create or replace function calendar_internal.lane_overview(p_lane text, p_now timestamptz) returns jsonb
 language plpgsql stable security invoker set search_path = ''
 as $$
@@ -431,12 +453,15 @@ declare
 begin
   -- Each predicate as it stands in its index (calendar_webhooks_due_…), or the index is not seen.
   execute format($query$
-    select jsonb_build_object('due', count(*), 'oldest_due_seconds', extract(epoch from $1 - min(d.due_at)))
+    select jsonb_build_object(
+      'due', case when count(*) < 100 then count(*) else greatest(count(*), (
+        select c.calendars from public.calendar_census c where c.kind = 'due' and c.name = $2)) end,
+      'is_exact', count(*) < 100, 'oldest_due_seconds', extract(epoch from $1 - min(d.due_at)))
     from (
       select w.due_at from public.calendar_webhooks w
       where w.is_active and w.paused_reason is null and w.duplicate_of is null and %s
         and w.due_at <= $1 and (w.lease_expires_at is null or w.lease_expires_at <= $1)
-      order by w.due_at limit 10000) d
+      order by w.due_at limit 100) d
     $query$,
     case p_lane
       when 'notified'
@@ -445,7 +470,7 @@ begin
       when 'poll'
       then 'w.notifications_seen <= w.notifications_synced and w.sync_token is not null and w.claims_unended < 2'
       else 'w.claims_unended >= 2' end)
-  into v_found using p_now;
+  into v_found using p_now, p_lane;
   return v_found;
 end
 $$;
@@ -466,16 +491,18 @@ create index if not exists bot_requests_dead on public.bot_requests (dead_at) wh
 --   calendars           {total, by_state, by_reason ("state/reason")}, of that count
 --   bounds              {within, late, late_by_cause}: of that count, whether the last look is within the calendar's bound
 --   channels            calendars by the time until their channel lapses, of that count
---   lanes               by lane {due, oldest_due_seconds} now, counted to 10,000; leased, poisoned: likewise
+--   lanes               by lane {due, is_exact, oldest_due_seconds} now; of more than a hundred, as last counted
+--   leased, poisoned    now, counted to 1000
 --   freshness           {push, poll}: {changes, p50_seconds, p95_seconds, p99_seconds} of the last hour, from Google's
 --                       `updated` to the commit
 --   last_hour           syncs by status, changes and how they were found, missed pushes and their rate, bounds kept and
 --                       broken, notifications, requests; rolled_up_at: up to when
 --   drift               of the last 24 hours' audits
 --   google              requests that Google answered in its day and month
---   dead_letters        {bots, events}, counted to 10,000
+--   dead_letters        {bots, events}, counted to 1000
 --   crons               by name when they last ran; processes: {alive, last_seen_at}
--- Guarantee: costs the same however many calendars and logs there are.
+-- Guarantee: costs the same however many calendars and logs there are: what is rare is counted by its index, what is not by
+-- the census.
 create or replace function public.service_overview() returns jsonb
 language plpgsql stable security invoker set search_path = ''
 as $$
@@ -504,10 +531,10 @@ begin
     'leased', (
       select count(*) from (
         select 1 from public.calendar_webhooks w where w.claim_id is not null and w.lease_expires_at > v_now
-        limit 10000) leased),
+        limit 1000) leased),
     'poisoned', (
       select count(*) from (
-        select 1 from public.calendar_webhooks w where w.claims_unended >= 4 limit 10000) poisoned),
+        select 1 from public.calendar_webhooks w where w.claims_unended >= 4 limit 1000) poisoned),
     'freshness', jsonb_build_object(
       'push', calendar_internal.freshness(300, v_since, 'infinity', 'push'),
       'poll', calendar_internal.freshness(300, v_since, 'infinity', 'poll')),
@@ -526,12 +553,12 @@ begin
     'dead_letters', jsonb_build_object(
       'bots', (
         select count(*) from (
-          select 1 from public.bot_requests r where r.dead_at is not null and r.wanted limit 10000) dead),
+          select 1 from public.bot_requests r where r.dead_at is not null and r.wanted limit 1000) dead),
       'events', (
         select coalesce(sum(dead.letters), 0) from public.event_subscriptions s cross join lateral (
           select count(*) as letters from (
             select 1 from public.event_deliveries d where d.subscription_id = s.id and d.state = 'dead'
-            limit 10000) given_up) dead)),
+            limit 1000) given_up) dead)),
     'crons', (
       select coalesce(jsonb_object_agg(j.name, j.taken_at), '{}') from public.service_jobs j where j.name like '%cron'),
     'processes', (
@@ -576,8 +603,8 @@ as $$
       where c.kind = 'reason' and c.name in ('retrying/' || r.cause, 'paused/' || r.cause)) as calendars
     from public.sync_rollups r
     where r.seconds = 3600 and r.status = 'failed'
-      and r.last_at >= clock_timestamp() - make_interval(hours => p_hours)
-      and r.starts_at >= clock_timestamp() - make_interval(hours => p_hours + 1)
+      and r.last_at >= now() - make_interval(hours => p_hours)
+      and r.starts_at >= now() - make_interval(hours => p_hours + 1)
     group by r.cause order by sum(r.syncs) desc limit 100) found
 $$;
 
@@ -662,6 +689,9 @@ declare
   v_users uuid[];
   v_ids uuid[];
 begin
+  if p_states is null then
+    v_look := v_limit;
+  end if;
   if p_user_id is not null then
     v_users := array[p_user_id];
   elsif p_account is not null then
@@ -882,8 +912,8 @@ to service_role;
 -- Functions, as the comments above them say. Written by scripts/document_sql.
 comment on function calendar_internal.fold_five_minutes is 'Sums the logs of five minutes anew, and the hour they are in.
 Guarantee: whatever was summed before is replaced, so that it may be done any number of times.';
-comment on function public.fold_sync_logs is 'Folds the logs into rollups: up to p_limit times five minutes that have logs, the oldest first. What is younger than ten
-minutes is folded anew by the next call, for a commit under way may still add to it. Drops rollups that are old.
+comment on function public.fold_sync_logs is 'Folds the logs into rollups: up to p_limit times five minutes that have logs, the oldest first. Until a minute after their
+end they are folded anew by each call, for a commit under way may still add to them. Drops rollups that are old.
 Answers how many were folded; fewer than p_limit: it is up to date.
 Guarantee: every log row counts once, however often it is called and whoever dies meanwhile; a second caller at the same
 time does nothing.';
@@ -893,30 +923,33 @@ Answers rows looked at and rows dropped; `seen` below p_limit: there is no more 
 Guarantee: what changed, failed, answered a notification or audited keeps its row, and so does the newest of each
 calendar; sum(syncs) stays what it was; only what the rollups have counted is folded; each row is looked at once.';
 comment on function public.count_census is 'One step of the count of all calendars: p_limit of them, in order of their ids. The last step publishes what was found;
-then it rests for fifty times of what the count has cost, but ten seconds at least. Answers seconds to the next step; 0:
+then it rests for twenty times of what the count has cost, but ten seconds at least. Answers seconds to the next step; 0:
 the count is under way.
 Guarantee: one step at a time; what is published was counted whole.';
 comment on function calendar_internal.count_calendars_between is 'Adds the calendars after one id and up to another to the count under way.
 A calendar is late if a notification has waited for five minutes, or the last look is longer ago than its bound.';
 comment on function calendar_internal.freshness is 'How old changes were at their commit, from the rollups of p_seconds since p_since: {changes, p50_seconds, p95_seconds,
 p99_seconds}, null where nothing was found. Right to a fifth: within a step of the histogram ages are taken to be spread.';
-comment on function calendar_internal.lane_overview is 'Calendars that are due in a lane, counted to 10,000, and for how many seconds the longest has been.';
+comment on function calendar_internal.lane_overview is 'Calendars that are due in a lane: {due, is_exact, oldest_due_seconds}. A hundred are counted now; of more there is the last
+whole count.';
 comment on function calendar_internal.census is 'Published figures of one kind: {name: calendars}.';
 comment on function public.service_overview is 'How the service stands, in one call:
   counted_at          when the calendars were last counted whole; null: not yet
   calendars           {total, by_state, by_reason ("state/reason")}, of that count
   bounds              {within, late, late_by_cause}: of that count, whether the last look is within the calendar''s bound
   channels            calendars by the time until their channel lapses, of that count
-  lanes               by lane {due, oldest_due_seconds} now, counted to 10,000; leased, poisoned: likewise
+  lanes               by lane {due, is_exact, oldest_due_seconds} now; of more than a hundred, as last counted
+  leased, poisoned    now, counted to 1000
   freshness           {push, poll}: {changes, p50_seconds, p95_seconds, p99_seconds} of the last hour, from Google''s
                       `updated` to the commit
   last_hour           syncs by status, changes and how they were found, missed pushes and their rate, bounds kept and
                       broken, notifications, requests; rolled_up_at: up to when
   drift               of the last 24 hours'' audits
   google              requests that Google answered in its day and month
-  dead_letters        {bots, events}, counted to 10,000
+  dead_letters        {bots, events}, counted to 1000
   crons               by name when they last ran; processes: {alive, last_seen_at}
-Guarantee: costs the same however many calendars and logs there are.';
+Guarantee: costs the same however many calendars and logs there are: what is rare is counted by its index, what is not by
+the census.';
 comment on function calendar_internal.sync_figures is 'Sums of the rollups of p_seconds from one time to another: what service_overview tells of the last hour.';
 comment on function public.failure_causes is 'What syncs failed of in the last p_hours, the most frequent first: by cause how often, when first and last, and how many
 calendars stand so now (by the last count). [{cause, failures, first_at, last_at, calendars}], 100 at most.';

@@ -31,7 +31,7 @@ def test_of_nothing_the_overview_is_all_zeros(db: Database) -> None:
     found = db.value("service_overview")
     assert (found["counted_at"], found["calendars"]["total"], found["bounds"]["within"]) == (None, 0, 0)
     assert found["last_hour"]["missed_push_rate"] is None
-    assert found["lanes"]["poll"] == {"due": 0, "oldest_due_seconds": None}
+    assert found["lanes"]["poll"] == {"due": 0, "is_exact": True, "oldest_due_seconds": None}
 
 
 def test_calendars_are_counted_by_state_and_the_late_ones_by_cause(db: Database) -> None:
@@ -120,6 +120,18 @@ def test_lanes_tell_what_is_due_and_for_how_long(db: Database) -> None:
     }
     assert 3600 <= found["lanes"]["poll"]["oldest_due_seconds"] < 3660
     assert found["leased"] == 1
+
+
+def test_of_many_that_are_due_the_census_tells_the_number(db: Database) -> None:
+    alice = db.user()
+    db.admin.execute(
+        "insert into calendar_webhooks (user_id, google_calendar_id, sync_token, due_at)"
+        " select %s, n::text, 'token', now() - interval '1 hour' from generate_series(1, 120) n",
+        (alice,),
+    )
+    assert db.value("service_overview")["lanes"]["poll"]["due"] == 100
+    lanes = overview(db)["lanes"]
+    assert (lanes["poll"]["due"], lanes["poll"]["is_exact"], lanes["first"]["is_exact"]) == (120, False, True)
 
 
 def test_dead_letters_requests_and_crons_are_told(db: Database) -> None:
