@@ -9,11 +9,13 @@ from werkzeug.datastructures import Headers
 
 from sync.clients.user_tokens import UserTokens
 from sync.jobs.driving.driver import Driver
+from sync.jobs.operations.figures import StoreFigures
 from sync.jobs.operations.security_events import SecurityEvents
 from sync.jobs.operations.tell_alerts import check_destinations
 from sync.jobs.services import Services, build_services
 from sync.logs import configure_logs
 from sync.settings import Settings, load
+from sync.telemetry.traces import configure_traces
 from sync.version import VERSION
 from sync.web import health, metrics
 from sync.web.accounts import calendars, connect, connect_google
@@ -50,6 +52,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
 
     guard = Guard(settings, proves, Returns(settings, services.clock), SecurityEvents(services, driver))
     # The last registered is the first to run.
+    atexit.register(configure_traces(version=VERSION))
     atexit.register(guard.close)
     atexit.register(driver.shut_down)
 
@@ -58,6 +61,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["services"] = services
     app.extensions["driver"] = driver
+    app.extensions["figures"] = StoreFigures(services.store)
     app.extensions["doors"] = doors
     register_requests(app)
     register_deadlines(app)

@@ -120,8 +120,9 @@ select kind, relation, unnest(string_to_array(names, ' ')) from (values
     'record_event_delivery record_notification record_security_events regain_connection release_calendar '
     'release_refresh release_watches remove_calendars remove_event_subscription renew_moved_watches '
     'replace_ciphertext replace_event_secrets replay_events report_breakers report_google_refusal report_polling '
-    'retire_lost_calendars sample_for_audit save_tokens service_history service_overview show_bot_states since_job '
-    'stage_items stage_sync suspect_connection sweep_state take_job take_turn unfinished_disconnects watches_due'),
+    'retire_lost_calendars sample_for_audit save_tokens service_figures service_history service_overview '
+    'show_bot_states since_job stage_items stage_sync suspect_connection sweep_state take_job take_turn '
+    'unfinished_disconnects watches_due'),
   ('relation', '',
     'alert_deliveries alert_deliveries_by_time alert_deliveries_pending alert_destinations alerts alerts_by_time '
     'alerts_open alerts_resolved bot_marks bot_marks_meeting bot_marks_request bot_messages bot_messages_old '

@@ -14,12 +14,15 @@ import structlog
 
 from sync.jobs.driving.driver import Driver
 from sync.jobs.driving.duties import duties
+from sync.jobs.operations.figures import StoreFigures
 from sync.jobs.operations.tell_alerts import check_destinations
 from sync.jobs.services import Services, build_services
 from sync.logs import configure_logs, take_over_process
 from sync.settings import SettingsError, load, log_settings
 from sync.telemetry.exposition import exposition
 from sync.telemetry.port import open_port
+from sync.telemetry.traces import configure_traces
+from sync.version import VERSION
 
 # A sync ends at its next page; a page of a slow Google with all its retries takes about this long.
 STOP_SECONDS = 60.0
@@ -43,8 +46,9 @@ def _answer_prometheus(services: Services) -> None:
     settings = services.settings
     if settings.metrics_port is None or settings.metrics_token is None:
         return
+    figures = StoreFigures(services.store)
     try:
-        open_port(settings.metrics_host, settings.metrics_port, settings.metrics_token, exposition)
+        open_port(settings.metrics_host, settings.metrics_port, settings.metrics_token, lambda: exposition(figures))
     except OSError as taken:
         services.log.error("metrics_port_not_opened", port=settings.metrics_port, error=type(taken).__name__)  # noqa: TRY400
 
@@ -69,7 +73,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     _answer_prometheus(services)
+    stop_traces = configure_traces(version=VERSION)
     run(services, stopping)
+    stop_traces()
     return 0
 
 

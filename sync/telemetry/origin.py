@@ -1,7 +1,7 @@
 """What asked for the work at hand: the id of a request, carried into the threads that go on with it.
 
 A request's id comes with it (`X-Request-ID`) or is made, stands in every line that is logged for it, goes with calls to
-the store, and is answered. Google is not told it: callers choose it.
+the store, and is answered. Google is not told it: callers choose it. Where there are traces, the span goes along.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import structlog
+
+from sync.telemetry import traces
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,6 +27,7 @@ class Origin(NamedTuple):
     """Made by `here` in one thread, for `under` in another."""
 
     request_id: str | None = None
+    span: Any = None
 
 
 NOBODY = Origin()
@@ -41,25 +44,28 @@ def request_id() -> str | None:
 
 
 def here() -> Origin:
-    return Origin(request_id())
+    return Origin(request_id(), traces.current())
 
 
 @contextmanager
 def under(origin: Origin) -> Iterator[None]:
     """What is done and logged in the block is done for `origin`."""
-    if origin.request_id is None:
-        yield
-        return
-    with structlog.contextvars.bound_contextvars(request_id=origin.request_id):
-        yield
+    with traces.continued(origin.span):
+        if origin.request_id is None:
+            yield
+            return
+        with structlog.contextvars.bound_contextvars(request_id=origin.request_id):
+            yield
 
 
 def follower() -> Callable[[], None]:
-    """For threads that live as long as the work at hand: begins each of them."""
+    """Begins each thread of a pool that lives as long as the work at hand: its lines have the request's id. (Its spans
+    begin traces of their own.)"""
     origin = here()
 
     def begin() -> None:
-        under(origin).__enter__()
+        if origin.request_id is not None:
+            structlog.contextvars.bind_contextvars(request_id=origin.request_id)
 
     return begin
 

@@ -14,6 +14,7 @@ from typing import Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, values
 
 from sync.telemetry import processes
+from sync.telemetry.traces import span
 from sync.telemetry.words import snake
 
 PREFIX = "calendar_monitor_"
@@ -68,11 +69,12 @@ def histogram(name: str, help: str, *labels: str, buckets: tuple[float, ...]) ->
 
 @contextmanager
 def observed(count: Counter, duration: Histogram, what: str) -> Iterator[None]:
-    """Counts one attempt and its duration. The first label is `what`, the counter's second the outcome: `ok`, or the
-    failure's kind."""
+    """Counts one attempt and its duration, and is its span. The first label is `what`, the counter's second the
+    outcome: `ok`, or the failure's kind."""
     began, outcome = perf_counter(), "ok"
     try:
-        yield
+        with span(what):
+            yield
     except Exception as failure:
         outcome = snake(type(failure).__name__)
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, current_app
 
+from sync.jobs.operations.figures import StoreFigures
 from sync.jobs.services import Services
 from sync.telemetry.exposition import CONTENT_TYPE, exposition
 from sync.web.doors.auth import require_scraper
@@ -18,4 +19,5 @@ def read() -> Response:
     if services.settings.metrics_token is None:
         raise Problem(404, "metrics_off", "There are no metrics here: METRICS_TOKEN is not set.")
     require_scraper()
-    return Response(exposition(), content_type=CONTENT_TYPE)
+    figures: StoreFigures = current_app.extensions["figures"]
+    return Response(exposition(figures), content_type=CONTENT_TYPE)

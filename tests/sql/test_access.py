@@ -189,6 +189,7 @@ FUNCTIONS = {
     "public.fold_idle_logs",
     "public.fold_sync_logs",
     "public.list_calendars",
+    "public.service_figures",
     "public.service_overview",
     "calendar_internal.lay_out_deliveries",
     "calendar_internal.number_events",

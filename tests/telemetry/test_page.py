@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 
-from sync.telemetry import exposition
+from sync.jobs.operations import figures
 from sync.telemetry.registry import DECLARED, Declared
 from sync.version import VERSION
 from tests.docs.pages import ROOT
@@ -17,8 +17,9 @@ from tests.docs.pages import ROOT
 LABELS = frozenset(
     {"by", "cache", "change", "code", "event", "function", "kind", "method", "outcome", "provider", "python", "reason"}
     | {"route", "status", "step", "type", "upstream", "version", "worker"}
+    | {"cause", "cron", "lane", "limit", "severity", "span", "state", "within"}
 )
-_ = exposition
+_ = figures
 
 
 def test_the_page_is_what_the_command_writes() -> None:

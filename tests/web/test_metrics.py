@@ -97,3 +97,28 @@ def test_failures_are_counted_by_kind_and_strangers_choose_no_label(watched: Wor
     assert grown("refusals_total", kind="forged_notification") == 1
     for said in (alice.user_id, alice.email, "alice@", "/nowhere", TOKEN):
         assert said not in after
+
+
+def test_figures_of_the_database_cost_one_call_however_often_they_are_read(watched: World) -> None:
+    watched.connect(watched.person())
+    watched.db.execute("insert into calendar_census (kind, name, calendars) values ('state', 'healthy', 7)")
+    watched.reset_counters()
+
+    first, second = scrape(watched), scrape(watched)
+
+    assert watched.rpcs()["service_figures"] == 1
+    assert figure("calendar_monitor_store_up", first) == 1
+    assert figure("calendar_monitor_calendars", first, state="healthy") == 7
+    assert figure("calendar_monitor_calendars", second, state="healthy") == 7
+    assert 'calendar_monitor_oldest_due_seconds{lane="notified"}' in first
+    assert 'calendar_monitor_alerts_open{severity="critical"}' in first
+
+
+def test_a_store_that_does_not_answer_is_told_and_old_figures_are_not(watched: World) -> None:
+    watched.supabase.fault("service_figures", "http_500", times=1)
+
+    shown = scrape(watched)
+
+    assert "calendar_monitor_store_up 0.0" in shown
+    assert "calendar_monitor_calendars{" not in shown
+    assert figure("calendar_monitor_build_info", shown) == 1

@@ -39,6 +39,7 @@ from sync.jobs.syncing.sync_run import SyncRun
 from sync.model import Claim, RollClaim
 from sync.states import SyncStatus, SyncType
 from sync.telemetry import metrics
+from sync.telemetry.traces import span
 
 # The reason of a sync that was void because other settings took force meanwhile; claimed again, it comes through.
 SETTINGS_MOVED = "settings_moved"
@@ -98,7 +99,10 @@ def sync_claim(
             jitter=services.jitter(),
             ahead_seconds=ahead_seconds,
         )
-    return _run_guarded(SyncRun(services, in_force, claim, planned, now, should_stop, on_long))
+    with span("sync", calendar_id=claim.calendar_id) as told:
+        outcome = _run_guarded(SyncRun(services, in_force, claim, planned, now, should_stop, on_long))
+        told.update(type=str(outcome.sync_type), status=str(outcome.status), reason=outcome.reason)
+    return outcome
 
 
 def _run_guarded(run: SyncRun) -> SyncOutcome:

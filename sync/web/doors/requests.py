@@ -13,6 +13,7 @@ from flask import Flask, Response, g, request
 
 from sync.telemetry.metrics import HTTP_DURATION, HTTP_REQUESTS
 from sync.telemetry.origin import Origin, request_id_of, under
+from sync.telemetry.traces import span
 from sync.web.doors.guard import PROBES
 
 HEADER = "X-Request-ID"
@@ -42,6 +43,7 @@ def _begin() -> None:
     # A thread goes on to other requests: what is bound here is let go at the end.
     g.bound = ExitStack()
     g.bound.enter_context(under(Origin(g.request_id)))
+    g.span = g.bound.enter_context(span(request.endpoint or "none", request_id=g.request_id))
 
 
 def _end(answer: Response) -> Response:
@@ -52,6 +54,7 @@ def _end(answer: Response) -> Response:
     HTTP_REQUESTS.labels(route, method, f"{answer.status_code // 100}xx").inc()
     HTTP_DURATION.labels(route).observe(seconds)
     answer.headers[HEADER] = g.request_id
+    g.span.update({"http.response.status_code": answer.status_code, "caller": str(g.get("caller", "none"))})
     emit = _log.debug if route in _QUIET and answer.status_code < 400 else _log.info
     emit(
         "request",

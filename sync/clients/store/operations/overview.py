@@ -31,6 +31,12 @@ class OverviewCalls:
         found: dict[str, Any] = self._rpc.call("service_overview")
         return found
 
+    def figures(self) -> dict[str, Any]:
+        """For Prometheus: {overview, quota, alerts}, see `service_figures` in docs/sql.md. Asked once: the next scrape
+        asks again. Raises StoreFailure."""
+        found: dict[str, Any] = self._rpc.once("service_figures", {})
+        return found
+
     def failure_causes(self, hours: int) -> list[dict[str, Any]]:
         """[{cause, failures, first_at, last_at, calendars}], the most frequent first."""
         found: list[dict[str, Any]] = self._rpc.call("failure_causes", p_hours=hours)
