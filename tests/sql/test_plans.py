@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,6 +51,12 @@ HOT = {
     "alert_observations": ("calendar_webhooks_lapsing", 2000),
     "replay_events": ("change_events_position_key", 6000),
     "drop_old_events": ("change_events_pkey", 6000),
+    "service_overview": ("calendar_webhooks_due_poll", 1000),
+    "calendar_timeline": ("calendar_sync_logs_of_calendar", 20),
+    "list_calendars": ("calendar_webhooks_troubled", 20),
+    "count_census": ("calendar_webhooks_pkey", 5000),
+    "fold_sync_logs": ("calendar_sync_logs_by_time", 100),
+    "fold_idle_logs": ("calendar_sync_logs_by_time", 4000),
     **bots.HOT,
 }
 # Buffers, not milliseconds: what a busy machine cannot blur. Reading every calendar takes thousands.
@@ -70,6 +77,7 @@ def crowd(scratch: Scratch) -> Iterator[Database]:
     db.admin.execute("set session_replication_role = replica")
     db.admin.execute(bots.ROWS.encode())
     db.admin.execute("reset session_replication_role")
+    db.insert("overview_marks", name="rollups", at=dt.datetime.now(dt.UTC) - dt.timedelta(days=10))
     db.admin.execute("vacuum analyze meetings, bot_wishes, bot_requests, bot_messages")
     yield db
     db.close()
@@ -133,6 +141,13 @@ def calls(db: Database) -> dict[str, dict[str, Any]]:
             "p_generation": 1,
         },
         "sample_for_audit": {"p_limit": 1},
+        "service_overview": {},
+        "failure_causes": {"p_hours": 24},
+        "calendar_timeline": calendar,
+        "list_calendars": {"p_states": ["retrying"]},
+        "count_census": {"p_limit": 1000},
+        "fold_sync_logs": {"p_limit": 1},
+        "fold_idle_logs": {"p_keep_days": 7, "p_limit": 1000},
         "alert_observations": {
             "p_day": "2030-01-01",
             "p_lapsing_seconds": 43200.0,
