@@ -9,6 +9,7 @@ import tomllib
 import pytest
 
 from sync.jobs.operations import figures
+from sync.telemetry import exposition
 from sync.telemetry.registry import DECLARED, Declared
 from sync.version import VERSION
 from tests.docs.pages import ROOT
@@ -19,7 +20,7 @@ LABELS = frozenset(
     | {"route", "status", "step", "type", "upstream", "version", "worker"}
     | {"cause", "cron", "lane", "limit", "severity", "span", "state", "within"}
 )
-_ = figures
+_ = exposition, figures
 
 
 def test_the_page_is_what_the_command_writes() -> None:
