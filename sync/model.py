@@ -208,7 +208,7 @@ class PollingFacts:
     """What is believed of a calendar, as its row has it (`core/polling/belief`), and what its next look hangs on.
 
     `planned_seconds`: from the last look to the next, as planned. `notified_since`: the first notification that no sync
-    has answered. `next_start_at`: of its next meeting.
+    has answered. `channel_…`: of its live channel. `next_start_at`: of its next meeting.
     """
 
     changes: float = 0.0
@@ -222,6 +222,8 @@ class PollingFacts:
     planned_seconds: float = 0.0
     notified_since: dt.datetime | None = None
     channel_opened_at: dt.datetime | None = None
+    channel_expires_at: dt.datetime | None = None
+    channel_address: str | None = None
     next_start_at: dt.datetime | None = None
 
 

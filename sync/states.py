@@ -134,6 +134,37 @@ class ChannelState(StrEnum):
     EXPIRED = "expired"
 
 
+class PushState(StrEnum):
+    """How far a calendar's push can be relied on (`calendar_status.push_state`); the first that holds.
+
+    disconnected, paused: nobody syncs it. unsupported: Google opens no channel for it. failing: no channel lives, or
+    pushes keep missing, also on new channels. suspect: a miss, a silence that is improbable, or its region is in
+    trouble: it is looked at. quiet: nothing was announced for a day, and nothing missed. healthy: none of these.
+    """
+
+    DISCONNECTED = "disconnected"
+    PAUSED = "paused"
+    UNSUPPORTED = "unsupported"
+    FAILING = "failing"
+    SUSPECT = "suspect"
+    QUIET = "quiet"
+    HEALTHY = "healthy"
+
+
+class RegionState(StrEnum):
+    """How notifications come through a region's door (`ingress_regions.state`), moved by `watch_ingress`. Starts as
+    healthy.
+
+    healthy → silent: far fewer pushes come than its calendars would send. healthy, silent → sick: probes do not come
+    back, or changes of many calendars were missed. silent → healthy: pushes come, or the calendars that were looked at
+    had not changed. sick → healthy: pushes or probes come, or an hour has passed without another miss.
+    """
+
+    HEALTHY = "healthy"
+    SILENT = "silent"
+    SICK = "sick"
+
+
 class Watch(StrEnum):
     """How a calendar is observed, as the accounts' routes say it; computed at each look. live: by a channel.
     polled: watched without one. none: not watched at all."""

@@ -16,6 +16,7 @@ _TABLES = (
     "public.security_events",
     "public.operator_actions",
     "public.lane_pauses",
+    "public.ingress_regions",
     "public.polling_plan",
     "public.google_requests",
     "public.google_quota",

@@ -243,22 +243,23 @@ as $$
     w.horizon_until,
     case when w.claims_unended > 2 then 'suspect' when w.sync_token is null then 'first'
       when w.notifications_seen > w.notifications_synced then 'notified' else 'poll' end,
-    exists (
-      select 1 from public.calendar_channels c
-      where c.calendar_id = w.id and c.state = 'live' and c.expires_at > clock_timestamp()),
+    channel.opened_at is not null,
     jsonb_build_object(
       'changes', w.belief_changes, 'change_days', w.belief_change_days, 'announced', w.belief_announced,
       'missed', w.belief_missed, 'doubt', w.belief_doubt, 'unproven_days', w.belief_unproven_days,
       'delay_seconds', w.belief_delay_seconds, 'reopened_in_vain', w.reopened_in_vain,
       'planned_seconds', coalesce(w.poll_interval_seconds, 0), 'notified_since', w.notified_since,
-      'channel_opened_at', (
-        select max(c.opened_at) from public.calendar_channels c
-        where c.calendar_id = w.id and c.state = 'live' and c.expires_at > clock_timestamp()),
+      'channel_opened_at', channel.opened_at, 'channel_expires_at', channel.expires_at, 'channel_address', channel.address,
       'next_start_at', (
         select min(m.start_time) from public.meetings m
         where m.calendar_id = w.id and m.start_time > clock_timestamp() and m.status is distinct from 'cancelled'))
   from public.calendar_webhooks w
   left join public.google_credentials g on g.user_id = w.user_id and g.status = 'connected'
+  left join lateral (
+    select coalesce(c.opened_at, c.created_at) as opened_at, c.expires_at, c.address from public.calendar_channels c
+    where c.calendar_id = w.id and c.state = 'live' and c.expires_at > clock_timestamp()
+    order by c.opened_at desc nulls last limit 1
+  ) channel on true
   where w.id = any (p_ids)
   order by array_position(p_ids, w.id)
 $$;

@@ -24,6 +24,7 @@ from sync.clients.google.calendar import GoogleCalendar
 from sync.clients.google.consent import GoogleConsent
 from sync.clients.google.oauth import GoogleOAuth
 from sync.clients.heartbeat import Heartbeat
+from sync.clients.ingress import IngressClient
 from sync.clients.mail import Mailer
 from sync.clients.public_hosts import PublicHosts
 from sync.clients.store import Store
@@ -32,6 +33,7 @@ from sync.core.events.endpoints import is_loopback, is_public
 from sync.env_checks import is_jwt
 from sync.jobs.access_tokens import AccessTokens
 from sync.jobs.calendar_lists import CalendarLists
+from sync.jobs.ingress_in_force import IngressInForce
 from sync.jobs.leases import Leases
 from sync.jobs.operator_faults import OperatorFaults
 from sync.jobs.polling_in_force import PollingInForce
@@ -47,6 +49,7 @@ class Services:
     in_force: SettingsInForce
     polling: PollingInForce
     quota: QuotaInForce
+    ingress: IngressInForce
     store: Store
     calendar: GoogleCalendar
     calendar_lists: CalendarLists
@@ -57,6 +60,7 @@ class Services:
     destinations: AlertDestinations
     heartbeat: Heartbeat | None
     sender: Sender
+    doors: IngressClient
     bot_providers: Mapping[BotProviderName, BotProvider]
     hosts: PublicHosts
     clock: Callable[[], dt.datetime]
@@ -108,6 +112,7 @@ def build_services(
         in_force=SettingsInForce(settings, store, worker_name, log),
         polling=PollingInForce(store, quota, clock),
         quota=quota,
+        ingress=IngressInForce(settings.webhook_base_urls, store, clock),
         store=store,
         calendar=calendar,
         calendar_lists=CalendarLists(calendar, monotonic),
@@ -120,6 +125,7 @@ def build_services(
         destinations=AlertDestinations(settings.alert_urls or ()),
         heartbeat=Heartbeat(settings.heartbeat_url) if settings.heartbeat_url else None,
         sender=Sender(is_allowed=_may_be_told(settings)),
+        doors=IngressClient(),
         clock=clock,
         jitter=random.random,
         worker_name=worker_name,

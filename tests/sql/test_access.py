@@ -88,6 +88,7 @@ RELATIONS = {
     "public.google_credentials": SERVICE_ALONE,
     # Of all calendars together, so of nobody.
     "public.polling_plan": Access(read={"service": ALL}, write={"service": ALL}, owner="name"),
+    "public.ingress_regions": Access(read={"service": ALL}, write={"service": ALL}, owner="name"),
     "public.google_requests": Access(read={"service": ALL}, write={"service": ALL}, owner="project"),
     # The test's rows name their person in another column.
     "public.lane_pauses": Access(read={"service": ALL}, write={"service": ALL}, owner="paused_by"),
@@ -338,6 +339,12 @@ FUNCTIONS = {
     "public.google_quota_status",
     "public.price_polling",
     "public.count_calendars",
+    "public.look_through_region",
+    "public.push_findings",
+    "public.read_ingress",
+    "public.record_ingress",
+    "public.report_ingress",
+    "public.sample_ingress",
     "public.release_calendar",
     "public.release_refresh",
     "public.release_watches",
@@ -460,6 +467,7 @@ def furnish(db: Database) -> House:
         db.insert("event_deliveries", **delivery, order_key=user_id)
         db.insert("event_marks", name=user_id, position=1)
         db.insert("polling_plan", name=user_id)
+        db.insert("ingress_regions", name=user_id, address="https://example.com")
         db.insert("google_requests", project=user_id, day="2030-01-01")
         db.insert("google_quota", scope=user_id, most=600, rate=600, refused_rate=0)
         db.insert("google_quota_leases", scope=user_id, lane="all", ends_at="2030-01-01")

@@ -41,6 +41,7 @@ CLOSED = {
     ("event_subscriptions", "state"): set(states.SubscriptionState),
     ("freshness_rollups", "found_by"): {"push", "poll"},
     ("google_credentials", "status"): set(states.ConnectionStatus),
+    ("ingress_regions", "state"): set(states.RegionState),
     ("lane_pauses", "lane"): set(states.Lane),
     ("meetings", "bot_override"): {"on", "off"},
     ("meetings", "event_status"): set(states.Answer),

@@ -32,6 +32,7 @@ from sync.clients.store.syncing.polling import PollingCalls
 from sync.clients.store.syncing.privacy import PrivacyCalls
 from sync.clients.store.syncing.quota import QuotaCalls
 from sync.clients.store.syncing.settings import SettingsCalls
+from sync.clients.store.watching.regions import RegionCalls
 from sync.clients.store.watching.watches import WatchCalls
 
 __all__ = [
@@ -65,6 +66,7 @@ class Store:
         self.explain = ExplainCalls(rpc)
         self.audits = AuditCalls(rpc)
         self.watches = WatchCalls(rpc)
+        self.regions = RegionCalls(rpc)
         self.connections = ConnectionCalls(rpc)
         self.flows = FlowCalls(rpc)
         self.accounts = AccountCalls(rpc)

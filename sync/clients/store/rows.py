@@ -53,7 +53,7 @@ def claim(row: Mapping[str, Any]) -> Claim:
 
 
 def polling_facts(stored: Mapping[str, Any]) -> PollingFacts:
-    times = ("notified_since", "channel_opened_at", "next_start_at")
+    times = ("notified_since", "channel_opened_at", "channel_expires_at", "next_start_at")
     return PollingFacts(**{**stored, **{name: instant(stored[name]) for name in times}})
 
 

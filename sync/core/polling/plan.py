@@ -17,10 +17,11 @@ from sync.states import SyncType
 # longer than a burst of pushes (2 s), short enough that nobody waits. Other syncs do not make the next notification
 # wait.
 COALESCE_SECONDS = 2.5
-# Due because there was a time without a channel: changes in it were announced by nobody, whatever came before.
 # The plan itself looks though a notification vouches: its silence is odd, or a meeting is about to begin.
 DOUBTS = frozenset({"probe", "imminent"})
-UNANNOUNCED_REASONS = frozenset({"connected", "reconnected", "watch_opened"})
+# Due because there was a time without a channel, or its region's door may be shut: changes in it were announced by
+# nobody, whatever came before.
+UNANNOUNCED_REASONS = frozenset({"connected", "reconnected", "watch_opened", "region_silent"})
 
 
 class SyncAction(StrEnum):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
+
+from sync.states import PushState
 
 # Silence is improbable where a living channel would be as silent in less than one case of twenty.
 IMPROBABLE = 0.05
@@ -15,23 +16,6 @@ IMPROBABLE = 0.05
 QUIET_AFTER_DAYS = 1.0
 # Less of its changes announced than this, by at least so many: push does not work for it.
 FAILING_RECALL, FAILING_COUNTED = 0.5, 6.0
-
-
-class PushState(StrEnum):
-    """How far a calendar's push can be relied on; computed, the first that holds.
-
-    disconnected, paused: nobody syncs it. unsupported: Google opens no channel for it. failing: no channel lives, or
-    pushes keep missing, also on new channels. suspect: a miss, or a silence that is improbable: it is looked at.
-    quiet: nothing was announced for a day, and nothing missed. healthy: none of these.
-    """
-
-    DISCONNECTED = "disconnected"
-    PAUSED = "paused"
-    UNSUPPORTED = "unsupported"
-    FAILING = "failing"
-    SUSPECT = "suspect"
-    QUIET = "quiet"
-    HEALTHY = "healthy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from sync.jobs.operations.follow_budget import follow_polling_budget
 from sync.jobs.operations.keep_overview import keep_overview
 from sync.jobs.operations.report_breakers import BreakerReports
 from sync.jobs.operations.retention import drop_old
+from sync.jobs.operations.watch_ingress import watch_ingress
 from sync.jobs.operations.watch_over import EVERY_SECONDS, JOB, watch_over
 from sync.jobs.services import Services
 from sync.jobs.syncing.audit_drift import audit_drift
@@ -40,6 +41,8 @@ REPORT_SECONDS = 60
 PRICE_SECONDS = 300
 # How old figures on a dashboard may be; the census rests for longer where it costs more.
 OVERVIEW_SECONDS = 15
+# Three failed probes are an outage: it is known after three minutes.
+WATCH_SECONDS = 60
 # Often enough to be seen as alive, whatever else runs; asks only when the last word is older than its time.
 DECLARE_SECONDS = 5
 # Said this often by a process that lives that long at least.
@@ -86,6 +89,8 @@ def duties(services: Services, should_stop: Callable[[], bool], *, at_start: boo
         ),
         Duty("reconcile_bots", RECONCILE_SECONDS, lambda: reconcile_bots(services, should_stop)),
         Duty("refresh_polling", REPORT_SECONDS, services.polling.refresh, at_start=True, is_everybodys=True),
+        Duty("refresh_ingress", REPORT_SECONDS, services.ingress.refresh, at_start=True, is_everybodys=True),
+        Duty("watch_ingress", WATCH_SECONDS, lambda: watch_ingress(services)),
         Duty("follow_polling_budget", PRICE_SECONDS, lambda: follow_polling_budget(services)),
         Duty(
             "keep_overview",

@@ -4,11 +4,12 @@ rules live in `core/polling`."""
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from zoneinfo import ZoneInfo
 
-from sync.core.polling.belief import Belief, Channel, Learnt, learn
+from sync.core.polling.belief import Belief, Channel, Learnt, died_by, learn
 from sync.core.polling.evidence import Evidence, weigh_changes
+from sync.core.polling.ingress import under_outage
 from sync.core.polling.look_plan import NextLook, Outlook, plan_look
 from sync.core.polling.rhythm import hour_of_week
 from sync.jobs.syncing.listing import Listing
@@ -30,9 +31,8 @@ def learn_and_plan(run: SyncRun, listing: Listing) -> dict[str, object]:
     hour = hour_of_week(run.now.astimezone(ZoneInfo(listing.time_zone)))
     seen = _evidence(claim, listing, run.now, elapsed)
     change_days = 0.0 if listing.is_full else common.rhythm.days((hour - elapsed / 3600.0) % 168.0, elapsed / 3600.0)
-    learnt = learn(
-        _belief(claim), common.pool, seen, _channel(claim, run.now), days=elapsed / _DAY, change_days=change_days
-    )
+    learnt = _learn(run, seen, elapsed / _DAY, change_days)
+    run.services.ingress.count(claim.polling.channel_address, seen, is_watched=claim.is_watched)
     run.services.polling.count(
         learnt,
         changes=seen.changes,
@@ -67,6 +67,18 @@ def _found(seen: Evidence, listing: Listing, now: dt.datetime) -> dict[str, obje
     return found
 
 
+def _learn(run: SyncRun, seen: Evidence, days: float, change_days: float) -> Learnt:
+    """What was missed while its region is in trouble has that cause: neither its recall nor its channel is blamed, and
+    no other is opened through the same door."""
+    claim, pool, ingress = run.claim, run.services.polling.now().pool, run.services.ingress
+    belief, address, channel = _belief(claim), claim.polling.channel_address, _channel(claim, run.now)
+    if seen.was_notified or channel is None or not ingress.is_down(address):
+        return learn(belief, pool, seen, channel, days=days, change_days=change_days)
+    learnt = learn(under_outage(belief), pool, seen, channel, days=days, change_days=change_days)
+    after = replace(learnt.belief, doubt=died_by(belief.doubt, pool.hazard, days))
+    return Learnt(after, learnt.dead_chance, reopens=learnt.reopens and ingress.may_reopen(address))
+
+
 def _evidence(claim: Claim, listing: Listing, now: dt.datetime, elapsed: float) -> Evidence:
     """A full listing names every event, changed or not; and what changed without a channel was announced by nobody."""
     if listing.is_full:
@@ -93,8 +105,9 @@ def _channel(claim: Claim, now: dt.datetime) -> Channel | None:
 
 def _plan(run: SyncRun, learnt: Learnt, seen: Evidence, hour: float) -> NextLook:
     claim, common = run.claim, run.services.polling.now()
+    is_down = not seen.was_notified and run.services.ingress.is_down(claim.polling.channel_address)
     return plan_look(
-        learnt.belief,
+        under_outage(learnt.belief) if is_down else learnt.belief,
         common.pool,
         common.rhythm,
         common.table,

@@ -30,18 +30,15 @@ from sync.errors import (
 from sync.jobs.losing_access import record_refusal
 from sync.jobs.services import Services
 from sync.jobs.watching.adopt_watches import ABANDONED_SECONDS, adopt_watches
+from sync.jobs.watching.move_watches import leave_sick_regions, renew_moved
 from sync.model import DeadChannel, OpenChannel, WatchClaim
 from sync.telemetry.metrics import CHANNELS
 from sync.telemetry.origin import follower
 
-WEBHOOK_PATH = "/functions/v1/google-calendar-webhook"
 CLAIMED_AT_ONCE = 50
 WATCH_LEASE_SECONDS = 120
 # Each may have thousands of meetings ahead that are written in one statement.
 RETIRED_AT_ONCE = 20
-# The service's address changed: all watches are renewed, at half of the calls a minute that Google grants a project.
-MOVED_AT_ONCE = 500
-MOVED_PER_SECOND = 80.0
 # Stopping is tidiness (Google lets a channel lapse by itself within a week), so a failed stop is in no hurry.
 STOP_RETRY_SECONDS = 6 * 3600.0
 # Its user let the calendar go while Google opened its channel, or it is another one of theirs under a second name.
@@ -81,7 +78,8 @@ def renew_watches(
     outcomes: list[WatchOutcome] = []
     stopped = 0
     _retire_lost(services, may_go_on)
-    _renew_moved(services, may_go_on)
+    renew_moved(services, may_go_on)
+    leave_sick_regions(services, may_go_on)
     adopt_watches(services)
     with ThreadPoolExecutor(services.settings.sync_threads, thread_name_prefix="watch", initializer=follower()) as pool:
         while may_go_on():
@@ -117,19 +115,6 @@ def _retire_lost(services: Services, may_go_on: Callable[[], bool]) -> None:
             services.log.warning("calendars_given_up", calendars=retired)
 
 
-def _renew_moved(services: Services, may_go_on: Callable[[], bool]) -> None:
-    """Channels that point to an address of ours of former times are replaced, some per second."""
-    addresses = [url + WEBHOOK_PATH for url in services.settings.webhook_base_urls.values()]
-    batch, moved = 0, MOVED_AT_ONCE
-    while moved == MOVED_AT_ONCE and may_go_on():
-        moved = services.store.watches.renew_moved(
-            addresses, delay_seconds=batch * MOVED_AT_ONCE / MOVED_PER_SECOND, limit=MOVED_AT_ONCE
-        )
-        batch += 1
-        if moved:
-            services.log.warning("watches_moved", calendars=moved)
-
-
 def open_watches(services: Services, calendar_ids: Sequence[str]) -> list[WatchOutcome]:
     """Opens the watches of calendars that were just connected, in this order."""
     claims = services.store.watches.claim_expiring(
@@ -147,7 +132,7 @@ def open_watches(services: Services, calendar_ids: Sequence[str]) -> list[WatchO
 def open_watch(services: Services, claim: WatchClaim, lane: Lane = Lane.FIRST) -> WatchOutcome:
     """Opens a new channel for a calendar and makes it current; then stops the earlier ones. Never raises for Google."""
     channel_id = str(uuid.uuid4())
-    address = _address(services, claim.calendar_id)
+    address = services.ingress.address_for(claim.calendar_id)
     try:
         services.store.watches.begin_channel(channel_id, claim.calendar_id, address)
         channel = services.calendar.watch(
@@ -253,9 +238,3 @@ def _record_failure(services: Services, claim: WatchClaim, channel_id: str, fail
     except StoreFailure as unreachable:
         services.log.warning("failure_not_recorded", calendar_id=claim.calendar_id, error_code=unreachable.code)
     return WatchOutcome(claim, None, failure.code)
-
-
-def _address(services: Services, calendar_id: str) -> str:
-    """This calendar's webhook URL; with several regions, calendars are spread over them."""
-    urls = list(services.settings.webhook_base_urls.values())
-    return urls[uuid.UUID(calendar_id).int % len(urls)] + WEBHOOK_PATH

@@ -1,5 +1,7 @@
 """POST /functions/v1/google-calendar-webhook: Google's notifications. One store call, then 2xx.
 
+Our own probes come here too, as through any door: they are answered, and do nothing (`core/accounts/ingress_probe`).
+
 A forged token is refused before the store is asked. A refusal never says which part was wrong. What a notification asks
 for is done after the answer, by this process' driver or by whoever claims the calendar first.
 """
@@ -12,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from flask import Blueprint, Response, current_app, request
 
 from sync.core.accounts.channel_token import is_channel_token
+from sync.core.accounts.ingress_probe import ANSWER_HEADER, PROBE_HEADER, PROOF_HEADER, is_probe, probe_answer
 from sync.jobs.driving.driver import Driver
 from sync.jobs.services import Services
 from sync.states import NotifiedOutcome
@@ -28,6 +31,8 @@ MAX_HEADER_LENGTH = 256
 def receive() -> Response:
     services: Services = current_app.extensions["services"]
     driver: Driver = current_app.extensions["driver"]
+    if PROBE_HEADER in request.headers:
+        return _answer_probe(services)
     channel_id, token = _header("X-Goog-Channel-ID"), _header("X-Goog-Channel-Token")
     resource_id, state = _header("X-Goog-Resource-ID"), _header("X-Goog-Resource-State")
     if not channel_id or not is_channel_token(services.settings.channel_token_secrets, channel_id, token):
@@ -51,6 +56,15 @@ def receive() -> Response:
         guard().note("unknown_channel")
     services.log.debug("notification", outcome=notified.outcome, channel_id=channel_id)
     return Response(status=204)
+
+
+def _answer_probe(services: Services) -> Response:
+    """Proves that it came to us. It names no channel, and what it says besides is not looked at."""
+    probe, secrets = _header(PROBE_HEADER), services.settings.channel_token_secrets
+    if not is_probe(secrets, probe, _header(PROOF_HEADER), services.clock().timestamp()):
+        raise _refusal("forged_probe")
+    mark_proven("probe")
+    return Response(status=204, headers={ANSWER_HEADER: probe_answer(secrets[0], probe)})
 
 
 def _refusal(suspicion: str) -> Problem:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sync.core.polling.push_state import PushFacts, PushState, push_standing
+from sync.core.polling.push_state import PushFacts, push_standing
+from sync.states import PushState
 
 
 @pytest.mark.parametrize(

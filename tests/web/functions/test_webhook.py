@@ -13,6 +13,14 @@ from hypothesis import strategies as st
 
 from sync.clients.breakers import DATABASE
 from sync.core.accounts.channel_token import channel_token
+from sync.core.accounts.ingress_probe import (
+    ANSWER_HEADER,
+    PROBE_HEADER,
+    PROOF_HEADER,
+    is_answer,
+    make_probe,
+    probe_proof,
+)
 from sync.settings import load
 from tests.web.calls import WEBHOOK, assert_no_secret, assert_problem, call, raw_request
 from tests.world import World, wait_until
@@ -286,3 +294,33 @@ def test_no_headers_whatever_they_hold_break_the_service(
     )
 
     assert answer.status_code in (204, 400, 401), (headers, answer.text)
+
+
+def probe_headers(world: World, *, secret: str | None = None, age_seconds: float = 0.0) -> dict[str, str]:
+    probe = make_probe("default", time.time() - age_seconds, uuid.uuid4().hex)
+    proof = probe_proof(secret or world.settings.channel_token_secrets[0], probe)
+    return {PROBE_HEADER: probe, PROOF_HEADER: proof}
+
+
+def test_a_probe_is_answered_with_a_proof_and_does_nothing(world: World, channel: dict[str, Any]) -> None:
+    headers = probe_headers(world)
+    before = counted(world)
+
+    # What it says besides is not looked at: it names a channel, and nothing becomes due.
+    answer = call(world, WEBHOOK, headers={**notification(world, channel), **headers})
+    again = call(world, WEBHOOK, headers=headers)
+
+    assert (answer.status_code, again.status_code) == (204, 204)
+    assert is_answer(world.settings.channel_token_secrets[0], headers[PROBE_HEADER], answer.headers[ANSWER_HEADER])
+    assert counted(world) == before
+    assert world.rpcs() == {}
+
+
+@pytest.mark.parametrize("wrong", [{"secret": "guessed"}, {"age_seconds": 90}])
+def test_a_forged_or_expired_probe_is_refused_like_any_forgery(world: World, wrong: dict[str, Any]) -> None:
+    answer = call(world, WEBHOOK, headers=probe_headers(world, **wrong))
+
+    assert_problem(answer, 401, "notification_refused")
+    assert ANSWER_HEADER not in answer.headers
+    assert_no_secret(world, answer)
+    assert world.rpcs() == {}
