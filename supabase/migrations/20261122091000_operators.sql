@@ -339,7 +339,6 @@ as $$
 $$;
 
 create index if not exists bot_requests_told on public.bot_requests (told_at) where told_at is not null;
-create index if not exists bot_requests_waiting on public.bot_requests (due_at) where due_at is not null;
 
 revoke all on function
   public.operate, public.read_operator_actions, public.drop_old_actions, calendar_internal.ask_for, calendar_internal.revive_bots,

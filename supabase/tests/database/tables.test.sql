@@ -5,6 +5,14 @@ begin;
 
 create temporary table matrix (relation name primary key, kept_for text not null) on commit drop;
 insert into matrix values
+  ('alert_deliveries', 'service'),
+  ('alert_destinations', 'service'),
+  ('alerts', 'service'),
+  ('calendar_census', 'service'),
+  ('freshness_rollups', 'service'),
+  ('ingress_regions', 'service'),
+  ('overview_marks', 'service'),
+  ('sync_rollups', 'service'),
   ('bot_marks', 'service'),
   ('bot_messages', 'service'),
   ('bot_providers', 'service'),
@@ -38,6 +46,12 @@ insert into matrix values
   ('plaintext_tokens_ended', 'service adds'),
   -- A view: nobody writes it.
   ('calendar_status', 'service reads'),
+  ('detection_rates', 'service reads'),
+  ('polling_efficiency', 'service reads'),
+  ('sync_performance', 'service reads'),
+  ('webhook_health', 'service reads'),
+  -- A view for front ends of the original system.
+  ('upcoming_meetings', 'users and service read'),
   -- A view of users' own.
   ('my_calendars', 'users alone read'),
   -- Users read, and may change or add, the columns that are granted to them.
@@ -53,13 +67,14 @@ select table_privs_are('public', relation, 'anon', '{}'::text[]) from matrix ord
 
 select table_privs_are(
   'public', relation, 'authenticated',
-  case kept_for when 'users alone read' then array['SELECT'] when 'users write columns' then array['DELETE'] else '{}' end)
+  case kept_for when 'users alone read' then array['SELECT'] when 'users and service read' then array['SELECT'] when 'users write columns' then array['DELETE'] else '{}' end)
 from matrix order by relation;
 
 select table_privs_are(
   'public', relation, 'service_role',
   case kept_for
     when 'service reads' then array['SELECT']
+    when 'users and service read' then array['SELECT']
     when 'users alone read' then '{}'
     when 'service adds' then array['SELECT', 'INSERT']
     else array['SELECT', 'INSERT', 'UPDATE', 'DELETE'] end)
