@@ -51,7 +51,7 @@ def broken_on_page_two(world: World, person: Person, series: str) -> None:
 
 @situation
 def throttled(world: World, person: Person, series: str) -> None:
-    world.google.add_fault("user_rate_limit", account=person.email, method="events.list", times=4)
+    world.google.add_fault("user_rate_limit", account=person.email, method="events.list", times=1)
     world.google.insert_event(person.email, world.event("Throttled"))
 
 
