@@ -11,7 +11,9 @@ import pytest
 from tests.docs.pages import ROOT
 
 SHOWN = ("*.md", "docs/**/*", "examples/**/*", "scripts/**/*", "supabase/**/*", ".github/**/*")
-FILES = sorted({path for pattern in SHOWN for path in ROOT.glob(pattern) if path.suffix not in (".pyc", ".png") and path.is_file()})
+FILES = sorted(
+    {path for pattern in SHOWN for path in ROOT.glob(pattern) if path.suffix not in (".pyc", ".png") and path.is_file()}
+)
 
 _HEADER = re.compile(r"""(?:-H|--header)[ =]*\\?["']?(?:apikey|authorization)\b""", re.IGNORECASE)
 # A command ends with its line, unless that is continued, or with the pipe or redirection it stands before.
