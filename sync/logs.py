@@ -6,6 +6,7 @@ What others log, and what tracebacks quote, is not ours to word: it is cleaned o
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -13,6 +14,7 @@ import threading
 from types import TracebackType
 from typing import Any
 
+import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -70,8 +72,17 @@ def _last(for_people: bool) -> list[Processor]:
     return [
         structlog.processors.format_exc_info,
         _clean_exception,
-        structlog.processors.JSONRenderer(sort_keys=True, ensure_ascii=False),
+        structlog.processors.JSONRenderer(serializer=_json),
     ]
+
+
+def _json(event: Any, **_: Any) -> str:
+    """A line is on a notification's way: the standard library takes five times as long."""
+    try:
+        return orjson.dumps(event, default=repr, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:
+        # A lone surrogate, or a number of more than 64 bits: the other one takes them.
+        return json.dumps(event, default=repr, sort_keys=True)
 
 
 def _take_in_others(for_people: bool) -> None:

@@ -6,8 +6,8 @@ the store, and is answered. Google is not told it: callers choose it. Where ther
 
 from __future__ import annotations
 
+import os
 import re
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -35,7 +35,7 @@ NOBODY = Origin()
 
 def request_id_of(given: str | None) -> str:
     """The id that came, if it is one; else a new one."""
-    return given if given and _FORM.match(given) else uuid.uuid4().hex
+    return given if given and _FORM.match(given) else os.urandom(16).hex()
 
 
 def request_id() -> str | None:

@@ -64,6 +64,10 @@ def _is_wanted(environment: Mapping[str, str]) -> bool:
     )
 
 
+def are_on() -> bool:
+    return _tracer is not None
+
+
 @contextmanager
 def span(name: str, **attributes: str) -> Iterator[dict[str, Any]]:
     """The block as a span of the one around it. What is put into the mapping it gives becomes attributes at its end."""

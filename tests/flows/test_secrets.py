@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -143,6 +144,8 @@ def run_the_main_job(watcher: Watcher, processes: tuple[Process, Process]) -> No
     go_wrong(watcher, alice, key)
     for path in ("/healthz", "/readyz", "/openapi.json", "/unknown?token=" + world.environment["CRON_SECRET"]):
         watcher.ask("GET", path)
+    for token in (world.environment["METRICS_TOKEN"], world.environment["METRICS_TOKEN"] + "x"):
+        watcher.ask("GET", "/metrics", {"Authorization": f"Bearer {token}"})
     watcher.ask("POST", "/connect/google/disconnect", key, json={"userId": bob.user_id})
     watcher.look()
     for process in processes:
@@ -154,6 +157,7 @@ def run_the_main_job(watcher: Watcher, processes: tuple[Process, Process]) -> No
 @pytest.mark.timeout(240)
 def test_no_secret_is_in_a_log_an_answer_the_database_or_an_argument(watcher: Watcher) -> None:
     world = watcher.world
+    world.environment["METRICS_TOKEN"] = watcher.keep("metrics token", "a-token-of-prometheus-alone")
     with (
         gunicorn(world, int(world.environment["PORT"]), LOG_LEVEL="debug") as web,
         worker(world, LOG_LEVEL="debug") as beside,
@@ -161,6 +165,8 @@ def test_no_secret_is_in_a_log_an_answer_the_database_or_an_argument(watcher: Wa
         run_the_main_job(watcher, (web, beside))
 
     assert watcher.found() == []
+    assert all(json.loads(line)["event"] for line in watcher.seen["logs"].splitlines() if line)
+    assert "calendar_monitor_syncs_total{" in watcher.seen["answers"]
     # The search itself: what is there is found, and there was much to find.
     kinds = {name.rstrip(" 0123456789") for name in watcher.secrets}
     assert {"access token", "refresh token", "channel token", "user JWT", "code", "forged JWT"} <= kinds

@@ -18,6 +18,7 @@ from sync.logs import configure_logs, take_over_process
 configure_logs("info", sys.argv[1])
 take_over_process()
 structlog.get_logger("x").info("ours", count=1)
+structlog.get_logger("x").info("odd", text="\\udcff", number=2**70, thing=object)
 logging.getLogger("urllib3").warning("Retrying %s", "https://h/calendars?syncToken=abc&x=1")
 logging.getLogger("httpx").info("GET https://h/secret")
 warnings.warn("old way")
@@ -49,6 +50,7 @@ def test_everybodys_lines_are_json() -> None:
     told: list[dict[str, Any]] = [json.loads(line) for line in lines("json")]
     assert [(line["event"].split("\n")[0].split(":")[0], line["level"]) for line in told] == [
         ("ours", "info"),
+        ("odd", "info"),
         ("Retrying https", "warning"),
         ("<string>", "warning"),
         ("uncaught", "critical"),
@@ -57,8 +59,8 @@ def test_everybodys_lines_are_json() -> None:
         ("uncaught", "critical"),
     ]
     assert all(line["timestamp"].endswith("Z") for line in told)
-    assert told[1]["logger"] == "urllib3"
-    assert told[1]["event"] == "Retrying https://h/calendars?…"
+    assert told[2]["logger"] == "urllib3"
+    assert told[2]["event"] == "Retrying https://h/calendars?…"
     assert 'raise KeyError("nobody' in told[-1]["exception"] or "KeyError" in told[-1]["exception"]
     assert "abc.def.ghi" not in json.dumps(told)
 
