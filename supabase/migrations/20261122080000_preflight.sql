@@ -73,7 +73,7 @@ select kind, relation, unnest(string_to_array(names, ' ')) from (values
   ('check', 'calendar_sync_logs',
     'calendar_sync_logs_status_known calendar_sync_logs_sync_type_known'),
   ('check', 'calendar_webhooks',
-    'calendar_webhooks_initial_sync_known calendar_webhooks_paused_reason_known'),
+    'calendar_webhooks_initial_sync_known calendar_webhooks_paused_reason_known calendar_webhooks_push_state_known'),
   ('check', 'google_credentials',
     'google_credentials_status_known'),
   ('check', 'meetings',
@@ -90,9 +90,9 @@ select kind, relation, unnest(string_to_array(names, ' ')) from (values
     'google_calendar_id horizon_until id initial_events initial_meetings initial_sync is_active last_change_at '
     'last_error_at last_error_code last_poll_at last_synced_at last_webhook_received lease_expires_at next_entry_at '
     'not_before notifications_seen notifications_synced notified_since paused_at paused_reason '
-    'poll_interval_seconds reopened_in_vain resource_id retired_at series_cut settings_generation '
-    'stale_bound_seconds sync_token time_zone updated_at user_id watch_due_at watch_error_code watch_failures '
-    'watch_lead_seconds watch_retry_at webhook_failures webhook_id'),
+    'poll_interval_seconds push_reason push_since push_state reopened_in_vain resource_id retired_at series_cut '
+    'settings_generation silence_odd_at stale_bound_seconds sync_token time_zone updated_at user_id watch_due_at '
+    'watch_error_code watch_failures watch_lead_seconds watch_retry_at webhook_failures webhook_id'),
   ('column', 'google_credentials',
     'access_token access_token_expires_at created_at former_account google_account oauth_client refresh_lease_until '
     'refresh_token refresh_token_expires_at scopes status status_at status_reason suspected_at updated_at user_id'),
@@ -107,8 +107,8 @@ select kind, relation, unnest(string_to_array(names, ' ')) from (values
     'calendar_card calendar_timeline calendars_of_user change_event_subscription claim_alert_deliveries '
     'claim_bot_requests claim_bot_wishes claim_dead_channels claim_due_calendars claim_event_deliveries '
     'claim_expiring_watches claim_rolling_calendars claim_unmailed_notifications commit_roll commit_sync '
-    'compare_bots complete_oauth_flow connect_calendars count_calendars count_census cron_interval declare_bots '
-    'declare_settings drop_left_items drop_old_actions drop_old_alerts drop_old_bots drop_old_channels '
+    'compare_bots complete_oauth_flow connect_calendars count_calendars count_census count_late_polls cron_interval '
+    'declare_bots declare_settings drop_left_items drop_old_actions drop_old_alerts drop_old_bots drop_old_channels '
     'drop_old_events drop_old_logs end_channel end_claim end_comparison end_plaintext_tokens end_turn erase_user '
     'event_endpoint explain_bot explain_event explain_meeting export_user fail_channel failure_causes '
     'finish_disconnect first_starts fold_idle_logs fold_sync_logs google_quota_status hide_private_items '
@@ -122,8 +122,8 @@ select kind, relation, unnest(string_to_array(names, ' ')) from (values
     'remove_calendars remove_event_subscription renew_moved_watches replace_ciphertext replace_event_secrets '
     'replay_events report_breakers report_google_refusal report_ingress report_polling retire_lost_calendars '
     'sample_for_audit sample_ingress save_tokens service_figures service_history service_overview show_bot_states '
-    'since_job stage_items stage_sync suspect_connection sweep_state take_job take_turn unfinished_disconnects '
-    'watches_due'),
+    'since_job spread_late_polls stage_items stage_sync suspect_connection sweep_state take_job take_turn '
+    'unfinished_disconnects watches_due'),
   ('relation', '',
     'alert_deliveries alert_deliveries_by_time alert_deliveries_pending alert_destinations alerts alerts_by_time '
     'alerts_open alerts_resolved bot_marks bot_marks_meeting bot_marks_request bot_messages bot_messages_old '

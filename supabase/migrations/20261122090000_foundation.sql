@@ -130,6 +130,12 @@ alter table public.calendar_webhooks
   add column if not exists reopened_in_vain integer not null default 0,
   add column if not exists stale_bound_seconds double precision,
   add column if not exists bounds_broken integer not null default 0,
+  -- How its push stood at its last look, and when silence since then becomes improbable.
+  add column if not exists push_state text
+    constraint calendar_webhooks_push_state_known check (push_state in ('failing', 'suspect', 'quiet', 'healthy')),
+  add column if not exists push_reason text,
+  add column if not exists push_since timestamptz,
+  add column if not exists silence_odd_at timestamptz,
   add column if not exists last_synced_at timestamptz,
   add column if not exists last_change_at timestamptz,
   add column if not exists consecutive_failures integer not null default 0,
@@ -328,6 +334,11 @@ comment on column public.calendar_webhooks.belief_delay_seconds is 'How long a p
 comment on column public.calendar_webhooks.reopened_in_vain is 'Channels opened for a missed push since the last push.';
 comment on column public.calendar_webhooks.stale_bound_seconds is 'The next look comes within this of the last, at the latest.';
 comment on column public.calendar_webhooks.bounds_broken is 'How often it did not.';
+comment on column public.calendar_webhooks.push_state is 'How its push stood at its last look; calendar_status.push_state says how it stands now.';
+comment on column public.calendar_webhooks.push_reason is 'Why so.';
+comment on column public.calendar_webhooks.push_since is 'Since which look.';
+comment on column public.calendar_webhooks.silence_odd_at is
+  'Without a notification until then, a living channel would be as silent in less than one case of twenty; null: not before its next look.';
 comment on column public.calendar_webhooks.poll_interval_seconds is 'The plan''s present interval between polls, in seconds.';
 comment on column public.calendar_webhooks.last_synced_at is 'When a sync last committed.';
 comment on column public.calendar_webhooks.last_change_at is 'When a sync last found a change.';

@@ -1228,6 +1228,12 @@ begin
     reopened_in_vain = coalesce((p_sync ->> 'reopened_in_vain')::integer, w.reopened_in_vain),
     stale_bound_seconds = coalesce((p_sync ->> 'stale_bound_seconds')::double precision, w.stale_bound_seconds),
     bounds_broken = w.bounds_broken + (case when v_is_past_bound then 1 else 0 end),
+    push_state = coalesce(p_sync #>> '{push,state}', w.push_state),
+    push_reason = case when p_sync ? 'push' then p_sync #>> '{push,reason}' else w.push_reason end,
+    push_since = case when p_sync ? 'push' and (w.push_state, w.push_reason)
+        is distinct from (p_sync #>> '{push,state}', p_sync #>> '{push,reason}')
+      then v_now else w.push_since end,
+    silence_odd_at = v_now + make_interval(secs => (p_sync #>> '{push,odd_seconds}')::double precision),
     not_before = w.claimed_at + make_interval(secs => (p_sync ->> 'coalesce_seconds')::double precision),
     due_at = case
       when v_notified

@@ -181,12 +181,64 @@ begin
 end
 $$;
 
+-- Polls that have been due for p_late_seconds, counted to p_limit: an outage's backlog.
+create or replace function public.count_late_polls(p_late_seconds double precision, p_limit integer) returns integer
+language sql security invoker set search_path = ''
+as $$
+  select count(*)::integer from (
+    select 1 from public.calendar_webhooks w
+    where w.is_active and w.paused_reason is null and w.duplicate_of is null and w.notifications_seen <= w.notifications_synced
+      and w.sync_token is not null
+      and w.due_at < (select clock_timestamp()) - make_interval(secs => p_late_seconds)
+    order by w.due_at limit greatest(p_limit, 0)) late
+$$;
+
+-- Puts p_limit of those off that only waited for their own time, evenly over p_over_seconds from now. Answers how many. Whatever
+-- somebody waits for stays due: a look before a meeting, a probe, a retry. Of what is late the first p_limit times ten are seen.
+-- Guarantee: waits for nobody, and shortens no backoff.
+create or replace function public.spread_late_polls(
+  p_late_seconds double precision, p_over_seconds double precision, p_limit integer
+) returns integer
+language sql security invoker set search_path = ''
+as $$
+  with late as materialized (
+    select w.id from public.calendar_webhooks w
+    where w.is_active and w.paused_reason is null and w.duplicate_of is null and w.notifications_seen <= w.notifications_synced
+      and w.sync_token is not null
+      and w.due_at < (select clock_timestamp()) - make_interval(secs => p_late_seconds)
+      and w.due_reason in ('poll_interval', 'recent_notification', 'channel_lapses') and w.consecutive_failures = 0
+      and (w.lease_expires_at is null or w.lease_expires_at <= (select clock_timestamp()))
+      and w.due_at <= coalesce((
+        select max(seen.due_at) from (
+          select s.due_at from public.calendar_webhooks s
+          where s.is_active and s.paused_reason is null and s.duplicate_of is null
+            and s.notifications_seen <= s.notifications_synced and s.sync_token is not null
+          order by s.due_at limit 10 * least(greatest(p_limit, 0), 5000)) seen), '-infinity')
+    order by w.due_at limit least(greatest(p_limit, 0), 5000)
+    for update skip locked
+  ), placed as (
+    select l.id, (row_number() over () - 0.5) / count(*) over () as place from late l
+  ), put_off as (
+    update public.calendar_webhooks w set
+      due_at = greatest(clock_timestamp() + make_interval(secs => p_over_seconds * placed.place), w.not_before)
+    from placed where w.id = placed.id
+    returning 1
+  )
+  select count(*)::integer from put_off
+$$;
+
 -- For the service alone.
-revoke all on function public.report_polling, public.read_polling_plan, public.price_polling, public.count_calendars
+revoke all on function public.report_polling, public.read_polling_plan, public.price_polling, public.count_calendars,
+  public.count_late_polls, public.spread_late_polls
 from public, anon, authenticated;
-grant execute on function public.report_polling, public.read_polling_plan, public.price_polling, public.count_calendars
+grant execute on function public.report_polling, public.read_polling_plan, public.price_polling, public.count_calendars,
+  public.count_late_polls, public.spread_late_polls
 to service_role;
 
 -- Functions, as the comments above them say. Written by scripts/document_sql.
 comment on function public.count_calendars is 'Counts the calendars from p_from on, p_limit of them at most, as a sample of all: what a new one is believed to be. What was
 counted of channels and hours fades by p_fading. Once an hour, by one process.';
+comment on function public.count_late_polls is 'Polls that have been due for p_late_seconds, counted to p_limit: an outage''s backlog.';
+comment on function public.spread_late_polls is 'Puts p_limit of those off that only waited for their own time, evenly over p_over_seconds from now. Answers how many. Whatever
+somebody waits for stays due: a look before a meeting, a probe, a retry. Of what is late the first p_limit times ten are seen.
+Guarantee: waits for nobody, and shortens no backoff.';

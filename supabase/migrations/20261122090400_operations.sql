@@ -52,10 +52,44 @@ select
   w.watch_failures,
   w.series_cut,
   w.stale_bound_seconds,
-  w.bounds_broken
+  w.bounds_broken,
+  -- As core/polling/push_state has it: what its last look found, and what has changed without one.
+  case
+    when w.is_active is not true then 'disconnected'
+    when w.paused_reason is not null or w.access_lost_at is not null then 'paused'
+    when channel.id is null and w.watch_error_code in ('pushNotSupportedForRequestedResource', 'notACalendarUser')
+    then 'unsupported'
+    when channel.id is null or w.push_state = 'failing' then 'failing'
+    when fact.region is not null or w.push_state = 'suspect' or fact.is_odd then 'suspect'
+    when fact.quiet_since <= now() then 'quiet'
+    else 'healthy'
+  end as push_state,
+  case
+    when w.is_active is not true then 'disconnected'
+    when w.paused_reason is not null then w.paused_reason
+    when w.access_lost_at is not null then w.last_error_code
+    when channel.id is null then coalesce(w.watch_error_code, 'no_live_channel')
+    when w.push_state = 'failing' then w.push_reason
+    when fact.region is not null then 'region_' || fact.region
+    when w.push_state = 'suspect' then w.push_reason
+    when fact.is_odd then 'improbable_silence'
+    when fact.quiet_since <= now() then 'nothing_announced'
+  end as push_reason,
+  case
+    when w.is_active is not true then w.updated_at
+    when w.paused_reason is not null then w.paused_at
+    when w.access_lost_at is not null then w.access_lost_at
+    when channel.id is null then coalesce(least(w.expiration_time, now()), w.created_at)
+    when w.push_state = 'failing' then w.push_since
+    when fact.region is not null then fact.region_since
+    when w.push_state = 'suspect' then w.push_since
+    when fact.is_odd then w.silence_odd_at
+    when fact.quiet_since <= now() then fact.quiet_since
+    else coalesce(w.push_since, channel.opened_at)
+  end as push_since
 from public.calendar_webhooks w
 left join lateral (
-  select c.id, c.expires_at, c.opened_at, c.last_notification_at from public.calendar_channels c
+  select c.id, c.expires_at, c.opened_at, c.last_notification_at, c.address from public.calendar_channels c
   where c.calendar_id = w.id and c.state = 'live' and c.expires_at > now()
   order by c.opened_at desc limit 1
 ) channel on true
@@ -69,7 +103,13 @@ cross join lateral (
           else 2 * coalesce(w.poll_interval_seconds, 21600) end) as is_late,
     -- Google says on every channel that it is open: one that never spoke may not reach us.
     channel.opened_at < now() - interval '10 minutes' and channel.last_notification_at is null as is_unproven,
-    exists (select 1 from public.service_processes p where p.seen_at > now() - interval '2 minutes') as is_driven
+    exists (select 1 from public.service_processes p where p.seen_at > now() - interval '2 minutes') as is_driven,
+    w.silence_odd_at <= now() and coalesce(w.last_webhook_received, '-infinity') < w.last_synced_at as is_odd,
+    greatest(w.last_synced_at - make_interval(secs => w.belief_unproven_days * 86400), w.last_webhook_received)
+      + interval '1 day' as quiet_since,
+    (select r.state from public.ingress_regions r where r.address = channel.address and r.state <> 'healthy' limit 1) as region,
+    (select r.since from public.ingress_regions r where r.address = channel.address and r.state <> 'healthy' limit 1)
+      as region_since
 ) fact
 where w.duplicate_of is null;
 comment on view public.calendar_status is
@@ -96,6 +136,9 @@ comment on column public.calendar_status.series_cut is
 
 comment on column public.calendar_status.stale_bound_seconds is 'It is looked at again within this, at the latest.';
 comment on column public.calendar_status.bounds_broken is 'How often it was not.';
+comment on column public.calendar_status.push_state is 'How far its push can be relied on: see docs/states.md.';
+comment on column public.calendar_status.push_reason is 'Why so; null: there is nothing to say.';
+comment on column public.calendar_status.push_since is 'Since when.';
 
 revoke all on table public.calendar_status from public, anon, authenticated, service_role;
 grant select on table public.calendar_status to service_role;

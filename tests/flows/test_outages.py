@@ -3,12 +3,15 @@ for once it is back."""
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from sync.clients.breakers import GOOGLE_API, TOKEN_ENDPOINT
+from sync.jobs.driving.driver import Driver
 from sync.jobs.services import Services, build_services
 from sync.states import CircuitState
-from tests.world import Person, World
+from tests.world import Person, World, wait_until
 
 TEN_MINUTES, STEP = 600, 10
 # Up to the fifth failure, by as many threads as there are; then one after 5, 10, 20, 40, 60 … seconds, or a quarter
@@ -137,3 +140,36 @@ def test_one_persons_trouble_is_no_outage(world: World, process: Services, peopl
     assert world.calendar(people[0])["consecutive_failures"] == 6
     world.make_due(people[1])
     assert [outcome.status for outcome in world.sweep(process).outcomes] == ["completed"]
+
+
+def test_an_outage_of_ours_leaves_no_rush(world: World) -> None:
+    """A poll a minute may be spent; twelve have been due for ten minutes when the service comes back."""
+    alice = world.person()
+    names = [f"{number}-{alice.email}" for number in range(12)]
+    for name in names:
+        world.google.add_calendar(alice.email, name)
+    world.connect(alice, names)
+    world.stop_service()
+    world.db.execute(
+        "update calendar_webhooks set due_at = now() - interval '10 minutes', due_reason = 'poll_interval',"
+        " last_webhook_received = null"
+    )
+    world.reset_counters()
+
+    driver = Driver(world.services_with(SYNC_THREADS="1", POLL_BUDGET_PER_DAY="1440"))
+    driver.start()
+    wait_until(lambda: world.rpcs().get("spread_late_polls", 0) > 1, "the backlog is spread")
+    driver.shut_down()
+
+    waits = [
+        row["seconds"]
+        for row in world.rows(
+            "select extract(epoch from due_at - now())::float8 as seconds from calendar_webhooks"
+            " where due_at < now() + interval '13 minutes' order by due_at"
+        )
+    ]
+    # Some are synced before the others are put off.
+    assert len(waits) >= 8
+    gaps = [later - sooner for sooner, later in pairwise(waits)]
+    assert min(gaps) > 50
+    assert waits[-1] > 500

@@ -170,3 +170,67 @@ def test_with_all_regions_shut_nobody_moves(world: World) -> None:
     (finding,) = world.rows("select kind, reason from push_findings()")
     assert finding == {"kind": "region_sick", "reason": "probe_not_connected"}
     assert world.google_calls("events.watch") == 0
+
+
+MANY = 6
+
+
+@pytest.fixture
+def busy(world: World) -> Person:
+    """Alice with many calendars that change all the time, as is known of them; from now on Google's pushes get lost."""
+    alice = world.person()
+    names = [f"{number}-{alice.email}" for number in range(MANY)]
+    for name in names:
+        world.google.add_calendar(alice.email, name)
+    world.connect(alice, names)
+    extensions = world.service.app.extensions
+    extensions["services"] = replace(extensions["services"], clock=world.services.clock)
+    # A thousand changes in a week, all announced.
+    world.db.execute(
+        "update calendar_webhooks set belief_changes = 1000, belief_change_days = 7, belief_announced = 60"
+    )
+    world.google.configure(push="drop")
+    later(world, world.services, 1)
+    world.reset_counters()
+    return alice
+
+
+def until(world: World, state: RegionState) -> str | None:
+    """Why the only region has come to this state, looked at every nine minutes."""
+    for _ in range(12):
+        found, reason = later(world, world.services, 9)["default"]
+        if found is state:
+            return reason
+    raise AssertionError(f"it never was {state}")
+
+
+def test_a_silence_that_hides_changes_is_one_finding_and_a_few_looks(world: World, busy: Person) -> None:
+    world.db.execute("update calendar_webhooks set due_at = now() + interval '1 day', due_reason = 'poll_interval'")
+    assert until(world, RegionState.SILENT) == "silence"
+    for row in world.rows("select google_calendar_id from calendar_webhooks"):
+        world.google.insert_event(row["google_calendar_id"], world.event("Unannounced"))
+    world.travel_to(world.now + 9 * MINUTE)
+
+    looked_at = world.sweep().outcomes
+    assert until(world, RegionState.SICK) == "pushes_missed"
+
+    assert {outcome.reason for outcome in looked_at} == {"region_silent"}
+    assert len(world.rows("select * from push_findings()")) == 1
+    found = world.rows("select * from calendar_webhooks")
+    # The door is blamed, not the channel and not the recall of the calendar; and another channel would not help.
+    assert {row["webhook_failures"] for row in found} == {1}
+    assert all(row["belief_missed"] < 0.2 and row["belief_doubt"] < 0.1 for row in found)
+    world.renew()
+    assert world.google_calls("events.watch") == 0
+    states = {row["push_state"] for row in world.rows("select push_state from calendar_status")}
+    assert states == {"suspect"}
+
+
+def test_a_silence_in_which_nothing_changes_is_a_holiday(world: World, busy: Person) -> None:
+    assert until(world, RegionState.SILENT) == "silence"
+    assert len(world.sweep().outcomes) == MANY
+    assert until(world, RegionState.HEALTHY) == "few_changes"
+    world.reset_counters()
+    for _ in range(6):
+        assert later(world, world.services, 9)["default"][0] is RegionState.HEALTHY
+    assert world.rpcs().get("look_through_region") is None

@@ -339,6 +339,8 @@ FUNCTIONS = {
     "public.google_quota_status",
     "public.price_polling",
     "public.count_calendars",
+    "public.count_late_polls",
+    "public.spread_late_polls",
     "public.look_through_region",
     "public.push_findings",
     "public.read_ingress",

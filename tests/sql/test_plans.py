@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,6 +35,11 @@ HOT = {
     "record_notification": ("calendar_channels_pkey", 20),
     "claim_due_calendars": ("calendar_webhooks_due_poll", 1500),
     "sweep_state": ("calendar_webhooks_recently_notified", 2500),
+    "count_late_polls": ("calendar_webhooks_due_poll", 600),
+    "spread_late_polls": ("calendar_webhooks_due_poll", 4000),
+    "sample_ingress": ("calendar_webhooks_pkey", 600),
+    "look_through_region": ("calendar_channels_pointing", 1200),
+    "push_findings": ("calendar_webhooks_watch_failing", 50),
     "claim_rolling_calendars": ("calendar_webhooks_next_entry", 500),
     "read_entering": ("calendar_events_entering", 20),
     "commit_roll": ("calendar_events_entering", 50),
@@ -112,6 +118,11 @@ def calls(db: Database) -> dict[str, dict[str, Any]]:
             "p_next_seconds": 5.0,
         },
         "sweep_state": {"p_stale_hours": 6.0},
+        "count_late_polls": {"p_late_seconds": -1e6, "p_limit": 500},
+        "spread_late_polls": {"p_late_seconds": -1e6, "p_over_seconds": 60, "p_limit": 100},
+        "sample_ingress": {"p_from": str(uuid.UUID(int=2**126)), "p_limit": 100, "p_now": "2026-01-01"},
+        "look_through_region": {"p_address": crowd_of_rows.HOOK, "p_limit": 20},
+        "push_findings": {},
         "calendars_of_user": user,
         "read_families": {**calendar, "p_base_event_ids": ["event"]},
         "stage_sync": {**claim, "p_sync_id": None, "p_part": rows, "p_lease_seconds": 60, "p_generation": 1},

@@ -35,6 +35,9 @@ CLOSED = {
     ("calendar_sync_logs", "sync_type"): set(states.SyncType),
     ("calendar_webhooks", "initial_sync"): set(states.InitialSync),
     ("calendar_webhooks", "paused_reason"): set(states.PausedReason),
+    # The others need no look.
+    ("calendar_webhooks", "push_state"): set(states.PushState)
+    - {states.PushState.DISCONNECTED, states.PushState.PAUSED, states.PushState.UNSUPPORTED},
     ("change_events", "type"): set(states.ChangeType),
     ("event_deliveries", "state"): set(states.DeliveryState),
     ("event_subscriptions", "content"): set(states.SubscriptionContent),

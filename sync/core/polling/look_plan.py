@@ -6,14 +6,14 @@ while a recent notification vouches for the calendar, unless its silence is itse
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sync.core.polling.belief import Belief, Pool, silence_doubt
 from sync.core.polling.poll_policy import SKIP_SPREAD, SPREAD_FROM, SPREAD_TO
 from sync.core.polling.poll_value import LONGEST_DAYS, SHORTEST_DAYS, PollTable, stale_chance
-from sync.core.polling.rhythm import Rhythm
+from sync.core.polling.rhythm import HOURS, Rhythm
 
-PLANNED, PROBE, IMMINENT = "poll_interval", "probe", "imminent"
+PLANNED, PROBE, IMMINENT, LAPSES = "poll_interval", "probe", "imminent", "channel_lapses"
 # A notification vouches for POLL_STALE_HOURS, but not longer than push is believed: until the channel is dead with this
 # chance, for the calendar is oddly silent (at ten changes a day, and channels that die every second month, in 4 hours),
 # or until something was missed with that one, for its pushes are known to get lost.
@@ -24,7 +24,7 @@ _MEAN_SPREAD = (SPREAD_FROM + SPREAD_TO) / 2
 IMMINENT_WEIGHT = 20.0
 IMMINENT_LEAD_SECONDS = 1200.0
 # After an outage everybody is looked at within this.
-_LONGEST_CATCH_UP_SECONDS = 3600.0
+LONGEST_CATCH_UP_SECONDS, _SHORTEST_CATCH_UP_SECONDS = 3600.0, 5.0
 _STEP_HOURS = 1.0
 _DAY = 86400.0
 
@@ -42,18 +42,35 @@ class NextLook:
 class Outlook:
     """What the next look hangs on, beside the belief. `hour`: of the week, in the calendar's zone. `vouched_seconds`:
     for how long the last notification vouches by the documented rule; 0 without one, or without a live channel.
-    `meeting_seconds`: until the next meeting begins."""
+    `meeting_seconds`: until the next meeting begins. `lapses_seconds`: until the channel lapses, which is renewed long
+    before unless renewals fail."""
 
     hour: float
     has_channel: bool = True
     vouched_seconds: float = 0.0
     meeting_seconds: float | None = None
+    lapses_seconds: float | None = None
 
 
 def plan_look(
     belief: Belief, pool: Pool, rhythm: Rhythm, table: PollTable, outlook: Outlook, jitter: float
 ) -> NextLook:
     """From a sync that has just ended. `jitter` in [0, 1)."""
+    planned = _plan(belief, pool, rhythm, table, outlook, jitter)
+    lapses = outlook.lapses_seconds
+    if not outlook.has_channel or lapses is None or lapses >= planned.bound_seconds:
+        return planned
+    # From the lapse on nothing would be announced.
+    then = replace(outlook, has_channel=False, vouched_seconds=0.0, meeting_seconds=None)
+    without = _plan(belief, pool, rhythm, table, replace(then, hour=(outlook.hour + lapses / 3600.0) % HOURS), jitter)
+    return NextLook(
+        min(planned.seconds, max(lapses, 0.0) + without.seconds),
+        min(planned.bound_seconds, max(lapses, 0.0) + without.bound_seconds),
+        planned.reason if planned.seconds <= max(lapses, 0.0) + without.seconds else LAPSES,
+    )
+
+
+def _plan(belief: Belief, pool: Pool, rhythm: Rhythm, table: PollTable, outlook: Outlook, jitter: float) -> NextLook:
     rate = belief.rate(pool)
     recall = belief.recall(pool) if outlook.has_channel else 0.0
     doubt = belief.doubt if outlook.has_channel else 1.0
@@ -116,7 +133,8 @@ def _before_meeting(
     return at if stale * IMMINENT_WEIGHT * IMMINENT_LEAD_SECONDS / _DAY >= table.price_days else None
 
 
-def after_outage_seconds(backlog: int, polls_per_minute: float, jitter: float) -> float:
-    """By how much a poll that fell due during an outage is put off, so that the backlog is worked off evenly and not at
-    once. `jitter` in [0, 1). Notified calendars do not wait."""
-    return min(backlog / max(polls_per_minute, 1.0) * 60.0, _LONGEST_CATCH_UP_SECONDS) * jitter
+def catch_up_seconds(backlog: int, polls_per_minute: float) -> float:
+    """Over how long polls that fell due during an outage are spread, so that they are made evenly and not at once; 0:
+    they are so few that they are nothing to spread. Notified calendars do not wait."""
+    seconds = min(backlog / max(polls_per_minute, 1.0) * 60.0, LONGEST_CATCH_UP_SECONDS)
+    return seconds if seconds >= _SHORTEST_CATCH_UP_SECONDS else 0.0

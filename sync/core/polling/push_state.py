@@ -1,4 +1,5 @@
-"""How push stands for a calendar, as people are shown it, and why. Pure. Called at each sync's end and by `explain`.
+"""How push stands for a calendar, as people are shown it, and why. Pure. Called at each sync's end; `calendar_status`
+adds in SQL what has changed since, by the same order.
 
 A state says nothing that the belief does not; the plan goes by the belief alone.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from sync.core.polling.rhythm import Rhythm
 from sync.states import PushState
 
 # Silence is improbable where a living channel would be as silent in less than one case of twenty.
@@ -16,6 +18,7 @@ IMPROBABLE = 0.05
 QUIET_AFTER_DAYS = 1.0
 # Less of its changes announced than this, by at least so many: push does not work for it.
 FAILING_RECALL, FAILING_COUNTED = 0.5, 6.0
+_STEP_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class PushFacts:
     paused_reason: str | None = None
     is_unsupported: bool = False
     has_channel: bool = True
-    is_ingress_down: bool = False
+    trouble_of_region: str | None = None
     missed_in_a_row: int = 0
     reopened_in_vain: int = 0
     recall: float = 1.0
@@ -52,6 +55,16 @@ def is_improbable(expected_pushes: float) -> bool:
     return math.exp(-expected_pushes) < IMPROBABLE
 
 
+def odd_after_seconds(pushes_a_day: float, rhythm: Rhythm, hour: float, within_seconds: float) -> float | None:
+    """When silence will be improbable, to a quarter of an hour; None: not `within_seconds`. `hour`: of the week."""
+    seconds = 0.0
+    while seconds < within_seconds:
+        seconds += _STEP_SECONDS
+        if is_improbable(pushes_a_day * rhythm.days(hour, seconds / 3600.0)):
+            return seconds if seconds < within_seconds else None
+    return None
+
+
 def _unwatched(facts: PushFacts) -> PushStanding | None:
     if not facts.is_connected:
         return PushStanding(PushState.DISCONNECTED, "disconnected")
@@ -73,8 +86,8 @@ def _failing(facts: PushFacts) -> PushStanding | None:
 
 
 def _suspect(facts: PushFacts) -> PushStanding | None:
-    if facts.is_ingress_down:
-        return PushStanding(PushState.SUSPECT, "ingress_silent")
+    if facts.trouble_of_region:
+        return PushStanding(PushState.SUSPECT, f"region_{facts.trouble_of_region}")
     if facts.missed_in_a_row:
         return PushStanding(PushState.SUSPECT, "missed_push")
     if is_improbable(facts.expected_pushes):

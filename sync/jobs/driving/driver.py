@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sync.clients.breakers import GOOGLE_API
 from sync.errors import SyncError
+from sync.jobs.driving.after_outage import AfterOutage
 from sync.jobs.driving.duties import Duty
 from sync.jobs.driving.executor import Executor, Task
 from sync.jobs.driving.lanes import Lanes
@@ -56,6 +57,7 @@ class Driver:
         self._pool = ThreadPoolExecutor(2 * services.settings.sync_threads + 1, thread_name_prefix="sync")
         self._timekeeper: Timekeeper | None = None
         self._courier: Courier | None = None
+        self._after_outage = AfterOutage(services, lambda spread: self.run_later("after_outage", spread, 0.0))
 
     def start(self, duties: Sequence[Duty] = ()) -> None:
         """From now on also looks by itself for what is due, at once and every few seconds, and does the duties."""
@@ -151,7 +153,7 @@ class Driver:
                 if self._stopping:
                     return
                 free, room = self._lanes.free(), self._lanes.room(time.monotonic())
-            free = self._services.breakers.room(GOOGLE_API, free)
+            wanted, free = free, self._services.breakers.room(GOOGLE_API, free)
             if not free:
                 # Google answers nobody: what is due stays due, unclaimed, until the next probe.
                 self._put_off(hinted, self._services.breakers.wait_seconds(GOOGLE_API))
@@ -165,6 +167,8 @@ class Driver:
                 self._services.log.exception("sweep_bug", error=type(bug).__name__)
                 self._troubled(hinted)
             else:
+                if self._sweeps and free == wanted:
+                    self._after_outage.looked()
                 self._take(claimed)
                 self._look_again(hinted, claimed)
 

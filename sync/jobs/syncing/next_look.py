@@ -11,6 +11,7 @@ from sync.core.polling.belief import Belief, Channel, Learnt, died_by, learn
 from sync.core.polling.evidence import Evidence, weigh_changes
 from sync.core.polling.ingress import under_outage
 from sync.core.polling.look_plan import NextLook, Outlook, plan_look
+from sync.core.polling.push_state import PushFacts, odd_after_seconds, push_standing
 from sync.core.polling.rhythm import hour_of_week
 from sync.jobs.syncing.listing import Listing
 from sync.jobs.syncing.sync_run import SyncRun
@@ -24,7 +25,7 @@ AGES_LOGGED = 50
 
 def learn_and_plan(run: SyncRun, listing: Listing) -> dict[str, object]:
     """What of it `commit_sync` keeps: belief, reopened_in_vain, reopen_watch, missed_push, changes_announced,
-    changes_missed, changed_at, stale_bound_seconds, next_poll_seconds, next_reason."""
+    changes_missed, changed_at, stale_bound_seconds, next_poll_seconds, next_reason, push."""
     claim, common = run.claim, run.services.polling.now()
     since = claim.last_synced_at or run.now
     elapsed = max(0.0, (run.now - since).total_seconds())
@@ -53,6 +54,30 @@ def learn_and_plan(run: SyncRun, listing: Listing) -> dict[str, object]:
         "stale_bound_seconds": look.bound_seconds,
         "next_poll_seconds": look.seconds,
         "next_reason": look.reason,
+        "push": _push(run, learnt, missed_push, reopened, hour, look.bound_seconds),
+    }
+
+
+def _push(
+    run: SyncRun, learnt: Learnt, missed_push: bool, reopened: int, hour: float, bound_seconds: float
+) -> dict[str, object]:
+    """How push stands at this look, for people; and when silence after it will be odd."""
+    common, belief = run.services.polling.now(), learnt.belief
+    in_a_row = 0 if run.claim.is_notified else run.claim.webhook_failures + missed_push
+    standing = push_standing(
+        PushFacts(
+            missed_in_a_row=in_a_row,
+            reopened_in_vain=reopened,
+            recall=belief.recall(common.pool),
+            counted=belief.announced + belief.missed,
+            unproven_days=belief.unproven_days,
+        )
+    )
+    pushes_a_day = belief.rate(common.pool) * belief.recall(common.pool) if run.claim.is_watched else 0.0
+    return {
+        "state": standing.state,
+        "reason": standing.reason,
+        "odd_seconds": odd_after_seconds(pushes_a_day, common.rhythm, hour, bound_seconds),
     }
 
 
@@ -116,6 +141,7 @@ def _plan(run: SyncRun, learnt: Learnt, seen: Evidence, hour: float) -> NextLook
             has_channel=claim.is_watched,
             vouched_seconds=0.0 if seen.missed else _vouched_seconds(run),
             meeting_seconds=_until(claim.polling.next_start_at, run.now),
+            lapses_seconds=_until(claim.polling.channel_expires_at, run.now),
         ),
         run.services.jitter(),
     )

@@ -12,11 +12,11 @@ _GRAVE = {
     "good": {"healthy", "quiet", "completed", "delivered", "enabled", "resolved", "done", "connected", "live"},
     "warn": {
         "polled_only", "push_doubtful", "suspect", "unsupported", "retrying", "paused", "warning", "connecting",
-        "pending", "half-open", "sick", "nothing_to_do", "skipped", "miss", "tentative",
+        "pending", "half-open", "silent", "nothing_to_do", "skipped", "miss", "tentative",
     },
     "bad": {
         "failing", "overdue", "poisoned", "disconnected", "needs_reauth", "failed", "dead", "disabled", "open",
-        "critical", "silent", "error", "not_found", "watch_error", "down",
+        "critical", "sick", "error", "not_found", "watch_error", "down",
     },
 }  # fmt: skip
 

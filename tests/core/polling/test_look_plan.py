@@ -8,11 +8,12 @@ from sync.core.polling.belief import Belief, Pool
 from sync.core.polling.look_plan import (
     IMMINENT,
     IMMINENT_LEAD_SECONDS,
+    LAPSES,
     PLANNED,
     PROBE,
     NextLook,
     Outlook,
-    after_outage_seconds,
+    catch_up_seconds,
     plan_look,
 )
 from sync.core.polling.poll_value import PollTable
@@ -109,8 +110,22 @@ def test_a_meeting_that_is_about_to_begin_is_looked_at_before(
         assert (planned.seconds, planned.reason) == (seconds, IMMINENT)
 
 
-def test_a_backlog_is_worked_off_evenly() -> None:
-    waits = [after_outage_seconds(6000, 600.0, n / 100) for n in range(100)]
-    assert max(waits[n + 1] - waits[n] for n in range(99)) == pytest.approx(6.0)
-    assert waits[-1] < 600.0
-    assert after_outage_seconds(10**7, 1.0, 0.99) < HOUR
+def test_a_backlog_is_spread_over_the_time_that_its_number_needs() -> None:
+    assert catch_up_seconds(6000, 600.0) == 600.0
+    assert catch_up_seconds(10**7, 1.0) == HOUR
+    assert catch_up_seconds(3, 600.0) == 0.0
+
+
+def test_a_channel_that_nobody_renews_is_not_planned_with_after_it_lapses() -> None:
+    """Once a day it changes: with a channel it is looked at tomorrow, without one every few hours."""
+    renewed = look(proven(1.0), lapses_seconds=5 * DAY)
+    assert renewed == look(proven(1.0))
+    without = look(proven(1.0), has_channel=False)
+
+    lapsing = look(proven(1.0), lapses_seconds=HOUR)
+
+    assert lapsing.seconds == pytest.approx(HOUR + without.seconds)
+    assert lapsing.bound_seconds == pytest.approx(HOUR + without.bound_seconds)
+    assert lapsing.reason == LAPSES
+    assert renewed.bound_seconds > lapsing.bound_seconds
+    assert look(proven(1.0), lapses_seconds=-HOUR).seconds == without.seconds

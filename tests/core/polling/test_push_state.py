@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sync.core.polling.push_state import PushFacts, push_standing
+from sync.core.polling.push_state import PushFacts, odd_after_seconds, push_standing
+from sync.core.polling.rhythm import EVEN, Rhythm
 from sync.states import PushState
 
 
@@ -17,8 +18,8 @@ from sync.states import PushState
         ({"expected_pushes": 3.1}, PushState.SUSPECT, "improbable_silence"),
         ({"missed_in_a_row": 1}, PushState.SUSPECT, "missed_push"),
         ({"missed_in_a_row": 1, "reopened_in_vain": 1}, PushState.SUSPECT, "missed_push"),
-        ({"is_ingress_down": True, "missed_in_a_row": 1}, PushState.SUSPECT, "ingress_silent"),
-        ({"missed_in_a_row": 2, "is_ingress_down": True}, PushState.FAILING, "missed_pushes"),
+        ({"trouble_of_region": "silent", "missed_in_a_row": 1}, PushState.SUSPECT, "region_silent"),
+        ({"missed_in_a_row": 2, "trouble_of_region": "sick"}, PushState.FAILING, "missed_pushes"),
         ({"missed_in_a_row": 1, "reopened_in_vain": 2}, PushState.FAILING, "missed_pushes"),
         ({"recall": 0.2, "counted": 10.0}, PushState.FAILING, "low_recall"),
         ({"recall": 0.2, "counted": 2.0}, PushState.HEALTHY, None),
@@ -31,3 +32,20 @@ from sync.states import PushState
 def test_the_first_that_holds(facts: dict[str, object], state: PushState, reason: str | None) -> None:
     standing = push_standing(PushFacts(**facts))  # type: ignore[arg-type]
     assert (standing.state, standing.reason) == (state, reason)
+
+
+@pytest.mark.parametrize(
+    ("pushes_a_day", "within_hours", "odd_after_hours"),
+    [(72.0, 6, 1.0), (12.0, 7, 6.0), (12.0, 6, None), (1.0, 24, None), (0.0, 24, None)],
+)
+def test_a_silence_is_odd_after_three_pushes_that_did_not_come(
+    pushes_a_day: float, within_hours: float, odd_after_hours: float | None
+) -> None:
+    odd = odd_after_seconds(pushes_a_day, EVEN, 0.0, within_hours * 3600.0)
+    assert odd == (None if odd_after_hours is None else pytest.approx(odd_after_hours * 3600.0, abs=900.0))
+
+
+def test_a_silent_night_is_not_odd() -> None:
+    office = Rhythm(tuple(2.0 if 8 <= hour % 24 < 20 else 0.0 for hour in range(168)))
+    odd = odd_after_seconds(24.0, office, 20.0, 24 * 3600.0)
+    assert odd == pytest.approx((12 + 1.5) * 3600.0, abs=900.0)

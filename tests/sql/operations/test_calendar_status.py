@@ -127,3 +127,66 @@ def test_a_crons_interval_is_what_lay_between_its_runs(db: Database) -> None:
     assert [note(), note()] == [None, None]
     db.admin.execute("update public.service_jobs set taken_at = taken_at - interval '2 hours'")
     assert [round(note() or 0, -1), round(note() or 0, -1)] == [7200, 7200]
+
+
+SPOKE = {"last_webhook_received": "now() - interval '2 hours'", "belief_unproven_days": "0.01"}
+ODD = {"silence_odd_at": "now() - interval '1 minute'"}
+SILENT_DAYS = {"belief_unproven_days": "1.5", "last_webhook_received": "now() - interval '40 hours'"}
+SUSPECT = {"push_state": "'suspect'", "push_reason": "'missed_push'", "push_since": "'2026-02-02'"}
+FAILING = {"push_state": "'failing'", "push_reason": "'low_recall'", "push_since": "'2026-02-02'"}
+REFUSED = {"paused_reason": "'needs_reauth'", "paused_at": "'2026-03-03'"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({}, ("healthy", None)),
+        (SILENT_DAYS, ("quiet", "nothing_announced")),
+        (ODD, ("suspect", "improbable_silence")),
+        ({**ODD, "last_webhook_received": "now() - interval '1 minute'"}, ("healthy", None)),
+        ({**ODD, **SILENT_DAYS}, ("suspect", "improbable_silence")),
+        ({**SUSPECT, **ODD}, ("suspect", "missed_push")),
+        ({**FAILING, **ODD}, ("failing", "low_recall")),
+        ({**FAILING, **REFUSED}, ("paused", "needs_reauth")),
+        ({"access_lost_at": "now()", "last_error_code": "'notFound'", **ODD}, ("paused", "notFound")),
+        ({"is_active": "false", **REFUSED}, ("disconnected", "disconnected")),
+    ],
+)
+def test_its_push_stands_as_its_facts_say(
+    db: Database, facts: dict[str, str], expected: tuple[str, str | None]
+) -> None:
+    assert push(db, watched(db, **{**SPOKE, **facts})) == expected
+
+
+def push(db: Database, calendar: Row) -> tuple[str, str | None]:
+    row = db.row("select * from public.calendar_status where calendar_id = %s", calendar["id"])
+    assert row["push_since"] is not None
+    return row["push_state"], row["push_reason"]
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("pushNotSupportedForRequestedResource", ("unsupported", "pushNotSupportedForRequestedResource")),
+        ("backendError", ("failing", "backendError")),
+        (None, ("failing", "no_live_channel")),
+    ],
+)
+def test_without_a_channel_push_fails_or_cannot_be(db: Database, code: str | None, expected: tuple[str, str]) -> None:
+    calendar = db.calendar(sync_token="t", watch_error_code=code)
+    db.set(calendar, **{"last_synced_at": "now()", **SUSPECT})
+    assert push(db, calendar) == expected
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [({}, ("suspect", "region_sick")), (SUSPECT, ("suspect", "region_sick")), (FAILING, ("failing", "low_recall"))],
+)
+def test_a_region_in_trouble_is_what_its_calendars_suffer_from(
+    db: Database, facts: dict[str, str], expected: tuple[str, str]
+) -> None:
+    calendar = watched(db, **{**SPOKE, **facts})
+    db.admin.execute("update public.calendar_channels set address = 'https://eu.example.com'")
+    for name, state in (("us", "healthy"), ("eu", "sick")):
+        db.insert("ingress_regions", name=name, address=f"https://{name}.example.com", state=state, since="2026-04-04")
+    assert push(db, calendar) == expected

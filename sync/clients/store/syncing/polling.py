@@ -71,6 +71,16 @@ class PollingCalls:
             p_exhausted_in_days=exhausted_in_days,
         )
 
+    def count_late(self, late_seconds: float, *, limit: int) -> int:
+        """Polls that have been due for so long, counted to `limit`."""
+        return int(self._rpc.call("count_late_polls", p_late_seconds=late_seconds, p_limit=limit))
+
+    def spread_late(self, late_seconds: float, over_seconds: float, *, limit: int) -> int:
+        """How many of them were put off, evenly over this time; those that somebody waits for are not."""
+        return int(
+            self._rpc.call("spread_late_polls", p_late_seconds=late_seconds, p_over_seconds=over_seconds, p_limit=limit)
+        )
+
     def count_calendars(
         self, start: str, *, limit: int, least_days: float, least_changes: float, poor_recall: float, fading: float
     ) -> int:
