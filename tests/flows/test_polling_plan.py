@@ -108,3 +108,44 @@ def test_a_process_that_cannot_reach_the_store_keeps_what_it_counted_and_plans_o
 
     (spent,) = world.rows("select sum(polls) as polls from google_requests")
     assert spent["polls"] >= 1
+
+
+def missed(world: World, alice: Person, title: str, minutes: float) -> JsonObject:
+    """So many minutes later a poll finds a change that nobody announced, where death was possible."""
+    world.db.execute("update calendar_webhooks set belief_announced = 60, belief_doubt = 0.05")
+    world.google.insert_event(alice.email, world.event(title))
+    world.travel_to(world.now + dt.timedelta(minutes=minutes))
+    world.forget_notifications(alice)
+    world.make_due(alice)
+    assert len(world.sweep().outcomes) == 1
+    found = world.calendar(alice)
+    world.renew()
+    # What changes from here on the channel that is open now should announce.
+    world.make_due(alice)
+    world.sweep()
+    return found
+
+
+def test_channels_that_do_not_help_are_opened_with_pauses_until_a_push_comes(world: World, alice: Person) -> None:
+    world.travel_to(world.now + dt.timedelta(minutes=1))
+    world.reset_counters()
+    assert missed(world, alice, "First", 10)["reopened_in_vain"] == 1
+    assert world.google_calls("events.watch") == 1
+    # Another is opened only an hour after the last.
+    assert missed(world, alice, "Second", 10)["reopened_in_vain"] == 1
+    assert world.google_calls("events.watch") == 1
+    failing = missed(world, alice, "Third", 60)
+    assert (failing["reopened_in_vain"], failing["webhook_failures"], failing["push_state"]) == (2, 3, "failing")
+    assert world.google_calls("events.watch") == 2
+
+    # It changes every other day, so that its silence will not be odd for long.
+    world.db.execute("update calendar_webhooks set belief_changes = 5, belief_change_days = 10")
+    world.google.configure(push="deliver")
+    world.google.insert_event(alice.email, world.event("Announced"))
+    world.await_equal(alice)
+    world.await_synced(failing["id"])
+
+    well = world.calendar(alice)
+    assert (well["reopened_in_vain"], well["webhook_failures"], well["push_state"]) == (0, 0, "healthy")
+    # Push alone again: no poll while that notification vouches.
+    assert well["due_at"] - well["last_webhook_received"] >= dt.timedelta(hours=0.9 * world.settings.poll_stale_hours)

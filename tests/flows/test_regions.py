@@ -187,7 +187,8 @@ def busy(world: World) -> Person:
     extensions["services"] = replace(extensions["services"], clock=world.services.clock)
     # A thousand changes in a week, all announced.
     world.db.execute(
-        "update calendar_webhooks set belief_changes = 1000, belief_change_days = 7, belief_announced = 60"
+        "update calendar_webhooks set belief_changes = 1000, belief_change_days = 7, belief_announced = 60,"
+        " last_webhook_received = now()"
     )
     world.google.configure(push="drop")
     later(world, world.services, 1)
