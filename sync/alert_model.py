@@ -21,6 +21,17 @@ class OpenBreaker:
 
 
 @dataclass(frozen=True, slots=True)
+class TroubledRegion:
+    """A door through which no notifications come, for so long. `is_last`: no other region is well."""
+
+    state: str
+    cause: str | None
+    calendars: int
+    seconds: float
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Observations:
     """What one round sees. Counts of calendars unless a name says otherwise; `…_cause`: the most frequent code among
     them. `…_ago` in seconds; None: never seen.
@@ -61,6 +72,7 @@ class Observations:
     quota_rate: float | None = None
     quota_most: float | None = None
     paused_lanes: Mapping[str, float] = field(default_factory=dict)
+    regions: Mapping[str, TroubledRegion] = field(default_factory=dict)
     requests_today: float = 0.0
     requests_yesterday: float | None = None
     requests_forecast: float = 0.0

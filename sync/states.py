@@ -392,6 +392,7 @@ class AlertKind(StrEnum):
     QUOTA_FORECAST = "quota_forecast"
     QUOTA_REFUSED = "quota_refused"
     LANE_PAUSED = "lane_paused"
+    REGION_DOWN = "region_down"
     POLL_BUDGET = "poll_budget"
     DEAD_BOTS = "dead_bots"
     DEAD_EVENTS = "dead_events"

@@ -262,6 +262,12 @@ as $$
     'quota_most', (select q.most from public.google_quota q where q.scope = 'project'),
     'paused_lanes', coalesce((
       select jsonb_object_agg(l.lane, extract(epoch from (select at.now from at) - l.paused_at)) from public.lane_pauses l), '{}'),
+    'regions', coalesce((
+      select jsonb_object_agg(r.name, jsonb_build_object(
+        'state', r.state, 'cause', r.reason, 'calendars', round(r.channels)::bigint,
+        'seconds', coalesce(extract(epoch from (select at.now from at) - r.since), 0),
+        'is_last', not exists (select 1 from public.ingress_regions well where well.state = 'healthy')))
+      from public.ingress_regions r where r.state <> 'healthy'), '{}'),
     'is_behind', calendar_internal.lacks_migration(p_newest),
     'unmailed', (
       select count(*) from (

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from sync.alert_model import Observations
+from sync.alert_model import Observations, TroubledRegion
 from sync.core.operations.rule_parts import (
     LEAST_CRITICAL,
     Found,
@@ -15,7 +15,7 @@ from sync.core.operations.rule_parts import (
     minutes,
     mostly,
 )
-from sync.states import AlertKind
+from sync.states import AlertKind, RegionState
 
 # Early in the day a burst looks like a catastrophe: a forecast counts once so much of what it warns of is spent.
 SPENT_SHARE = 0.1
@@ -29,6 +29,8 @@ VITAL = frozenset({"google_api", "token_endpoint", "database"})
 REFUSED_OPENS, REFUSED_STAYS, REFUSED_CRITICAL = 0.5, 0.8, 0.2
 # Longer than an operator means to be away from what they have stopped.
 PAUSED_SECONDS = 4 * 3600.0
+# The calendars that are looked at for a silence have told by then (`core/polling/ingress`).
+ASKED_SECONDS = 900.0
 # Processes say every 300 s that they drive.
 DRIVEN_OPENS_SECONDS, DRIVEN_STAYS_SECONDS = 900.0, 600.0
 # Schedulers run late, GitHub's by up to an hour.
@@ -88,6 +90,28 @@ def _lane_paused(seen: Observations, _limits: Limits, _is_open: IsOpen) -> Found
                 cause="lane_paused",
                 which=lane,
             )
+
+
+def _region_down(seen: Observations, _limits: Limits, _is_open: IsOpen) -> Found:
+    for name, region in sorted(seen.regions.items()):
+        # Some of its calendars are looked at first: a silence may be a holiday.
+        if region.state == RegionState.SILENT and region.seconds < ASKED_SECONDS:
+            continue
+        yield finding(
+            AlertKind.REGION_DOWN,
+            f"Notifications have not come through the region {name} for {minutes(region.seconds)}"
+            f"{mostly(region.cause)}; {_what_then(region)}.",
+            calendars=region.calendars,
+            cause=region.cause,
+            critical=region.is_last and region.state == RegionState.SICK,
+            which=name,
+        )
+
+
+def _what_then(region: TroubledRegion) -> str:
+    if region.is_last:
+        return "no other region is well, so polls alone find changes"
+    return "its channels move to another region" if region.state == RegionState.SICK else "new channels avoid it"
 
 
 def _poll_budget(seen: Observations, _limits: Limits, is_open: IsOpen) -> Found:
@@ -194,6 +218,7 @@ SERVICE_RULES: tuple[Rule, ...] = (
     _quota_forecast,
     _quota_refused,
     _lane_paused,
+    _region_down,
     _poll_budget,
     _dead_bots,
     _dead_events,

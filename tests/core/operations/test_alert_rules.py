@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sync.alert_model import Finding, Observations, OpenBreaker
+from sync.alert_model import Finding, Observations, OpenBreaker, TroubledRegion
 from sync.core.operations.alert_rules import find
 from sync.core.operations.rule_parts import Limits
 from sync.states import AlertKind, AlertSeverity
@@ -33,6 +33,10 @@ def forecast(ahead: float, spent: float = 500) -> dict[str, Any]:
 
 def breaker(seconds: float, upstream: str = "google_api") -> dict[str, Any]:
     return {"breakers": {upstream: OpenBreaker(2, seconds, "timeout")}}
+
+
+def region(state: str, seconds: float, *, is_last: bool = False) -> dict[str, Any]:
+    return {"regions": {"eu": TroubledRegion(state, "probe_timeout", 40, seconds, is_last)}}
 
 
 def quota(rate: float) -> dict[str, Any]:
@@ -75,6 +79,9 @@ RULES = {
         {"paused_lanes": {"poll": 14400.0}},
         {"paused_lanes": {}},
         which=":poll",
+    ),
+    AlertKind.REGION_DOWN: Rule(
+        region("silent", 900.0), region("silent", 899.0), region("silent", 900.0), {"regions": {}}, which=":eu"
     ),
     AlertKind.POLL_BUDGET: Rule(polls(600), polls(199, 0.01), polls(500), polls(499)),
     AlertKind.DEAD_BOTS: once("dead_bots"),
@@ -196,3 +203,18 @@ def test_each_kind_of_attack_and_each_destination_is_an_alert_of_its_own() -> No
 
 def test_a_cron_that_never_came_twice_is_missed_by_nobody() -> None:
     assert found({"cron_ago": 1e6, "cron_every": None}) == ()
+
+
+@pytest.mark.parametrize(
+    ("facts", "severity", "says"),
+    [
+        (region("sick", 60.0), AlertSeverity.WARNING, "its channels move to another region"),
+        (region("sick", 60.0, is_last=True), AlertSeverity.CRITICAL, "polls alone find changes"),
+        (region("silent", 960.0, is_last=True), AlertSeverity.WARNING, "polls alone find changes"),
+        (region("silent", 960.0), AlertSeverity.WARNING, "new channels avoid it"),
+    ],
+)
+def test_a_region_says_what_becomes_of_its_channels(facts: dict[str, Any], severity: AlertSeverity, says: str) -> None:
+    (down,) = found(facts)
+    assert (down.severity, down.calendars, down.cause) == (severity, 40, "probe_timeout")
+    assert says in down.sentence

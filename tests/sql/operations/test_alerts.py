@@ -300,6 +300,17 @@ def test_the_quota_and_stopped_lanes_are_seen(db: Database) -> None:
     assert (round(seen["quota_rate"]), seen["quota_most"]) == (200, 600)
 
 
+def test_regions_in_trouble_are_seen(db: Database) -> None:
+    for name, state in (("eu", "sick"), ("us", "healthy")):
+        db.insert("ingress_regions", name=name, address=f"https://{name}.example.com", state=state, channels=7.4)
+    db.admin.execute("update ingress_regions set since = now() - interval '1 hour', reason = 'probe_timeout'")
+    (eu,) = observe(db)["regions"].values()
+    assert (eu["state"], eu["cause"], eu["calendars"], round(eu["seconds"], -1)) == ("sick", "probe_timeout", 7, 3600)
+    assert not eu["is_last"]
+    db.admin.execute("update ingress_regions set state = 'silent'")
+    assert [region["is_last"] for region in observe(db)["regions"].values()] == [True, True]
+
+
 def test_an_upstream_is_seen_as_living_processes_find_it(db: Database) -> None:
     for worker, seen_at in (("a", "now"), ("b", "now"), ("gone", "2020-01-01")):
         db.insert("service_processes", worker_name=worker, meaning="{}", seen_at=seen_at)

@@ -7,7 +7,15 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sync.alert_model import Alert, AlertChange, AlertDelivery, AlertMessage, Observations, OpenBreaker
+from sync.alert_model import (
+    Alert,
+    AlertChange,
+    AlertDelivery,
+    AlertMessage,
+    Observations,
+    OpenBreaker,
+    TroubledRegion,
+)
 from sync.clients.store.rows import EPOCH, instant
 from sync.clients.store.rpc import Rpc
 from sync.states import AlertSeverity
@@ -30,6 +38,7 @@ class AlertCalls:
         facts = {name: value for name, value in seen.items() if name in known}
         facts["destinations"] = {name: (each["failures"], each["cause"]) for name, each in seen["destinations"].items()}
         facts["breakers"] = {name: OpenBreaker(**each) for name, each in seen["breakers"].items()}
+        facts["regions"] = {name: TroubledRegion(**each) for name, each in seen["regions"].items()}
         return Observations(**facts)
 
     def open(self) -> tuple[Alert, ...]:
