@@ -14,6 +14,7 @@ from scripts.stack.google.control import GoogleControl
 from scripts.stack.google.server import EmulatorServer
 from scripts.stack.supabase import LocalSupabase
 from sync.logs import configure_logs
+from tests.connections import KEPT
 from tests.emptying import EMPTY
 from tests.world import World
 
@@ -36,6 +37,7 @@ def _place(folder: str) -> int:
 def supabase() -> Iterator[LocalSupabase]:
     with LocalSupabase() as running:
         yield running
+        KEPT.close()
 
 
 @pytest.fixture(scope="session")

@@ -17,18 +17,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-import psycopg
-from psycopg.rows import dict_row
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from app import create_app
 from scripts.stack.google.control import GoogleControl
-from scripts.stack.supabase import LocalSupabase
+from scripts.stack.supabase import LocalSupabase, sign_up
 from scripts.stack.truth import differences, expected_meetings, stored_meetings
 from sync.jobs.driving.poll_due import Sweep, poll_due
 from sync.jobs.services import Services, build_services, utc_now
 from sync.jobs.watching.renew_watches import Renewal, renew_watches
 from sync.settings import Settings, load
+from tests.connections import KEPT
 
 JsonObject = dict[str, Any]
 # Made once: httpx would read all certificates anew for each call.
@@ -66,7 +65,7 @@ class World:
         self.google = google
         self.environment = dict(environment)
         self.settings: Settings = load(self.environment)
-        self.db = psycopg.connect(supabase.db_url, autocommit=True, row_factory=dict_row)
+        self.db = KEPT.borrow(supabase.db_url)
         self.now = dt.datetime.now(dt.UTC).replace(microsecond=0)
         self._service: InProcessService | None = None
         self._services: Services | None = None
@@ -76,7 +75,7 @@ class World:
 
     def person(self, name: str = "alice", time_zone: str = "UTC") -> Person:
         email = f"{name}{next(_numbers)}@example.com"
-        user_id = self.supabase.create_user(email)
+        user_id = sign_up(self.db, email)
         return Person(user_id, email, self.google.add_account(email, time_zone=time_zone), time_zone)
 
     def event(self, title: str | None = "Meeting", *, hours: float = 2, minutes: float = 60, **more: Any) -> JsonObject:
@@ -283,7 +282,7 @@ class World:
         self.supabase.clear_faults()
         self.google.clear_faults()
         self.stop_service()
-        self.db.close()
+        KEPT.give_back(self.supabase.db_url, self.db)
 
 
 class InProcessService:

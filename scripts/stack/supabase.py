@@ -35,6 +35,18 @@ LOCK_SECONDS = 15.0
 MIGRATED_TEMPLATE = "migrated_template"
 
 
+def sign_up(connection: psycopg.Connection[Any], email: str, user_id: str | None = None) -> str:
+    """A row in auth.users, over a superuser's connection; returns the id."""
+    user_id = user_id or str(uuid.uuid4())
+    connection.execute(
+        "insert into auth.users (instance_id, id, aud, role, email, email_confirmed_at, raw_app_meta_data,"
+        " raw_user_meta_data, created_at, updated_at) values ('00000000-0000-0000-0000-000000000000', %s,"
+        " 'authenticated', 'authenticated', %s, now(), '{\"provider\": \"google\"}', '{}', now(), now())",
+        (user_id, email),
+    )
+    return user_id
+
+
 class LocalSupabase:
     """One local project. Attributes are valid between `start()` and `stop()`, or inside the `with` block."""
 
@@ -171,15 +183,8 @@ class LocalSupabase:
 
     def create_user(self, email: str, user_id: str | None = None) -> str:
         """Sign a user up (a row in auth.users); returns the id."""
-        user_id = user_id or str(uuid.uuid4())
         with psycopg.connect(self.db_url, autocommit=True) as connection:
-            connection.execute(
-                "insert into auth.users (instance_id, id, aud, role, email, email_confirmed_at, raw_app_meta_data,"
-                " raw_user_meta_data, created_at, updated_at) values ('00000000-0000-0000-0000-000000000000', %s,"
-                " 'authenticated', 'authenticated', %s, now(), '{\"provider\": \"google\"}', '{}', now(), now())",
-                (user_id, email),
-            )
-        return user_id
+            return sign_up(connection, email, user_id)
 
     def counters(self) -> dict[str, int]:
         """Calls through the gateway since the last reset: `rpc/<function>` or the table's name → number."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from scripts.stack.supabase import LocalSupabase
+from tests.connections import KEPT
 from tests.emptying import EMPTY
 from tests.sql.database import Database
 
@@ -31,7 +32,7 @@ class Scratch:
 @contextmanager
 def emptied(supabase: LocalSupabase) -> Iterator[Database]:
     """The migrated database that the API serves, without rows."""
-    database = Database(supabase.db_url, supabase.postgres_url)
+    database = Database(supabase.db_url, supabase.postgres_url, KEPT)
     database.admin.execute(EMPTY)
     yield database
     database.close()

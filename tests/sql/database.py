@@ -13,24 +13,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-import psycopg
 from psycopg import sql
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-Row = dict[str, Any]
-Connection = psycopg.Connection[Row]
+from tests.connections import Connection as Connection
+from tests.connections import Kept
+from tests.connections import Row as Row
+from tests.connections import connect as connect
 
 NOON = dt.datetime(2030, 1, 15, 12, tzinfo=dt.UTC)
 _numbers = itertools.count(1)
-
-
-def connect(url: str, role: str | None = None) -> Connection:
-    """An autocommitting connection that gives rows as dicts, as `role` if one is named."""
-    connection = psycopg.connect(url, autocommit=True, row_factory=dict_row)
-    if role:
-        connection.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
-    return connection
 
 
 def call(connection: Connection, function: str, **arguments: Any) -> list[Row]:
@@ -139,24 +131,34 @@ def facts(**more: Any) -> Row:
 class Database:
     """`admin`: the superuser's connection. `service`: one as service_role, the way the API calls."""
 
-    def __init__(self, admin_url: str, postgres_url: str) -> None:
+    def __init__(self, admin_url: str, postgres_url: str, kept: Kept | None = None) -> None:
+        """With `kept`, its connections come from there, and go there again."""
         self.admin_url = admin_url
         self.postgres_url = postgres_url
-        self.admin = connect(admin_url)
-        self.service = self.service_connection()
-        self._more: list[Connection] = []
+        self._kept = kept
+        self._all: list[tuple[str, Connection]] = []
+        self.admin = self._connection(admin_url, None)
+        self.service = self.another()
 
     def service_connection(self) -> Connection:
+        """One that a thread opens and closes itself."""
         return connect(self.postgres_url, "service_role")
 
     def another(self, role: str | None = "service_role") -> Connection:
         """One more connection of the service, or of the owner, closed with the test."""
-        self._more.append(connect(self.postgres_url, role))
-        return self._more[-1]
+        return self._connection(self.postgres_url, role)
 
     def close(self) -> None:
-        for connection in [*self._more, self.service, self.admin]:
-            connection.close()
+        for url, connection in reversed(self._all):
+            if self._kept:
+                self._kept.give_back(url, connection)
+            else:
+                connection.close()
+
+    def _connection(self, url: str, role: str | None) -> Connection:
+        connection = self._kept.borrow(url, role) if self._kept else connect(url, role)
+        self._all.append((url, connection))
+        return connection
 
     # Rows
 
