@@ -8,6 +8,7 @@ Called by jobs.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import http.client
 import time
 from collections.abc import Callable, Mapping
@@ -65,6 +66,20 @@ class Access(Protocol):
     def answered(self, failure: GoogleFailure | None) -> None: ...
 
 
+@functools.cache
+def _resources(endpoint: str) -> tuple[Any, Any, Any]:
+    """Events, channels and calendar list: what makes requests for them. Each builds all its methods from the document,
+    which takes several milliseconds, and keeps nothing of a request."""
+    document = get_static_doc("calendar", "v3")  # type: ignore[no-untyped-call]
+    if document is None:
+        raise RuntimeError("google-api-python-client holds no discovery document for calendar v3")
+    # The transport given here is never used: every request names its thread's own.
+    api: Any = discovery.build_from_document(  # type: ignore[attr-defined]
+        document, http=httplib2.Http(), client_options={"api_endpoint": f"{endpoint}/calendar/v3/"}
+    )
+    return api.events(), api.channels(), api.calendarList()
+
+
 class GoogleCalendar:
     """Thread-safe; one per process. `pause` waits so many seconds before a request is repeated."""
 
@@ -76,15 +91,7 @@ class GoogleCalendar:
         breakers: Breakers | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        document = get_static_doc("calendar", "v3")  # type: ignore[no-untyped-call]
-        if document is None:
-            raise RuntimeError("google-api-python-client holds no discovery document for calendar v3")
-        # The transport given here is never used: every request names its thread's own.
-        api: Any = discovery.build_from_document(  # type: ignore[attr-defined]
-            document, http=httplib2.Http(), client_options={"api_endpoint": f"{endpoint}/calendar/v3/"}
-        )
-        # Made once, each builds all its methods anew from the document: several milliseconds.
-        self._events, self._channels, self._calendars = api.events(), api.channels(), api.calendarList()
+        self._events, self._channels, self._calendars = _resources(endpoint)
         self._threads = ThreadHttp(timeout_seconds)
         self._breaker = breaker_of(breakers or Breakers(), GOOGLE_API)
         self._pause = pause
