@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import httpx
 
+from sync.clients.certificates import certificates
+
 TIMEOUT_SECONDS = 10.0
 
 
@@ -14,7 +16,7 @@ class Heartbeat:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._http = httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True)
+        self._http = httpx.Client(verify=certificates(), timeout=TIMEOUT_SECONDS, follow_redirects=True)
 
     def beat(self) -> str | None:
         """None: it was heard. Else the code of what went wrong; nothing is raised."""

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 
 import httpx
 
+from sync.clients.certificates import certificates
+
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 10.0
 USER_AGENT = "hybrid-calendar-monitor"
 
@@ -19,7 +21,7 @@ class IngressClient:
     """Thread-safe. Each probe has a connection of its own: one that is kept open would not see a certificate lapse."""
 
     def __init__(self) -> None:
-        self._tls = httpx.create_ssl_context()
+        self._tls = certificates()
 
     def post(self, address: str, headers: Mapping[str, str]) -> tuple[Mapping[str, str], str | None]:
         """The answer's headers, and why it is none: a stable code, or None. Never raises for what the network does."""

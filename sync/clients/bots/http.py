@@ -8,7 +8,6 @@ request or the answer.
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 import ssl
@@ -22,6 +21,7 @@ import httpcore
 import httpx
 
 from sync.clients.breakers import Breakers
+from sync.clients.certificates import certificates
 from sync.clients.circuit import Breaker, Tripping
 from sync.clients.retry_after import retry_after_seconds
 from sync.errors import BotProviderBusy, BotProviderDown
@@ -168,12 +168,6 @@ def _code_of(broken: httpx.HTTPError) -> str:
     return "answer_too_slow" if isinstance(broken, httpx.TimeoutException) else "connection_failed"
 
 
-@functools.cache
-def _certificates() -> ssl.SSLContext:
-    """The authorities that are trusted. Reading them takes longer than many a call."""
-    return httpx.create_ssl_context()
-
-
 class _Deadline(threading.local):
     """When this thread's call must have ended, on the monotonic clock."""
 
@@ -189,10 +183,10 @@ class _Deadline(threading.local):
 
 class _BoundedTransport(httpx.HTTPTransport):
     def __init__(self, deadline: _Deadline) -> None:
-        super().__init__(verify=_certificates(), trust_env=False)
+        super().__init__(verify=certificates(), trust_env=False)
         self._pool.close()
         self._pool = httpcore.ConnectionPool(
-            ssl_context=_certificates(),
+            ssl_context=certificates(),
             max_connections=CONNECTIONS,
             keepalive_expiry=15.0,
             network_backend=_BoundedBackend(deadline),

@@ -9,7 +9,6 @@ has a deadline as a whole.
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import queue
 import socket
 import ssl
@@ -20,9 +19,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpcore
-import httpx
 from standardwebhooks import Webhook
 
+from sync.clients.certificates import certificates
 from sync.clients.retry_after import retry_after_seconds
 from sync.event_model import Answer
 
@@ -40,12 +39,6 @@ def resolve(host: str, port: int) -> Sequence[str]:
     """All addresses of a name, in the system's order. Raises OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-@functools.cache
-def _certificates() -> ssl.SSLContext:
-    """The authorities that are trusted, whatever the environment says. Reading them takes long."""
-    return httpx.create_ssl_context(trust_env=False)
 
 
 class AddressRefused(Exception):
@@ -73,7 +66,7 @@ class Sender:
         self._resolve = resolve
         self._deadline_seconds = deadline_seconds
         self._resolve_seconds = resolve_seconds
-        self._context = context or _certificates()
+        self._context = context or certificates(trust_env=False)
 
     def post(self, url: str, message_id: str, body: str, secrets: Sequence[str], now: dt.datetime) -> Answer:
         """Sends it, signed with each of the secrets (`whsec_…`). Never raises for what the other side does."""

@@ -6,8 +6,6 @@ function is idempotent, so a lost answer is asked for again.
 
 from __future__ import annotations
 
-import functools
-import ssl
 import threading
 from typing import Any
 
@@ -16,6 +14,7 @@ from postgrest.exceptions import APIError
 
 from supabase import Client, ClientOptions, create_client
 from sync.clients.breakers import DATABASE, Breakers
+from sync.clients.certificates import certificates
 from sync.clients.circuit import Tripping
 from sync.clients.retrying import LEAST_SECONDS, Retries, retry, seconds_left
 from sync.env_checks import is_jwt
@@ -49,12 +48,6 @@ class _Seen(threading.local):
     is_empty = False
 
 
-@functools.cache
-def _certificates() -> ssl.SSLContext:
-    """The authorities that are trusted, as httpx finds them. Reading them takes longer than many a call."""
-    return httpx.create_ssl_context()
-
-
 def _tell_origin(request: httpx.Request) -> None:
     """So that the store's own log can be searched for what a request did."""
     origin = request_id()
@@ -73,7 +66,7 @@ class Rpc:
         # HTTP/2 breaks under threads and closed keep-alives (lost writes); PostgREST's own retry hides unknown
         # outcomes.
         http = httpx.Client(
-            verify=_certificates(),
+            verify=certificates(),
             http2=False,
             timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=5.0),
             limits=httpx.Limits(
