@@ -12,6 +12,10 @@ from sync.model import SmtpServer
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 MIN_SECRET_LENGTH = 16
 MAX_NAME_LENGTH = 60
+HOW_TO_MAKE_ONE = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+HOW_TO_MAKE_A_KEY = (
+    "make one with: python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
+)
 
 
 class BadValue(ValueError):
@@ -72,10 +76,7 @@ def redirect_urls(value: str) -> tuple[str, ...]:
 
 def secret(value: str) -> str:
     if len(value) < MIN_SECRET_LENGTH:
-        raise BadValue(
-            f"must have at least {MIN_SECRET_LENGTH} characters; make one with: "
-            "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
-        )
+        raise BadValue(f"must have at least {MIN_SECRET_LENGTH} characters; {HOW_TO_MAKE_ONE}")
     return value
 
 
@@ -88,11 +89,16 @@ def signing_secret(value: str) -> str:
 
 def service_key(value: str) -> str:
     """A secret key or the legacy one. Whatever else is no JWT passes: self-hosted projects name keys as they like."""
-    if value.startswith("sb_publishable_") or (is_jwt(value) and _role(value) != "service_role"):
+    if is_front_end_key(value):
         raise BadValue(
             "must be the secret key (sb_secret_…) or the legacy service_role key; this one is for front ends"
         )
     return value
+
+
+def is_front_end_key(value: str) -> bool:
+    """Whether it says of itself that it opens no more than a front end may see."""
+    return value.startswith("sb_publishable_") or (is_jwt(value) and _role(value) != "service_role")
 
 
 def is_jwt(value: str) -> bool:
@@ -113,7 +119,7 @@ def _role(token: str) -> object:
 def secrets(value: str) -> tuple[str, ...]:
     found = tuple(secret(part) for part in (p.strip() for p in value.split(",")) if part)
     if not found:
-        raise BadValue("must hold at least one secret, newest first, separated by commas")
+        raise BadValue(f"must hold at least one secret, newest first, separated by commas; {HOW_TO_MAKE_ONE}")
     return found
 
 
@@ -139,10 +145,7 @@ def operator_tokens(value: str) -> dict[str, str]:
 
 
 def keys(value: str) -> tuple[bytes, ...]:
-    mend = (
-        "must hold 32-byte keys in URL-safe base64, newest first, separated by commas; make one with: "
-        "python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
-    )
+    mend = f"must hold 32-byte keys in URL-safe base64, newest first, separated by commas; {HOW_TO_MAKE_A_KEY}"
     try:
         keys = tuple(
             base64.b64decode(part, altchars=b"-_", validate=True)

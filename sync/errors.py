@@ -158,6 +158,11 @@ class StoreRejected(StoreFailure):
     """Supabase refused the call. `code` is PostgREST's or Postgres' own."""
 
 
+class StoreMisconfigured(StoreRejected):
+    """The database, or the key to it, is not set up as this code needs it: every call would be refused so until the
+    operator mends it. `code` is ours (`core/operations/mends`)."""
+
+
 class DataRefused(StoreRejected):
     """The database cannot take a value among those it was given: without it the others may pass."""
 

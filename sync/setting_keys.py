@@ -13,8 +13,8 @@ from typing import Any
 @dataclass(frozen=True, slots=True)
 class Key:
     """One environment key: the `section` it is listed under, its check, its help, an example of its value, its default
-    (None: required unless `optional`), whether it is a secret, another name that it goes by (`also`), and the `field`
-    of Settings that holds what was read."""
+    (None: required unless `optional`), whether it is a secret, another name that it goes by (`also`), the command
+    that makes a value (`make`), and the `field` of Settings that holds what was read."""
 
     section: str
     name: str
@@ -25,6 +25,7 @@ class Key:
     optional: bool
     secret: bool
     also: str = ""
+    make: str = ""
     field: str = ""
 
 
@@ -39,10 +40,11 @@ def environment_key(
     optional: bool = False,
     secret: bool = False,
     also: str = "",
+    make: str = "",
 ) -> Any:
     """A field of Settings, with all that there is to say of its key. A secret is left out of the repr, and its
     example opens nothing."""
-    key = Key(section, name, check, help, example or default or "", default, optional, secret, also)
+    key = Key(section, name, check, help, example or default or "", default, optional, secret, also, make)
     return field(repr=not secret, metadata={"key": key})
 
 

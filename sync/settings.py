@@ -111,6 +111,7 @@ class Settings(ToldSettings):
         env_checks.secrets,
         "signs channel tokens; several separated by commas, newest first",
         example="Jm4…",
+        make=env_checks.HOW_TO_MAKE_ONE,
         secret=True,
     )
     token_encryption_keys: tuple[bytes, ...] = _own(
@@ -118,6 +119,7 @@ class Settings(ToldSettings):
         env_checks.keys,
         "encrypt OAuth tokens at rest: 32 bytes in URL-safe base64; several separated by commas, newest first",
         example="q83v…=",
+        make=env_checks.HOW_TO_MAKE_A_KEY,
         secret=True,
     )
     cron_secret: str | None = _own(
@@ -267,7 +269,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         try:
             raw = _given(environment, key) or key.default
             if raw is None and not key.optional:
-                raise env_checks.BadValue(f"is missing; set it to {key.help}")
+                raise env_checks.BadValue("; ".join(filter(None, (f"is missing; set it to {key.help}", key.make))))
             values[key.field] = None if raw is None else key.check(raw)
         except env_checks.BadValue as bad:
             problems[key.name] = str(bad)

@@ -66,5 +66,7 @@ class ToldSettings(AlertSettings):
 def told_without_need(values: Mapping[str, Any], known_bad: frozenset[str]) -> dict[str, str]:
     """What is wrong with values (by field) that are each good: the key, and its mend."""
     if values.get("metrics_port") and not values.get("metrics_token") and "METRICS_TOKEN" not in known_bad:
-        return {"METRICS_TOKEN": "is missing; METRICS_PORT is answered to its bearer only"}
+        return {
+            "METRICS_TOKEN": f"is missing; METRICS_PORT is answered to its bearer only; {env_checks.HOW_TO_MAKE_ONE}"
+        }
     return {}

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sync import env_checks
 from sync.settings import KEYS, Settings, SettingsError, load
 
 ROOT = Path(__file__).parent.parent
@@ -73,6 +74,12 @@ def test_all_missing_keys_are_named_at_once_with_their_mend() -> None:
     assert set(refused.value.problems) == set(GOOD)
     for name in GOOD:
         assert f"{name}: is missing; set it to " in str(refused.value)
+
+
+def test_a_secret_that_is_missing_comes_with_the_command_that_makes_one() -> None:
+    found = problems(CHANNEL_TOKEN_SECRET="", TOKEN_ENCRYPTION_KEYS="")
+    assert found["CHANNEL_TOKEN_SECRET"].endswith(env_checks.HOW_TO_MAKE_ONE)
+    assert found["TOKEN_ENCRYPTION_KEYS"].endswith(env_checks.HOW_TO_MAKE_A_KEY)
 
 
 @pytest.mark.parametrize("name", sorted(GOOD))

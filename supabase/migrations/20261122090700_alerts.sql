@@ -126,17 +126,13 @@ create index if not exists calendar_webhooks_failing on public.calendar_webhooks
   where is_active and paused_reason is null and duplicate_of is null and access_lost_at is null and consecutive_failures >= 3;
 create index if not exists calendar_sync_logs_drift on public.calendar_sync_logs (created_at) where differing > 0;
 
--- Whether the history of migrations names our first one and not p_newest. False where nothing keeps such a history, or keeps it
--- under other names. Runs as its owner, for the history is nobody else's; it tells this one bit.
+-- Whether these files are older than p_newest. Not by the history of migrations, which keeps a company's own versions.
 create or replace function calendar_internal.lacks_migration(p_newest text) returns boolean
-language plpgsql stable security definer set search_path = ''
+language plpgsql stable security invoker set search_path = ''
 as $$
 begin
-  if to_regclass('supabase_migrations.schema_migrations') is null then
-    return false;
-  end if;
-  return exists (select 1 from supabase_migrations.schema_migrations m where m.version = '20261122090000')
-    and not exists (select 1 from supabase_migrations.schema_migrations m where m.version = p_newest);
+  -- Of the last file: known once all have run.
+  return public.calendar_schema_version() < p_newest::bigint;
 end
 $$;
 
@@ -440,8 +436,7 @@ grant execute on function
 to service_role;
 
 -- Functions, as the comments above them say. Written by scripts/document_sql.
-comment on function calendar_internal.lacks_migration is 'Whether the history of migrations names our first one and not p_newest. False where nothing keeps such a history, or keeps it
-under other names. Runs as its owner, for the history is nobody else''s; it tells this one bit.';
+comment on function calendar_internal.lacks_migration is 'Whether these files are older than p_newest. Not by the history of migrations, which keeps a company''s own versions.';
 comment on function calendar_internal.calendars_past_bound is 'Calendars past their bound: due for a quarter of an hour and taken up by nobody, or failing for so long that their
 bound is over. p_limit of each at most.';
 comment on function public.alert_observations is 'All that the rules of alerts look at, as one object: counts by index, each bounded, so that a million calendars cost what a

@@ -1,16 +1,21 @@
-"""What only the operator can mend (a wrong OAuth client, an API that is not enabled), as this process finds it.
+"""What only the operator can mend (a wrong OAuth client, a database without its migrations), as this process finds it.
 
-Hundreds of calendars end in the same fault: it is logged once as an error, and shown by `/readyz` while it lasts.
-Called where a job ends in such a failure.
+Hundreds of calendars end in the same fault: it is logged once as an error with its mend, counted from then on, and
+shown by `/readyz` while it lasts. Called where a job ends in such a failure.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import structlog
+
+from sync.core.operations.mends import mend_of
+from sync.errors import StoreMisconfigured, SyncError
+from sync.telemetry.metrics import misconfigured
 
 # Longer than a calendar waits between two tries at a lasting fault (an hour, and a quarter more).
 FORGOTTEN_AFTER = dt.timedelta(minutes=90)
@@ -25,31 +30,30 @@ class OperatorFaults:
         self._lock = threading.Lock()
         self._seen_at: dict[str, dt.datetime] = {}
 
-    def note(self, code: str) -> None:
+    def note(self, code: str, detail: str = "") -> None:
         """Found just now."""
         now = self._clock()
+        misconfigured(code)
         with self._lock:
             seen_at, self._seen_at[code] = self._seen_at.get(code), now
         if seen_at is None or now - seen_at > FORGOTTEN_AFTER:
-            self._log.error("misconfigured", error_code=code, mend=_MENDS.get(code, _OTHERWISE))
+            words = {"detail": detail} if detail else {}
+            self._log.error("misconfigured", error_code=code, mend=mend_of(code), **words)
+
+    def tell(self, event: str, failure: SyncError, **words: Any) -> None:
+        """A job's failure as a line, unless it is a fault of the set-up that `note` has told."""
+        if not isinstance(failure, StoreMisconfigured):
+            detail = {"detail": failure.detail} if failure.detail else {}
+            self._log.warning(event, error_code=failure.code, **detail, **words)
+
+    def forget(self, codes: Iterable[str]) -> None:
+        """These are mended."""
+        with self._lock:
+            for code in codes:
+                self._seen_at.pop(code, None)
 
     def current(self) -> list[str]:
         """Codes of what was found lately."""
         now = self._clock()
         with self._lock:
             return sorted(code for code, seen_at in self._seen_at.items() if now - seen_at <= FORGOTTEN_AFTER)
-
-
-_OTHERWISE = "check GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET and the Google Cloud project"
-_MENDS = {
-    "accessNotConfigured": "enable the Google Calendar API in the Google Cloud project",
-    "SERVICE_DISABLED": "enable the Google Calendar API in the Google Cloud project",
-    "push.webhookUrlNotHttps": "WEBHOOK_BASE_URL must be https",
-    "push.webhookUrlUnauthorized": "WEBHOOK_BASE_URL is not accepted by Google: check its domain and certificate",
-    "deleted_client": "the OAuth client was deleted: restore it within 30 days",
-    "key_rejected": "the bot provider refuses its API key: put a valid one into the environment",
-    "no_credit": "the bot provider's account has no credit: its bots wait until it has",
-    "too_many_bots": "the bot provider's account has reached its number of concurrent bots: raise it there",
-    "zoom_credentials_missing": "the bot provider needs Zoom credentials for this account: add them there",
-    "other_oauth_client": "stored grants belong to another GOOGLE_CLIENT_ID: put it back, or have users connect again",
-}

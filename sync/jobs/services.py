@@ -82,7 +82,9 @@ def build_services(
 ) -> Services:
     """One set of clients for this process. Create it after fork. `monotonic`: seconds of breakers, caches, leases."""
     breakers = Breakers(monotonic)
-    store = Store(settings.supabase_url, settings.supabase_service_role_key, breakers)
+    log: structlog.stdlib.BoundLogger = structlog.get_logger("sync")
+    operator_faults = OperatorFaults(clock, log)
+    store = Store(settings.supabase_url, settings.supabase_service_role_key, breakers, operator_faults.note)
     oauth = GoogleOAuth(
         client_id=settings.google_client_id,
         client_secret=settings.google_client_secret,
@@ -98,7 +100,6 @@ def build_services(
         revoke_uri=settings.google_revoke_uri,
         breakers=breakers,
     )
-    log: structlog.stdlib.BoundLogger = structlog.get_logger("sync")
     if is_jwt(settings.supabase_service_role_key):
         mend = "put a secret key (sb_secret_…) into SUPABASE_SECRET_KEY; the platform retires legacy keys end of 2026"
         log.warning("legacy_service_key", mend=mend)
@@ -130,7 +131,7 @@ def build_services(
         jitter=random.random,
         worker_name=worker_name,
         leases=Leases(store, worker_name, log),
-        operator_faults=OperatorFaults(clock, log),
+        operator_faults=operator_faults,
         log=log,
     )
 

@@ -61,6 +61,8 @@ CACHE_LOOKUPS = counter(
 )
 CACHE_EVICTIONS = counter("cache_evictions_total", "What a cache dropped for want of room, or was replaced.", "cache")
 
+MISCONFIGURED = counter("misconfigured_total", "Failures that only the operator can mend, by their code.", "code")
+
 CHANNELS = counter("channels_total", "Push channels: opened, renewed, failed (to open), stopped.", "event")
 BOT_DELIVERIES = counter(
     "bot_deliveries_total",
@@ -79,6 +81,10 @@ def sync_ended(sync_type: str, status: str, reason: str, error_code: str | None,
     SYNC_DURATION.labels(sync_type).observe(seconds)
     if error_code:
         SYNC_FAILURES.labels(_code(error_code)).inc()
+
+
+def misconfigured(code: str) -> None:
+    MISCONFIGURED.labels(_code(code)).inc()
 
 
 def committed(

@@ -1,4 +1,5 @@
-"""GET /healthz: the process lives. GET /readyz: it can do its work (the store answers), and `misconfigured` names what
+"""GET /healthz: the process lives. GET /readyz: it can do its work (the store answers, by
+its key, with the migrations that this code needs), and `misconfigured` names what
 only the operator can mend, and `down` which upstream answers nobody just now (notifications are still taken meanwhile,
 so the process stays ready).
 
@@ -13,9 +14,10 @@ import time
 from flask import Blueprint, current_app, jsonify
 from flask.typing import ResponseReturnValue
 
+from sync.errors import StoreFailure, StoreUnavailable
+from sync.jobs.operations.readiness import why_not_ready
 from sync.jobs.services import Services
 from sync.version import VERSION
-from sync.web.doors.problems import Problem
 
 blueprint = Blueprint("health", __name__)
 
@@ -28,16 +30,17 @@ class _Readiness:
 
     def __init__(self) -> None:
         self._asking = threading.Lock()
-        self._is_ready = False
+        self._why_not: StoreFailure | None = StoreUnavailable("not_asked_yet")
         self._ready_until = 0.0
 
-    def is_ready(self, services: Services) -> bool:
+    def why_not(self, services: Services) -> StoreFailure | None:
+        """None: it is ready."""
         if time.monotonic() < self._ready_until or not self._asking.acquire(blocking=False):
-            return self._is_ready
+            return self._why_not
         try:
-            self._is_ready = services.store.is_reachable()
-            self._ready_until = time.monotonic() + READY_SECONDS if self._is_ready else 0.0
-            return self._is_ready
+            self._why_not = why_not_ready(services)
+            self._ready_until = time.monotonic() + READY_SECONDS if self._why_not is None else 0.0
+            return self._why_not
         finally:
             self._asking.release()
 
@@ -51,7 +54,9 @@ def alive() -> ResponseReturnValue:
 def ready() -> ResponseReturnValue:
     services: Services = current_app.extensions["services"]
     readiness: _Readiness = current_app.extensions.setdefault("readiness", _Readiness())
-    if not readiness.is_ready(services):
-        raise Problem(503, "store_unavailable", "The database does not answer.", {"Retry-After": "5"})
+    why_not = readiness.why_not(services)
+    if why_not is not None:
+        # As every route would answer it: the database is down, its key is refused, migrations or grants are missing.
+        raise why_not
     told = {"misconfigured": services.operator_faults.current(), "down": services.breakers.down()}
     return jsonify(status="ready", **{name: words for name, words in told.items() if words})

@@ -172,6 +172,8 @@ FUNCTIONS = {
     "calendar_internal.calendars_past_bound",
     "calendar_internal.lacks_migration",
     "public.alert_observations",
+    "public.calendar_schema_version",
+    "public.inspect_calendar_schema",
     "public.claim_alert_deliveries",
     "public.drop_old_alerts",
     "public.read_open_alerts",

@@ -6,6 +6,8 @@ rule. Called by jobs, and by web routes for one call each.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sync.clients.breakers import Breakers
 from sync.clients.store.accounts.connections import ConnectionCalls
 from sync.clients.store.accounts.flows import FlowCalls
@@ -21,6 +23,7 @@ from sync.clients.store.operations.breakers import BreakerCalls
 from sync.clients.store.operations.operators import Deed, OperatorCalls
 from sync.clients.store.operations.overview import OverviewCalls
 from sync.clients.store.operations.retention import RetentionCalls
+from sync.clients.store.operations.schema import SchemaCalls
 from sync.clients.store.operations.security import SecurityAlert, SecurityCalls
 from sync.clients.store.rpc import Rpc
 from sync.clients.store.syncing.audits import AuditCalls
@@ -54,8 +57,15 @@ __all__ = [
 class Store:
     """All calls to the store, by subject, over one set of connections. Thread-safe; one per process, after fork."""
 
-    def __init__(self, url: str, service_key: str, breakers: Breakers | None = None) -> None:
-        self._rpc = rpc = Rpc(url, service_key, breakers)
+    def __init__(
+        self,
+        url: str,
+        service_key: str,
+        breakers: Breakers | None = None,
+        on_misconfigured: Callable[[str, str], None] | None = None,
+    ) -> None:
+        self._rpc = rpc = Rpc(url, service_key, breakers, on_misconfigured)
+        self.schema = SchemaCalls(rpc)
         self.settings = SettingsCalls(rpc)
         self.privacy = PrivacyCalls(rpc)
         self.polling = PollingCalls(rpc)
@@ -82,10 +92,6 @@ class Store:
         self.deliveries = DeliveryCalls(rpc)
         self.wishes = WishCalls(rpc)
         self.bots = BotRequestCalls(rpc)
-
-    def is_reachable(self) -> bool:
-        """One cheap call, not repeated: for the readiness probe."""
-        return self._rpc.is_reachable()
 
     def close(self) -> None:
         self._rpc.close()

@@ -7,6 +7,7 @@ function is idempotent, so a lost answer is asked for again.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -17,8 +18,17 @@ from sync.clients.breakers import DATABASE, Breakers
 from sync.clients.certificates import certificates
 from sync.clients.circuit import Tripping
 from sync.clients.retrying import LEAST_SECONDS, Retries, retry, seconds_left
-from sync.env_checks import is_jwt
-from sync.errors import DataRefused, StoreDown, StoreRejected, StoreTooSlow, StoreUnavailable
+from sync.clients.store.refusals import set_up_fault, words_of
+from sync.env_checks import is_front_end_key, is_jwt
+from sync.errors import (
+    DataRefused,
+    StoreDown,
+    StoreFailure,
+    StoreMisconfigured,
+    StoreRejected,
+    StoreTooSlow,
+    StoreUnavailable,
+)
 from sync.telemetry.metrics import STORE_CALLS, STORE_DURATION
 from sync.telemetry.origin import request_id
 from sync.telemetry.registry import observed
@@ -56,10 +66,19 @@ def _tell_origin(request: httpx.Request) -> None:
 
 
 class Rpc:
-    """Thread-safe; create one per process, after fork."""
+    """Thread-safe; create one per process, after fork. `on_misconfigured` hears code and detail of each refusal that is
+    the set-up's."""
 
-    def __init__(self, url: str, service_key: str, breakers: Breakers | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        service_key: str,
+        breakers: Breakers | None = None,
+        on_misconfigured: Callable[[str, str], None] | None = None,
+    ) -> None:
         self._seen = _Seen()
+        self._is_front_end_key = is_front_end_key(service_key)
+        self._on_misconfigured = on_misconfigured or (lambda _code, _detail: None)
         self._breaker = (breakers or Breakers()).of(
             DATABASE, TRIPPING, counts=_is_outage, down=lambda _seconds: StoreDown("database_down")
         )
@@ -83,14 +102,6 @@ class Rpc:
             del self._client.options.headers["Authorization"]
         # Built lazily and without a lock by supabase-py: touch it before threads share it.
         _ = self._client.postgrest
-
-    def is_reachable(self) -> bool:
-        """One cheap call, not repeated: for the readiness probe."""
-        try:
-            self.once("sweep_state", {"p_stale_hours": 0})
-        except (StoreUnavailable, StoreRejected):
-            return False
-        return True
 
     def close(self) -> None:
         self._client.postgrest.session.close()
@@ -116,14 +127,7 @@ class Rpc:
         try:
             data = self._client.rpc(function, params).execute().data
         except APIError as refused:
-            code = str(refused.code or "unknown")
-            if function in _DIVISIBLE and code == STATEMENT_TIMED_OUT:
-                raise StoreTooSlow(code, function) from None
-            if function in _DIVISIBLE and code[:2] in _DATA_CLASSES:
-                raise DataRefused(code, function) from None
-            if self._passes(code):
-                raise StoreUnavailable(code, function) from None
-            raise StoreRejected(code, function) from None
+            raise self._failure(function, refused) from None
         except httpx.HTTPError as broken:
             raise StoreUnavailable(type(broken).__name__, function) from None
         if self._seen.status != httpx.codes.NO_CONTENT and (isinstance(data, str) or self._seen.is_empty):
@@ -131,6 +135,21 @@ class Rpc:
             # answer cut short), and no body as no rows.
             raise StoreUnavailable("answer_unreadable", function)
         return data
+
+    def _failure(self, function: str, refused: APIError) -> StoreFailure:
+        code = str(refused.code or "unknown")
+        detail = f"{function}: {words_of(refused)}"
+        if function in _DIVISIBLE and code == STATEMENT_TIMED_OUT:
+            return StoreTooSlow(code, detail)
+        if function in _DIVISIBLE and code[:2] in _DATA_CLASSES:
+            return DataRefused(code, detail)
+        if self._passes(code):
+            return StoreUnavailable(code, detail)
+        fault = set_up_fault(self._seen.status, code, is_front_end_key=self._is_front_end_key)
+        if fault is None:
+            return StoreRejected(code, detail)
+        self._on_misconfigured(fault, detail)
+        return StoreMisconfigured(fault, detail)
 
     def _see(self, answer: httpx.Response) -> None:
         self._seen.status = answer.status_code

@@ -161,7 +161,7 @@ class Driver:
             try:
                 claimed = self._claim(hinted, free, room)
             except SyncError as failure:
-                self._services.log.warning("sweep_failed", error_code=failure.code)
+                self._services.operator_faults.tell("sweep_failed", failure)
                 self._troubled(hinted)
             except Exception as bug:
                 self._services.log.exception("sweep_bug", error=type(bug).__name__)
@@ -273,7 +273,7 @@ class Driver:
         try:
             return task()
         except SyncError as failure:
-            self._services.log.warning("task_failed", error_code=failure.code)
+            self._services.operator_faults.tell("task_failed", failure)
         except Exception as bug:
             self._services.log.exception("task_bug", error=type(bug).__name__)
         return None

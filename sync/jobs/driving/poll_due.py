@@ -118,7 +118,7 @@ class _Sweeping:
             try:
                 self._claim_more()
             except StoreFailure as failure:
-                self._services.log.warning("sweep_cut_short", error_code=failure.code)
+                self._services.operator_faults.tell("sweep_cut_short", failure)
                 self._dry = True
             while self._waiting and self._may_claim():
                 claim = self._waiting.popleft()

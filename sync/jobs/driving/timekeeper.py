@@ -69,7 +69,7 @@ class Timekeeper:
             if duty.is_everybodys or self._is_our_turn(duty):
                 duty.work()
         except SyncError as failure:
-            self._services.log.warning("duty_failed", duty=duty.name, error_code=failure.code)
+            self._services.operator_faults.tell("duty_failed", failure, duty=duty.name)
         except Exception as bug:
             self._services.log.exception("duty_bug", duty=duty.name, error=type(bug).__name__)
         finally:

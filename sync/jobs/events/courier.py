@@ -84,7 +84,7 @@ class Courier:
         try:
             claimed = self._claim(room, doubtful_room)
         except SyncError as failure:
-            self._services.log.warning("courier_failed", error_code=failure.code)
+            self._services.operator_faults.tell("courier_failed", failure)
             return TROUBLED_SECONDS
         except Exception as bug:
             self._services.log.exception("courier_bug", error=type(bug).__name__)
@@ -114,7 +114,7 @@ class Courier:
         try:
             deliver(self._services, delivery)
         except SyncError as failure:
-            self._services.log.warning("event_not_recorded", error_code=failure.code)
+            self._services.operator_faults.tell("event_not_recorded", failure)
         except Exception as bug:
             self._services.log.exception("delivery_bug", error=type(bug).__name__)
         finally:

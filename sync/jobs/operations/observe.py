@@ -10,7 +10,7 @@ from sync.core.polling.price import expected_per_day, forecast, googles_day
 from sync.jobs.services import Services
 
 # Of the database's migrations the newest that this code needs.
-NEWEST_MIGRATION = "20261122091000"
+NEWEST_MIGRATION = "20261122091100"
 # Renewals begin a lead before a channel lapses; with a third of it left they have failed for long.
 LAPSING_SHARE = 1 / 3
 

@@ -19,10 +19,14 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
+import structlog
 from gunicorn import http
+from gunicorn.arbiter import Arbiter
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 from sync.core.accounts.addresses import customer
+from sync.logs import configure_logs
+from sync.settings import SettingsError, log_settings
 from sync.web.doors.arrival import Arrived, HeadTooLarge, arrived, expects_continue
 from sync.web.doors.refusals import refusal
 
@@ -108,6 +112,15 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self._swept_at = 0.0
         is_behind_proxies = os.environ.get("TRUSTED_PROXIES", "0").strip() not in ("", "0")
         self._most_per_address = self.worker_connections if is_behind_proxies else MAX_PER_ADDRESS
+
+    def load_wsgi(self) -> None:
+        """A bad configuration ends the server with its problems alone: no traceback, and no other try."""
+        try:
+            super().load_wsgi()
+        except SettingsError as bad:
+            configure_logs(*log_settings())
+            structlog.get_logger("sync").error("settings_refused", problems=bad.problems)
+            raise SystemExit(Arbiter.APP_LOAD_ERROR) from None
 
     # --- arriving ---------------------------------------------------------------------------------------------------
 

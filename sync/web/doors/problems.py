@@ -11,7 +11,15 @@ import structlog
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from sync.errors import RetryLater, StoreUnavailable, SyncError, TokenUnreadable, UpstreamDown
+from sync.core.operations.mends import sentence_of
+from sync.errors import (
+    RetryLater,
+    StoreMisconfigured,
+    StoreUnavailable,
+    SyncError,
+    TokenUnreadable,
+    UpstreamDown,
+)
 
 _log = structlog.get_logger("requests")
 
@@ -55,6 +63,8 @@ def _of_failure(failure: SyncError) -> Problem:
     if isinstance(failure, UpstreamDown):
         wait = str(math.ceil(failure.seconds))
         return Problem(503, "google_unavailable", "Google does not answer now; try again.", {"Retry-After": wait})
+    if isinstance(failure, StoreMisconfigured):
+        return Problem(503, failure.code, sentence_of(failure.code), {"Retry-After": "60"})
     if isinstance(failure, StoreUnavailable):
         return Problem(503, "store_unavailable", "The database does not answer now; try again.", {"Retry-After": "5"})
     if isinstance(failure, RetryLater):
@@ -73,7 +83,7 @@ def register_problems(app: Flask, judge: Callable[[Problem], Problem]) -> None:
 
     @app.errorhandler(SyncError)
     def of_failure(failure: SyncError) -> Response:
-        _log.warning("request_failed", error_code=failure.code)
+        _log.warning("request_failed", error_code=failure.code, detail=failure.detail)
         return problem_response(_of_failure(failure))
 
     @app.errorhandler(HTTPException)

@@ -58,8 +58,6 @@ def test_every_function_runs_as_its_caller_with_an_empty_search_path(fresh: Data
     assert {row["name"] for row in functions if row["prosecdef"]} == {
         # It locks rows of auth.users, which nobody but the owner may, and tells nothing of them.
         "calendar_internal.hold_user(uuid)",
-        # It reads the history of migrations, which is its owner's, and tells one bit of it.
-        "calendar_internal.lacks_migration(text)",
         # Triggers: they add marks for bots, and write the feed, for whoever may change a row; nobody calls them.
         "calendar_internal.mark_changed_meetings()",
         "calendar_internal.mark_forsaken_requests()",

@@ -14,13 +14,15 @@ import pytest
 from scripts.stack.ports import free_port
 from sync.web.doors.long_work import THREADS
 from sync.web.doors.patient_worker import REQUEST_SECONDS
-from tests.flows.processes import CHECKOUT, gunicorn
+from tests.flows.processes import CHECKOUT, Process, gunicorn
 from tests.web.calls import CRON, POLL, assert_problem, bearer
 from tests.web.doors.test_headers import EXPECTED
 from tests.world import World, wait_until
 
 # As in gunicorn.conf.py.
 FIELDS = 64
+# gunicorn's exit code for an application that cannot be made.
+APP_LOAD_ERROR = 4
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,18 @@ def test_a_head_without_end_is_refused_like_the_others(url: str) -> None:
 
     assert_problem(answer, 431, "request_header_fields_too_large")
     assert {name: answer.headers.get(name) for name in EXPECTED} == EXPECTED
+
+
+def test_bad_settings_end_the_server_with_their_mends_and_no_traceback() -> None:
+    arguments = ["-m", "gunicorn", "-c", "gunicorn.conf.py", "app:create_app()"]
+    server = Process(arguments, {"CRON_SECRET": "tooshort", "WEB_CONCURRENCY": "1", "PORT": str(free_port())})
+    try:
+        assert server.wait() == APP_LOAD_ERROR
+        assert "Traceback" not in server.log
+        assert 'CHANNEL_TOKEN_SECRET": "is missing' in server.log
+        assert "tooshort" not in server.log
+    finally:
+        server.close()
 
 
 @contextmanager
