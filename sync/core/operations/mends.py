@@ -23,7 +23,7 @@ DATABASE_MENDS = {
     ),
     "grants_missing": (
         "service_role lacks a right on what the detail names: run the newest migrations again, or grant it; "
-        "`python -m sync.cli doctor` lists what is missing"
+        "`select public.inspect_calendar_schema()` lists what is missing"
     ),
 }
 _OTHERWISE = "check GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET and the Google Cloud project"
