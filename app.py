@@ -35,6 +35,22 @@ from sync.web.openapi import reference
 
 # Every body this service reads is a few hundred bytes; Google's notifications have none.
 MAX_BODY_BYTES = 64 * 1024
+ROUTES = (
+    webhook,
+    polling,
+    watches,
+    connect,
+    connect_google,
+    calendars,
+    explain,
+    events,
+    subscriptions,
+    bot_status,
+    health,
+    metrics,
+    openapi,
+    reference,
+)
 
 
 def create_app(settings: Settings | None = None, services: Services | None = None) -> Flask:
@@ -45,7 +61,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     check_destinations(services)
     driver = Driver(services)
     doors = Doors(settings, UserTokens(settings.supabase_url, settings.supabase_jwt_secret, breakers=services.breakers))
-    operators = Operators(settings)
+    operators = Operators(settings, services.clock)
 
     def proves(headers: Headers) -> bool:
         return operators.holder(headers) is not None or doors.proves(headers)
@@ -68,23 +84,8 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     guard.register(app)
     LongWork().register(app)
     register_cors(app, settings)
-    for blueprint in (
-        webhook,
-        polling,
-        watches,
-        connect,
-        connect_google,
-        calendars,
-        explain,
-        events,
-        subscriptions,
-        bot_status,
-        health,
-        metrics,
-        openapi,
-        reference,
-    ):
-        app.register_blueprint(blueprint.blueprint)
+    for routes in ROUTES:
+        app.register_blueprint(routes.blueprint)
     dashboard.register(app, operators, VERSION)
     register_problems(app, guard.judge)
     return app

@@ -22,8 +22,7 @@ DATABASE_MENDS = {
         "`notify pgrst, 'reload schema'`)"
     ),
     "grants_missing": (
-        "service_role lacks a right on what the detail names: run the newest migrations again, or grant it; "
-        "`select public.inspect_calendar_schema()` lists what is missing"
+        "service_role lacks a right on what the detail names: run the newest migrations again, or grant it"
     ),
 }
 _OTHERWISE = "check GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET and the Google Cloud project"

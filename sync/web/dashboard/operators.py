@@ -7,10 +7,11 @@ randomness. Called by `sign_in` and `pages`.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -43,7 +44,8 @@ class _Known:
 class Operators:
     """Checks tokens and sessions. One per process; thread-safe."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], dt.datetime]) -> None:
+        self._clock = clock
         acting, reading = settings.dashboard_tokens or {}, settings.dashboard_read_tokens or {}
         self._known = (*_known(acting, may_act=True), *_known(reading, may_act=False))
         # As the service is reached, not as the last proxy speaks to it: that one may be plain.
@@ -77,10 +79,11 @@ class Operators:
         """Who holds this cookie; None: it was not signed here, has ended, or its token is no longer one."""
         for known in self._known:
             try:
-                name, may_act, session = _serializer(known).loads(cookie, max_age=SESSION_SECONDS)
+                (name, may_act, session), since = _serializer(known).loads(cookie, return_timestamp=True)
             except (BadSignature, ValueError, TypeError):
                 continue
-            if (name, may_act) == (known.name, known.may_act):
+            has_ended = (self._clock() - since).total_seconds() > SESSION_SECONDS
+            if (name, may_act) == (known.name, known.may_act) and not has_ended:
                 return Operator(known.name, known.may_act, _csrf(known, session))
         return None
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 
 import pytest
 
-from sync.web.dashboard import operators
+from sync.web.dashboard.operators import Operators
 from sync.web.doors.limits import SIGN_INS_PER_MINUTE
 from tests.web.calls import assert_problem
 from tests.web.dashboard.conftest import ACTING, Visitor, visiting
@@ -66,14 +67,18 @@ def test_nobody_is_sent_elsewhere_from_here(stranger: Visitor, target: str) -> N
     assert stranger.sign_in(ACTING, path=target).headers["location"] == "/dashboard"
 
 
-def test_a_session_ends_with_its_token_and_with_its_time(
-    operated: World, anna: Visitor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_session_ends_with_its_time(operated: World) -> None:
+    now = dt.datetime.now(dt.UTC)
+    cookie = Operators(operated.settings, lambda: now).sign_in(ACTING)
+    assert cookie
+    for hours, is_open in ((0, True), (11.9, True), (12.1, False), (1000, False)):
+        later = Operators(operated.settings, lambda hours=hours: now + dt.timedelta(hours=hours))  # type: ignore[misc]
+        assert (later.of_session(cookie) is not None) is is_open, hours
+
+
+def test_a_session_ends_with_its_token(operated: World, anna: Visitor) -> None:
     assert anna.get("/dashboard").status_code == 200
     cookie = anna.http.cookies["dashboard"]
-    monkeypatch.setattr(operators, "SESSION_SECONDS", -1)
-    assert anna.get("/dashboard").status_code == 303
-    monkeypatch.undo()
     operated.restart_service(DASHBOARD_TOKEN="anna=another-token-altogether")
     with visiting(operated) as visitor:
         visitor.http.cookies.set("dashboard", cookie)
