@@ -116,14 +116,15 @@ select kind, relation, unnest(string_to_array(names, ' ')) from (values
     'list_bot_requests list_calendars list_event_deliveries look_through_region lose_connection lost_connections '
     'mark_mailed operate outages park_oauth_flow price_polling push_findings read_alerts read_connection '
     'read_entering read_event_secrets read_event_subscriptions read_events read_families read_ingress '
-    'read_lane_pauses read_open_alerts read_operator_actions read_polling_plan read_private_items read_staged_items '
-    'read_tokens record_alert_delivery record_alerts record_bot_delivery record_bot_message record_bot_wishes '
+    'read_open_alerts read_operator_actions read_polling_plan read_private_items read_staged_items read_tokens '
+    'record_alert_delivery record_alerts record_bot_delivery record_bot_message record_bot_wishes '
     'record_event_delivery record_ingress record_notification record_security_events regain_connection '
     'release_calendar release_refresh release_watches remove_calendars remove_event_subscription '
     'renew_moved_watches replace_ciphertext replace_event_secrets replay_events report_breakers '
     'report_google_refusal report_ingress report_polling retire_lost_calendars sample_for_audit sample_ingress '
-    'save_tokens service_figures service_history service_overview show_bot_states since_job spread_late_polls '
-    'stage_items stage_sync suspect_connection sweep_state take_job take_turn unfinished_disconnects watches_due'),
+    'save_tokens service_figures service_history service_overview service_standing show_bot_states since_job '
+    'spread_late_polls stage_items stage_sync suspect_connection sweep_state take_job take_turn '
+    'unfinished_disconnects watches_due'),
   ('relation', '',
     'alert_deliveries alert_deliveries_by_time alert_deliveries_pending alert_destinations alerts alerts_by_time '
     'alerts_open alerts_resolved bot_marks bot_marks_meeting bot_marks_request bot_messages bot_messages_old '

@@ -331,11 +331,20 @@ as $$
       from (select x.* from public.alert_destinations x order by x.name limit 50) d))
 $$;
 
--- The lanes that are stopped.
-create or replace function public.read_lane_pauses() returns setof public.lane_pauses
+-- What stands in the service's way now, beside service_overview: {quota: as google_quota_status; outages; findings: as push_findings;
+-- pauses: stopped lanes; alerts: {open, worst}}.
+create or replace function public.service_standing() returns jsonb
 language sql stable security invoker set search_path = ''
 as $$
-  select l.* from public.lane_pauses l order by l.lane
+  select jsonb_build_object(
+    'quota', (select to_jsonb(q) from public.google_quota_status() q),
+    'outages', (select coalesce(jsonb_agg(to_jsonb(o)), '[]') from public.outages() o),
+    'findings', (select coalesce(jsonb_agg(to_jsonb(f)), '[]') from public.push_findings() f),
+    'pauses', (
+      select coalesce(jsonb_object_agg(l.lane, jsonb_build_object('paused_at', l.paused_at, 'paused_by', l.paused_by)), '{}')
+      from public.lane_pauses l),
+    'alerts', (
+      select jsonb_build_object('open', count(*), 'worst', min(a.severity)) from public.alerts a where a.state = 'open'))
 $$;
 
 create index if not exists bot_requests_told on public.bot_requests (told_at) where told_at is not null;
@@ -343,12 +352,12 @@ create index if not exists bot_requests_told on public.bot_requests (told_at) wh
 revoke all on function
   public.operate, public.read_operator_actions, public.drop_old_actions, calendar_internal.ask_for, calendar_internal.revive_bots,
   calendar_internal.replay_range, public.service_history, public.calendar_card, public.list_bot_requests,
-  public.list_event_deliveries, public.read_lane_pauses, public.read_alerts
+  public.list_event_deliveries, public.service_standing, public.read_alerts
   from public, anon, authenticated;
 grant execute on function
   public.operate, public.read_operator_actions, public.drop_old_actions, calendar_internal.ask_for, calendar_internal.revive_bots,
   calendar_internal.replay_range, public.service_history, public.calendar_card, public.list_bot_requests,
-  public.list_event_deliveries, public.read_lane_pauses, public.read_alerts
+  public.list_event_deliveries, public.service_standing, public.read_alerts
   to service_role;
 
 -- Functions, as the comments above them say. Written by scripts/document_sql.
@@ -378,4 +387,5 @@ comment on function public.list_bot_requests is 'Bots asked for, p_limit at most
 those told of last. Without links, names or texts.';
 comment on function public.list_event_deliveries is 'A subscription''s deliveries, p_limit at most: what was given up and what waits first, then the newest.';
 comment on function public.read_alerts is '{alerts: the open ones, then those over, the newest first, p_limit of each at most; destinations}.';
-comment on function public.read_lane_pauses is 'The lanes that are stopped.';
+comment on function public.service_standing is 'What stands in the service''s way now, beside service_overview: {quota: as google_quota_status; outages; findings: as push_findings;
+pauses: stopped lanes; alerts: {open, worst}}.';

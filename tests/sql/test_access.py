@@ -225,7 +225,7 @@ FUNCTIONS = {
     "public.calendar_card",
     "public.list_bot_requests",
     "public.list_event_deliveries",
-    "public.read_lane_pauses",
+    "public.service_standing",
     "public.read_alerts",
     "public.read_operator_actions",
     "calendar_internal.drain_bot_marks",

@@ -53,7 +53,7 @@ def overview() -> ResponseReturnValue:
         verdict=verdict(found),
         states=states,
         lapses=[(name, found["channels"].get(name, 0)) for name in LAPSES],
-        pauses={pause["lane"]: pause for pause in services.store.operators.pauses()},
+        standing=services.store.operators.standing(),
         settings=services.settings,
     )
 

@@ -85,3 +85,18 @@ def test_a_page_says_what_came_of_a_deed_and_only_that(anna: Visitor) -> None:
     assert "The lane is paused" in anna.get(done.headers["location"]).text
     for forged in ("<script>alert(1)</script>", "poll.done.1.x", "buy_this.done.1", "poll.done.-1"):
         assert 'class="note' not in anna.get(f"/dashboard?did={forged}").text
+
+
+def test_overview_says_what_is_wrong_and_nothing_while_nothing_is(operated: World, anna: Visitor) -> None:
+    assert "What is wrong" not in anna.get("/dashboard").text
+    operated.db.execute(
+        "insert into alerts (key, kind, severity, sentence, runbook, opened_at, seen_at)"
+        " values ('k', 'bounds', 'critical', 'Late.', 'docs/alerts.md', now(), now())"
+    )
+    operated.db.execute(
+        "insert into service_breakers (worker_name, upstream, state, since, error_code)"
+        " select worker_name, 'google_api', 'open', now(), 'backend_error' from service_processes"
+    )
+    page = anna.get("/dashboard").text
+    assert "1 open alert<" in page
+    assert "google api does not answer 1 process" in page

@@ -50,9 +50,10 @@ class OperatorCalls:
         at, action_id = before or (None, None)
         return self._rpc.rows("read_operator_actions", p_before_at=at, p_before_id=action_id, p_limit=limit)
 
-    def pauses(self) -> list[dict[str, Any]]:
-        """[{lane, paused_at, paused_by}]"""
-        return self._rpc.rows("read_lane_pauses")
+    def standing(self) -> dict[str, Any]:
+        """What stands in the way now: quota, outages, findings, pauses, alerts (`service_standing` in docs/sql.md)."""
+        found: dict[str, Any] = self._rpc.call("service_standing")
+        return found
 
     def bot_requests(self, which: str, limit: int) -> list[dict[str, Any]]:
         """Bots asked for: `which` dead, waiting, or else the latest."""
