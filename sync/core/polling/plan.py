@@ -19,6 +19,8 @@ from sync.states import SyncType
 COALESCE_SECONDS = 2.5
 # The plan itself looks though a notification vouches: its silence is odd, or a meeting is about to begin.
 DOUBTS = frozenset({"probe", "imminent"})
+# Due because an operator said so, in SQL (`operate`): looked at whatever push says, as if a user had forced it.
+BY_OPERATOR = "operator"
 # Due because there was a time without a channel, or its region's door may be shut: changes in it were announced by
 # nobody, whatever came before.
 UNANNOUNCED_REASONS = frozenset({"connected", "reconnected", "watch_opened", "region_silent"})
@@ -60,6 +62,7 @@ def plan_sync(
     `generation`: of the settings in force; a calendar that was listed whole under another one is listed anew.
     `jitter` in [0, 1) spreads the look after a skip.
     """
+    by_operator = claim.due_reason == BY_OPERATOR
     why_full = _why_full(claim, generation)
     action = SyncAction.FULL if why_full else SyncAction.INCREMENTAL
     if claim.last_synced_at is None:
@@ -78,12 +81,13 @@ def plan_sync(
     # somebody looks again.
     until = now + dt.timedelta(seconds=ahead_seconds)
     vouched = vouched_until(claim.last_webhook_received, stale_hours, until) if claim.is_watched else None
-    if vouched and not owed and not why_full and not forced:
+    if vouched and not owed and not why_full and not forced and not by_operator:
         seconds = after_skip(vouched - now, stale_hours, jitter)
         sync_type = SyncType.MANUAL if asked else SyncType.INCREMENTAL
         return SyncPlan(SyncAction.SKIP, sync_type, "recent_notification", seconds)
-    if asked:
-        return SyncPlan(action, SyncType.MANUAL, why_full or ("forced" if forced else "asked"))
+    if asked or by_operator:
+        why = BY_OPERATOR if by_operator else "forced" if forced else "asked"
+        return SyncPlan(action, SyncType.MANUAL, why_full or why)
     reason = why_full or ("retry" if claim.consecutive_failures else claim.due_reason)
     return SyncPlan(action, SyncType.FULL if why_full else SyncType.INCREMENTAL, reason)
 

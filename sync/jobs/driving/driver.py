@@ -23,7 +23,7 @@ from sync.jobs.driving.timekeeper import Timekeeper
 from sync.jobs.events.courier import Courier
 from sync.jobs.services import Services
 from sync.jobs.syncing.sync_calendar import SyncOutcome, sync_claim
-from sync.jobs.watching.renew_watches import stop_channels
+from sync.jobs.watching.renew_watches import open_watches, stop_channels
 from sync.model import Claim
 from sync.states import SyncStatus
 from sync.telemetry.origin import NOBODY, Origin, carried, here, under
@@ -98,6 +98,11 @@ class Driver:
         """Stops a channel that spoke though it should be dead."""
         stop = carried(lambda: _none(stop_channels(self._services, [channel_id])))
         self.run_later(f"stop:{channel_id}", stop, 0.0)
+
+    def renew_soon(self, calendar_id: str) -> None:
+        """Opens the calendar's next channel, if one is due."""
+        renew = carried(lambda: _none(open_watches(self._services, [calendar_id])))
+        self.run_later(f"renew:{calendar_id}", renew, 0.0)
 
     def after_commit(self) -> None:
         """Something was committed that others follow: bots, events."""

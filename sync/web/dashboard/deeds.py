@@ -11,6 +11,7 @@ import uuid
 from flask import Blueprint, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from sync.jobs.driving.driver import Driver
 from sync.jobs.services import Services
 from sync.states import Lane
 from sync.web.dashboard import notices
@@ -41,7 +42,14 @@ def note(operator: str, action: str) -> None:
 def _on_calendar(calendar_id: uuid.UUID, what: str) -> ResponseReturnValue:
     if what not in _OF_CALENDARS:
         raise Problem(404, "not_found", "There is no such action.")
-    return _done(what, str(calendar_id), url_for("dashboard.calendars_one", calendar_id=calendar_id))
+    answer = _done(what, str(calendar_id), url_for("dashboard.calendars_one", calendar_id=calendar_id))
+    # At once, by this process; whatever becomes of it, the row is due for every other.
+    driver: Driver = current_app.extensions["driver"]
+    if what == "reopen":
+        driver.renew_soon(str(calendar_id))
+    else:
+        driver.sync_soon(str(calendar_id))
+    return answer
 
 
 def _on_lane(lane: str, what: str) -> ResponseReturnValue:

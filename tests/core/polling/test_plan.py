@@ -56,6 +56,8 @@ def planned(
         (NOTIFIED, "incremental", "webhook", "notified"),
         ({**NOTIFIED, "sync_token": None}, "full", "webhook", "no_sync_token"),
         (VOUCHED, "skip", "incremental", "recent_notification"),
+        ({**VOUCHED, "due_reason": "operator"}, "incremental", "manual", "operator"),
+        ({**VOUCHED, "due_reason": "operator", "sync_token": None}, "full", "manual", "no_sync_token"),
         ({**VOUCHED, "sync_token": None}, "full", "full", "no_sync_token"),
         ({**VOUCHED, "settings_generation": GENERATION - 1}, "full", "full", "settings_changed"),
         ({**VOUCHED, "consecutive_failures": 1}, "incremental", "incremental", "retry"),

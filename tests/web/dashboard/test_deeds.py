@@ -94,8 +94,9 @@ def test_overview_says_what_is_wrong_and_nothing_while_nothing_is(operated: Worl
         " values ('k', 'bounds', 'critical', 'Late.', 'docs/alerts.md', now(), now())"
     )
     operated.db.execute(
-        "insert into service_breakers (worker_name, upstream, state, since, error_code)"
-        " select worker_name, 'google_api', 'open', now(), 'backend_error' from service_processes"
+        "insert into service_processes (worker_name, meaning) values ('w', '{}');"
+        "insert into service_breakers (worker_name, upstream, state, since, error_code, times_opened)"
+        " values ('w', 'google_api', 'open', now(), 'backend_error', 1)"
     )
     page = anna.get("/dashboard").text
     assert "1 open alert<" in page
