@@ -277,10 +277,10 @@ $$;
 
 -- Google refused a request of a user for want of quota. p_whose: user, project, or either (it did not say: then it is the
 -- user's, until a second user meets the same within a minute). The rate goes down at once, and Retry-After holds for as
--- many as were meant. Answers whose it was taken to be: user or project.
+-- many as were meant. Answers {whose}: user or project, as it was taken.
 create or replace function public.report_google_refusal(
   p_user_id uuid, p_whose text, p_retry_after_seconds double precision, p_most double precision, p_user_most double precision
-) returns text
+) returns jsonb
 language plpgsql security invoker set search_path = ''
 as $$
 declare
@@ -295,10 +295,10 @@ begin
     where q.scope not in ('project', p_user_id::text) and q.refused_at > v_now - interval '1 minute')
   then
     perform calendar_internal.shrink_quota(v_project, p_most, v_retry_after, v_now);
-    return 'project';
+    return jsonb_build_object('whose', 'project');
   end if;
   perform calendar_internal.shrink_quota(v_user, p_user_most, v_retry_after, v_now);
-  return 'user';
+  return jsonb_build_object('whose', 'user');
 end
 $$;
 
@@ -384,7 +384,7 @@ Guarantee: in no minute more is spent than the rate, but for what persons wait f
 comment on function calendar_internal.shrink_quota is 'Lowers a scope''s rate, once in a minute however often it is refused: to seven tenths of what was in use.';
 comment on function public.report_google_refusal is 'Google refused a request of a user for want of quota. p_whose: user, project, or either (it did not say: then it is the
 user''s, until a second user meets the same within a minute). The rate goes down at once, and Retry-After holds for as
-many as were meant. Answers whose it was taken to be: user or project.';
+many as were meant. Answers {whose}: user or project, as it was taken.';
 comment on function public.google_quota_status is 'The quota as it stands, for operators; one row, whatever there is. Requests a minute: rate_per_minute is leased at most
 now, of the most_per_minute that the settings allow; used_this_minute is held against it (leased, or spent within the last
 minute), by lane too. blocked_until: Google asked the project to pause; shrunk_at: when the rate was last lowered;

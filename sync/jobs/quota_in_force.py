@@ -60,12 +60,14 @@ class QuotaInForce:
         # One order at a time: what it brings serves the others too.
         self._ordering = threading.Lock()
         self._alone_until = 0.0
+        # Refusals of which it is not known yet whether they concern all: meanwhile everybody waits for the answer.
+        self._judging = 0
         self._answered = Answered()
         self.rate_per_minute = self._per_minute
 
     def take(self, lane: Lane, user_id: str) -> None:
         """Leave for one request. Raises QuotaWait."""
-        if self._spend(lane, user_id):
+        if not self._judging and self._spend(lane, user_id):
             return
         with self._ordering:
             # The first order may tell that users' own requests have to be leased from now on.
@@ -180,23 +182,33 @@ class QuotaInForce:
         with self._lock:
             is_known = self._purse.is_refused(user_id, self._monotonic())
             self._purse.refused(user_id, seconds, self._monotonic())
-        if is_known:
-            return
-        whose = str(failure.whose)
+            if is_known:
+                return
+            self._judging += 1
         try:
-            whose = self._store.quota.report_refusal(
+            with self._ordering:
+                whose = self._reported(user_id, failure)
+                if whose == QuotaOf.PROJECT:
+                    with self._lock:
+                        self._purse.refused(None, seconds, self._monotonic())
+        finally:
+            with self._lock:
+                self._judging -= 1
+        self._log.warning("google_refused", whose=whose, error_code=failure.code, retry_seconds=seconds)
+
+    def _reported(self, user_id: str, failure: SlowDown) -> str:
+        """Whose quota the store takes it to be; what Google said, if the store cannot be asked."""
+        try:
+            return self._store.quota.report_refusal(
                 user_id,
-                whose,
+                str(failure.whose),
                 failure.retry_after_seconds,
                 per_minute=self._per_minute,
                 per_user_minute=self._per_user_minute,
             )
         except StoreFailure as unreachable:
             self._log.warning("refusal_not_reported", error_code=unreachable.code)
-        self._log.warning("google_refused", whose=whose, error_code=failure.code, retry_seconds=seconds)
-        if whose == QuotaOf.PROJECT:
-            with self._lock:
-                self._purse.refused(None, seconds, self._monotonic())
+            return str(failure.whose)
 
 
 def lane_of(claim: Claim) -> Lane:

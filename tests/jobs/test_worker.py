@@ -139,7 +139,7 @@ def test_bad_settings_are_all_named_without_values_and_exit_with_2() -> None:
     try:
         assert process.wait() == 2
         for name in (*bad, *missing):
-            assert f'"{name}": "' in process.log
+            assert f'"{name}":"' in process.log
         assert not [value for value in bad.values() if value in process.log]
     finally:
         process.close()

@@ -57,3 +57,13 @@ def test_what_was_changed_by_hand_is_named(world: World) -> None:
         "functions_not_granted": ["explain_bot"],
         "unpublished": ["meetings"],
     }
+
+
+def test_no_function_answers_a_bare_text(world: World) -> None:
+    """What is no JSON comes as text, so a text is taken for a broken answer (`rpc`), and for an outage."""
+    texts = world.rows(
+        "select proname from pg_proc where pronamespace = 'public'::regnamespace and not proretset"
+        " and proname = any (%s) and prorettype in ('text'::regtype, 'uuid'::regtype, 'timestamptz'::regtype)",
+        catalogue.FUNCTIONS,
+    )
+    assert texts == []

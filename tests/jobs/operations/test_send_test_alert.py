@@ -80,5 +80,5 @@ def test_what_is_no_url_is_refused_by_its_place(world: World, value: str) -> Non
 def test_what_nothing_can_be_sent_to_ends_the_start(world: World) -> None:
     with worker(world, ALERT_URLS="json://h/a slack://hidden jsons://h/b bogus://hidden") as process:
         assert process.wait() == 2
-        assert '"ALERT_URLS": "number 2, 4 of 4 is no URL that Apprise understands' in process.log
+        assert '"ALERT_URLS":"number 2, 4 of 4 is no URL that Apprise understands' in process.log
         assert "hidden" not in process.log

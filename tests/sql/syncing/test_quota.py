@@ -46,7 +46,7 @@ class Quota:
 
     def refuse(self, user_id: str, whose: str, retry_after: float | None = None) -> str:
         row = self.db.service.execute(
-            "select public.report_google_refusal(%s, %s, %s, %s, %s) as whose",
+            "select public.report_google_refusal(%s, %s, %s, %s, %s) ->> 'whose' as whose",
             (user_id, whose, retry_after, *self.limits),
         )
         return str(row.fetchall()[0]["whose"])

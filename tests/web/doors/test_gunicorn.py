@@ -86,7 +86,7 @@ def test_bad_settings_end_the_server_with_their_mends_and_no_traceback() -> None
     try:
         assert server.wait() == APP_LOAD_ERROR
         assert "Traceback" not in server.log
-        assert 'CHANNEL_TOKEN_SECRET": "is missing' in server.log
+        assert 'CHANNEL_TOKEN_SECRET":"is missing' in server.log
         assert "tooshort" not in server.log
     finally:
         server.close()

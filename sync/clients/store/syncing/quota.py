@@ -44,15 +44,14 @@ class QuotaCalls:
         per_user_minute: float,
     ) -> str:
         """Whose quota it was taken to be: user or project. Once: a rate goes down once a minute anyway."""
-        return str(
-            self._rpc.once(
-                "report_google_refusal",
-                {
-                    "p_user_id": user_id,
-                    "p_whose": whose,
-                    "p_retry_after_seconds": retry_after_seconds,
-                    "p_most": per_minute,
-                    "p_user_most": per_user_minute,
-                },
-            )
+        answer = self._rpc.once(
+            "report_google_refusal",
+            {
+                "p_user_id": user_id,
+                "p_whose": whose,
+                "p_retry_after_seconds": retry_after_seconds,
+                "p_most": per_minute,
+                "p_user_most": per_user_minute,
+            },
         )
+        return str(answer["whose"])
