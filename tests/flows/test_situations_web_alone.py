@@ -92,6 +92,9 @@ def grant_dead(world: World, person: Person, series: str) -> None:
     world.db.execute("update google_credentials set access_token = null where user_id = %s", (person.user_id,))
     world.google.insert_event(person.email, world.event("Meanwhile"))
     wait_until(lambda: status(world, person)["suspected_at"], "the first refusal")
+    # Whoever met it writes its pause afterwards: it must stand before it can be let pass.
+    leased = "select 1 from calendar_webhooks where user_id = %s and lease_expires_at is not null"
+    wait_until(lambda: not world.rows(leased, person.user_id), "the end of the sync that met it")
     world.let_suspicions_age()
     world.make_due(person)
     wait_until(lambda: status(world, person)["status"] == "needs_reauth", "the second")
