@@ -1,11 +1,13 @@
-"""Two that know what nobody can know: they show how far any policy can come. Run by `run.py`."""
+"""Those that know what nobody can know: they show how far any policy can come. Run by `run.py`."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from scripts.polling.policies import Ours, Watched
-from scripts.polling.world import World
+from scripts.polling.world import World, recall_shares
 from sync.core.polling.belief import Belief, Pool
 from sync.core.polling.poll_value import PollTable
 from sync.core.polling.rhythm import Rhythm
@@ -39,6 +41,39 @@ class Informed(Ours):
 
     def new_day(self, day: int, calendars: list[Watched]) -> None:
         """It has nothing to learn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taught(Belief):
+    """Of a calendar whose true rate is told, and of its recall the exact distribution from which it was drawn."""
+
+    told: float = 1.0
+
+    def rate(self, pool: Pool) -> float:  # noqa: ARG002
+        return self.told
+
+    def chance_of_misses(self, pool: Pool, count: int) -> float:  # noqa: ARG002
+        return _misses_after(round(self.announced, 1), round(self.missed, 1), count)
+
+
+@lru_cache(maxsize=100_000)
+def _misses_after(announced: float, missed: float, count: int) -> float:
+    """By Bayes, exactly."""
+    weights = [
+        (recall, share * math.exp(announced * math.log(recall) + missed * math.log(1.0 - recall)))
+        for recall, share in recall_shares()
+    ]
+    return sum(weight * (1.0 - recall) ** count for recall, weight in weights) / sum(weight for _, weight in weights)
+
+
+class Learner(Informed):
+    """Told everything but each calendar's recall, which it must learn: the limit where channels do not die."""
+
+    name = "told all but each recall"
+
+    def start(self, calendar: Watched) -> None:
+        calendar.belief = Taught(told=calendar.truth.rate)
+        calendar.pool = Pool(hazard=self.table.hazard)
 
 
 class Clairvoyant(Informed):

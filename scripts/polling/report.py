@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from scripts.polling.knowing import Clairvoyant, Informed
+from scripts.polling.knowing import Clairvoyant, Informed, Learner
 from scripts.polling.policies import Budgeted, Keeper, LossOnly, Nylas, Ours, Policy, SixHours
 from scripts.polling.run import Run
 from scripts.polling.world import Mix, World, make_world
@@ -30,6 +30,7 @@ RIVALS: tuple[tuple[type[Policy], tuple[float, ...]], ...] = (
 KNOWING: tuple[tuple[type[Policy], tuple[float, ...]], ...] = (
     (Ours, PRICES),
     (Informed, PRICES),
+    (Learner, PRICES),
     (Clairvoyant, PRICES),
 )
 AS_IT_COMES = Mix(outages=2)

@@ -9,6 +9,7 @@ import random
 from array import array
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 
 from sync.core.polling.rhythm import HOURS, Rhythm
@@ -16,6 +17,9 @@ from sync.core.polling.rhythm import HOURS, Rhythm
 REGIONS = 3
 # Offices in three parts of the world, hours ahead of UTC.
 SHIFTS = (-6, 1, 9)
+# Of the calendars: those whose pushes never come, and those of which many get lost.
+_SILENT, _POOR = 0.02, 0.08
+_STEPS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +111,25 @@ def _calendar(chance: random.Random, until: dict[int, list[float]], days: float,
 def _recall(chance: random.Random) -> float:
     """Nine in ten lose a few per cent at most; some lose much, and one in fifty announces nothing at all."""
     drawn = chance.random()
-    if drawn < 0.02:
+    if drawn < _SILENT:
         return 0.0
-    return chance.uniform(0.3, 0.95) if drawn < 0.1 else 1.0 - chance.random() ** 2 * 0.04
+    return _poor(chance.random()) if drawn < _SILENT + _POOR else _good(chance.random())
+
+
+def _poor(at: float) -> float:
+    return 0.3 + 0.65 * at
+
+
+def _good(at: float) -> float:
+    return 1.0 - at**2 * 0.04
+
+
+@cache
+def recall_shares() -> tuple[tuple[float, float], ...]:
+    """(recall, share of calendars): the distribution of `_recall`, in a few hundred steps; never quite 0 nor 1."""
+    middles = [(step + 0.5) / _STEPS for step in range(_STEPS)]
+    good = [(_good(at), (1.0 - _SILENT - _POOR) / _STEPS) for at in middles]
+    return (*good, *((_poor(at), _POOR / _STEPS) for at in middles), (1e-6, _SILENT))
 
 
 def _outages(chance: random.Random, days: float, count: int) -> list[tuple[float, float]]:
