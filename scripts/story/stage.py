@@ -84,6 +84,16 @@ class Stage:
         )
         wait_until(self._is_ready, within_seconds=30, what="the service to be ready")
 
+    def start_worker(self) -> Child:
+        """The process beside it, which polls, renews and delivers."""
+        return self._children.spawn(
+            "worker",
+            [sys.executable, "-m", "sync.jobs.worker"],
+            log=self._children.directory("demo-") / "worker.log",
+            environment={**os.environ, **self.environment},
+            cwd=self.root,
+        )
+
     def _is_ready(self) -> bool:
         if self.service.ended():
             raise RuntimeError(f"the service did not start:\n{self.service.log_tail()}")
