@@ -9,29 +9,71 @@ The directory must be known before `prometheus_client` is imported, so nothing h
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import stat
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+PREFIX = "calendar-monitor-metrics-"
+# Held by the master and its workers as long as any of them lives, whatever process ids mean to who looks.
+LOCK = "lock"
+# A master makes its directory and its lock within moments.
+FRESH_SECONDS = 60.0
 
 _given: set[int] = set()
 _own = ""
+_lock: int | None = None
 
 
 def begin() -> None:
-    """In the master, before its first worker: a fresh directory, whatever an earlier master had left or handed on."""
-    os.environ[FOLDER] = tempfile.mkdtemp(prefix="calendar-monitor-metrics-")
+    """In the master, before its first worker: a fresh directory, whatever an earlier master had handed on. Directories
+    of masters that were killed go."""
+    global _lock
+    _sweep(Path(tempfile.gettempdir()))
+    os.environ[FOLDER] = tempfile.mkdtemp(prefix=PREFIX)
+    _lock = _take_lock(Path(os.environ[FOLDER]))
     _given.clear()
+
+
+def _sweep(parent: Path) -> None:
+    for folder in parent.glob(f"{PREFIX}*"):
+        # One may be gone since it was listed; and what others have put there, a link perhaps, is not ours.
+        with suppress(OSError):
+            found = folder.lstat()
+            is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+            if not is_ours or time.time() < found.st_mtime + FRESH_SECONDS:
+                continue
+            held = _take_lock(folder)
+            if held is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(held)
+
+
+def _take_lock(folder: Path) -> int | None:
+    """A descriptor that holds it until it and its copies in forked workers are closed; None: somebody else does."""
+    descriptor = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def end() -> None:
     """In the master, at its end."""
+    global _lock
     folder = os.environ.pop(FOLDER, None)
     if folder:
         shutil.rmtree(folder, ignore_errors=True)
+    if _lock is not None:
+        os.close(_lock)
+        _lock = None
 
 
 def give_slot() -> str:

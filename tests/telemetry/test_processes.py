@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -63,3 +66,62 @@ def test_slots_are_as_few_as_workers_at_a_time() -> None:
     slots = [processes.give_slot() for _ in range(3)]
     processes.free_slot("1")
     assert (slots, processes.give_slot(), processes.give_slot()) == (["0", "1", "2"], "1", "3")
+
+
+BEGIN = """
+import os, sys
+from sync.telemetry import processes
+processes.begin()
+print(os.environ[processes.FOLDER], flush=True)
+sys.stdin.read()
+"""
+
+
+def make_old(folder: Path) -> None:
+    an_hour_ago = time.time() - 3600
+    os.utime(folder, (an_hour_ago, an_hour_ago))
+
+
+@contextmanager
+def another_master(folder: Path) -> Iterator[Path]:
+    """The directory of one that lives, and is then killed."""
+    running = subprocess.Popen(
+        [sys.executable, "-c", BEGIN],
+        env={**os.environ, "TMPDIR": str(folder)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdout
+    made = Path(running.stdout.readline().strip())
+    make_old(made)
+    try:
+        yield made
+    finally:
+        running.kill()
+        running.communicate()
+
+
+def test_a_master_sweeps_what_killed_ones_left_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere, fresh = tmp_path / "elsewhere", tmp_path / f"{processes.PREFIX}fresh"
+    elsewhere.mkdir()
+    fresh.mkdir()
+    link = tmp_path / f"{processes.PREFIX}link"
+    link.symlink_to(elsewhere)
+    make_old(elsewhere)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv(processes.FOLDER, "")
+
+    with another_master(tmp_path) as living:
+        with another_master(tmp_path) as dead:
+            pass
+        assert dead.exists()
+        processes.begin()
+        left = set(tmp_path.iterdir())
+        own = Path(os.environ[processes.FOLDER])
+        processes.end()
+
+    assert left == {living, elsewhere, link, fresh, own}
+    assert list(elsewhere.iterdir()) == []
