@@ -1092,14 +1092,17 @@ declare
   v_now timestamptz;
   v_calendar public.calendar_webhooks;
   v_sync_id uuid := (p_sync ->> 'sync_id')::uuid;
-  v_applied record;
-  v_events integer;
+  v_is_full boolean := (p_sync ->> 'is_full')::boolean;
+  -- Most syncs found nothing: they look at no row of what they would write.
+  v_writes boolean := v_is_full or p_sync -> 'families' <> '[]' or p_sync -> 'events' <> '[]'
+    or p_sync -> 'forgotten' <> '[]' or p_sync -> 'meetings' <> '[]' or p_sync -> 'withheld' <> '{}'
+    or p_sync -> 'ended' <> '[]';
+  v_events integer := 0;
   v_differing integer;
   v_swept integer := 0;
-  v_entries record;
-  v_created integer;
-  v_updated integer;
-  v_deleted integer;
+  v_created integer := 0;
+  v_updated integer := 0;
+  v_deleted integer := 0;
   v_notified boolean;
   v_served bigint;
   v_is_past_bound boolean;
@@ -1124,27 +1127,30 @@ begin
     return;
   end if;
 
-  v_events := calendar_internal.apply_events(
-    v_calendar, v_sync_id, case when (p_sync ->> 'is_full')::boolean then p_fence end,
-    p_sync -> 'events', p_sync -> 'forgotten');
-  select * into v_applied from calendar_internal.apply_meetings(v_calendar, v_sync_id, p_sync);
-  if (p_sync ->> 'is_full')::boolean then
-    delete from public.calendar_set_aside s where s.calendar_id = p_calendar_id;
+  if v_writes then
+    v_events := calendar_internal.apply_events(
+      v_calendar, v_sync_id, case when v_is_full then p_fence end, p_sync -> 'events', p_sync -> 'forgotten');
+    select * into v_created, v_updated, v_deleted from calendar_internal.apply_meetings(v_calendar, v_sync_id, p_sync);
+    if v_is_full then
+      delete from public.calendar_set_aside s where s.calendar_id = p_calendar_id;
+    end if;
   end if;
   insert into public.calendar_set_aside (calendar_id, base_event_id, reason, error_code, sync_id)
   select distinct on (s.base_id) p_calendar_id, s.base_id, s.reason, s.code, v_sync_id
   from jsonb_to_recordset(p_sync -> 'set_aside') as s (base_id text, reason text, code text)
   on conflict (calendar_id, base_event_id) do update set
     reason = excluded.reason, error_code = excluded.error_code, sync_id = excluded.sync_id;
-  if (p_sync ->> 'is_full')::boolean then
+  if v_is_full then
     v_swept := calendar_internal.sweep_unseen(
       v_calendar, v_sync_id, p_fence, (p_sync ->> 'absent_from')::timestamptz);
   end if;
-  select * into v_entries from calendar_internal.apply_entries(p_calendar_id, p_sync);
+  if v_writes then
+    select * into v_calendar.next_entry_at, v_calendar.series_cut from calendar_internal.apply_entries(p_calendar_id, p_sync);
+  end if;
   delete from public.calendar_staged_items s where s.calendar_id = p_calendar_id;
-  v_created := v_applied.created + coalesce((p_sync #>> '{staged,created}')::integer, 0);
-  v_updated := v_applied.updated + coalesce((p_sync #>> '{staged,updated}')::integer, 0);
-  v_deleted := v_applied.deleted + v_swept + coalesce((p_sync #>> '{staged,deleted}')::integer, 0);
+  v_created := v_created + coalesce((p_sync #>> '{staged,created}')::integer, 0);
+  v_updated := v_updated + coalesce((p_sync #>> '{staged,updated}')::integer, 0);
+  v_deleted := v_deleted + v_swept + coalesce((p_sync #>> '{staged,deleted}')::integer, 0);
   v_events := v_events + coalesce((p_sync #>> '{staged,events}')::integer, 0);
   -- An audit lists what was just synced: whatever its commit has to write was wrong before.
   v_differing := case when p_sync ? 'audited' then v_created + v_updated + v_deleted end;
@@ -1165,7 +1171,7 @@ begin
     google_calls, notifications, changes_announced, changes_missed, freshness_ms, is_past_bound, latency_ms, duration_ms)
   values (
     v_calendar.user_id, p_calendar_id, v_sync_id, p_fence, p_sync ->> 'sync_type', 'completed', p_sync ->> 'reason',
-    (p_sync ->> 'is_full')::boolean, (p_sync ->> 'events_processed')::integer,
+    v_is_full, (p_sync ->> 'events_processed')::integer,
     v_created, v_updated, v_deleted, v_events, (p_sync ->> 'audited')::integer, v_differing, v_differing,
     (p_sync ->> 'google_calls')::integer,
     v_served,
@@ -1188,15 +1194,15 @@ begin
     claim_id = null, claims_unended = 0,
     lease_expires_at = null,
     sync_token = p_sync ->> 'sync_token',
-    settings_generation = case when (p_sync ->> 'is_full')::boolean
+    settings_generation = case when v_is_full
       then (p_sync ->> 'generation')::bigint else w.settings_generation end,
     time_zone = p_sync ->> 'time_zone',
     calendar_name = coalesce(p_sync ->> 'calendar_name', w.calendar_name),
-    horizon_until = case when (p_sync ->> 'is_full')::boolean
+    horizon_until = case when v_is_full
       then (p_sync ->> 'horizon_until')::timestamptz
       else greatest(w.horizon_until, (p_sync ->> 'horizon_until')::timestamptz) end,
-    next_entry_at = v_entries.next_entry_at,
-    series_cut = v_entries.series_cut,
+    next_entry_at = v_calendar.next_entry_at,
+    series_cut = v_calendar.series_cut,
     notifications_synced = greatest(w.notifications_synced, (p_sync ->> 'notifications_read')::bigint),
     notified_since = case when v_notified then case when v_served > 0 then v_now else w.notified_since end end,
     last_synced_at = v_now,
