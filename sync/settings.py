@@ -226,7 +226,7 @@ class Settings(ToldSettings):
         default="show",
     )
     sync_threads: int = _work(
-        "SYNC_THREADS", env_checks.number(1, 64, int), "calendars synced side by side per process", default="4"
+        "SYNC_THREADS", env_checks.number(1, 64, int), "calendars synced side by side per process", default="32"
     )
     sweep_seconds: float = _work(
         "SWEEP_SECONDS",

@@ -54,7 +54,9 @@ class Driver:
         self._look_at = 0.0
         self._thread: threading.Thread | None = None
         # Room for long syncs beside the others.
-        self._pool = ThreadPoolExecutor(2 * services.settings.sync_threads + 1, thread_name_prefix="sync")
+        self._pool = ThreadPoolExecutor(
+            services.settings.sync_threads + self._lanes.most_long + 1, thread_name_prefix="sync"
+        )
         self._timekeeper: Timekeeper | None = None
         self._courier: Courier | None = None
         self._after_outage = AfterOutage(services, lambda spread: self.run_later("after_outage", spread, 0.0))

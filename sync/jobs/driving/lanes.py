@@ -1,8 +1,8 @@
 """How many syncs of each kind may run side by side in one process, so that nothing long or many keeps somebody waiting.
 
-One thread is always left to notified calendars, one to the others; first syncs take half at most. A sync that turns out
-to be long leaves its place to others and goes on beside them. A suspect, whose last claims were never ended, runs
-alone.
+One thread is always left to notified calendars, one to the others; first syncs take half at most, and a few. A sync
+that turns out to be long leaves its place to others and goes on beside them. A suspect, whose last claims were never
+ended, runs alone.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from collections import Counter
 
 # Waits this long for the process to be idle; then it runs beside others, for it must run.
 SUSPECT_PATIENCE_SECONDS = 60.0
+# Most syncs wait for Google, so that many threads cost little. These work, and hold a listing in memory.
+MOST_FIRST = 4
+MOST_LONG = 8
 
 
 class Lanes:
@@ -19,7 +22,12 @@ class Lanes:
     def __init__(self, threads: int) -> None:
         self._threads = threads
         spare = 1 if threads > 1 else 0
-        self._most = {"notified": threads - spare, "first": max(1, threads // 2), "poll": threads - spare}
+        self._most = {
+            "notified": threads - spare,
+            "first": min(MOST_FIRST, max(1, threads // 2)),
+            "poll": threads - spare,
+        }
+        self.most_long = min(MOST_LONG, threads)
         self._running: Counter[str] = Counter()
         self._suspects_from: float | None = None
 
@@ -56,7 +64,7 @@ class Lanes:
 
     def lengthen(self, lane: str) -> str:
         """A sync of the lane turned out to be long; the lane it is in from here on."""
-        if lane in ("long", "suspect") or self._running["long"] >= self._threads:
+        if lane in ("long", "suspect") or self._running["long"] >= self.most_long:
             return lane
         self._running[lane] -= 1
         self._running["long"] += 1

@@ -28,6 +28,8 @@ from sync.telemetry.origin import follower
 LAG_SECONDS = 6 * 3600.0
 # Claimed at a time, per thread: claimed calendars wait seconds, far less than their lease.
 CLAIMS_PER_THREAD = 10
+# Nothing here waits for Google: more would only stand in each other's way.
+MOST_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def roll_horizons(
     try:
         first = rolling.next()
         if first is not None:
-            threads = services.settings.sync_threads
+            threads = rolling.threads
             with ThreadPoolExecutor(threads, thread_name_prefix="roll", initializer=follower()) as pool:
                 others = [pool.submit(rolling.drain) for _ in range(threads - 1)]
                 rolling.drain(first)
@@ -73,7 +75,8 @@ class _Rolling:
         self._should_stop = should_stop
         self._in_force = services.in_force.now()
         self._until = horizon_at(services.clock(), 0, self._in_force.meaning.horizon_future_days).end
-        self._limit = services.settings.sync_threads * CLAIMS_PER_THREAD
+        self.threads = min(MOST_THREADS, services.settings.sync_threads)
+        self._limit = self.threads * CLAIMS_PER_THREAD
         self._lock = threading.Lock()
         self._waiting: deque[RollClaim] = deque()
         self._unfinished: list[RollClaim] = []

@@ -19,6 +19,8 @@ def running(threads: int, *lanes: str) -> Lanes:
     [
         (4, [], {"notified": 3, "first": 2, "poll": 3, "suspect": 1}),
         (1, [], {"notified": 1, "first": 1, "poll": 1, "suspect": 1}),
+        # However many wait for Google side by side, few list calendars whole.
+        (32, ["poll"], {"notified": 31, "first": 4, "poll": 30, "suspect": 0}),
         # The last thread is left to notified calendars, whatever else there is.
         (4, ["poll", "poll", "poll"], {"notified": 1, "first": 0, "poll": 0, "suspect": 0}),
         (4, ["first", "first", "poll"], {"notified": 1, "first": 0, "poll": 0, "suspect": 0}),
@@ -44,6 +46,11 @@ def test_a_sync_that_is_long_leaves_its_place() -> None:
     assert lanes.free() == 1
     lanes.leave("long")
     assert lanes.busy == 0
+
+
+def test_few_may_be_long_however_many_threads_there_are() -> None:
+    lanes = running(32, *["poll"] * 9)
+    assert [lanes.lengthen("poll") for _ in range(9)] == ["long"] * 8 + ["poll"]
 
 
 def test_as_many_may_be_long_as_there_are_threads() -> None:
