@@ -52,6 +52,7 @@ class Cluster:
     kept: bool
     port: int = 0
     _child: Child | None = field(default=None, init=False)
+    _binaries: Path | None = field(default=None, init=False)
 
     def url(self, *, role: str, database: str = "postgres") -> str:
         """The connection string of a login role: supabase_admin, postgres or authenticator."""
@@ -60,7 +61,7 @@ class Cluster:
     def start(self) -> None:
         """Bring the server up, making and bootstrapping the cluster first where there is none yet."""
         user = server_user()
-        binaries = choose_binaries(user, self.scratch)
+        self._binaries = binaries = choose_binaries(user, self.scratch)
         bootstrapped = self.data / "bootstrapped"
         self._prepare_directory(user)
         cluster = self.data / "cluster"
@@ -71,6 +72,18 @@ class Cluster:
         if not bootstrapped.exists():
             self._bootstrap()
             bootstrapped.touch()
+
+    def crash(self) -> None:
+        """The server ends at once, and every connection with it; what was committed stays."""
+        if self._child is not None:
+            self.children.end(self._child)
+            self._child = None
+
+    def start_again(self) -> None:
+        """After `crash`, on the port it had; returns once it accepts connections."""
+        if self._binaries is None or self._child is not None:
+            raise StackError("Postgres has not been started, or runs")
+        self._run(self._binaries, self.data / "cluster", server_user())
 
     def _prepare_directory(self, user: User | None) -> None:
         self.data.mkdir(parents=True, exist_ok=True)
@@ -118,7 +131,7 @@ class Cluster:
         environment = {"PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC", "LC_ALL": "C"}
         log = self.scratch / "postgres.log"
         for _ in range(5):
-            self.port = free_port()
+            self.port = self.port or free_port()
             server: list[str | Path] = [binaries / "postgres", "-D", cluster, "-h", "127.0.0.1", "-p", str(self.port)]
             # SIGINT is "fast shutdown", SIGQUIT "immediate": nothing is worth flushing in a throw-away cluster.
             how = signal.SIGINT if self.kept else signal.SIGQUIT
@@ -131,6 +144,7 @@ class Cluster:
             self.children.forget(child)
             if "could not bind" not in child.log_tail():
                 break
+            self.port = 0
         raise StackError(f"Postgres did not start:\n{child.log_tail()}")
 
     @staticmethod

@@ -44,19 +44,28 @@ class PostgRest:
     jwks: str
     port: int = field(default=0, init=False)
     admin_port: int = field(default=0, init=False)
+    _child: Child | None = field(default=None, init=False)
 
     def start(self, binary: Path) -> None:
-        """Start it and wait until its schema cache is loaded."""
+        """Start it and wait until its schema cache is loaded. After `stop`: on the ports it had."""
         log = self.scratch / "postgrest.log"
         for _ in range(5):
-            self.port, self.admin_port = free_port(), free_port()
+            self.port, self.admin_port = self.port or free_port(), self.admin_port or free_port()
             child = self.children.spawn("postgrest", [binary, self._write_config()], log=log)
             if self._await_ready(child):
+                self._child = child
                 return
             self.children.forget(child)
             if "in use" not in child.log_tail():
                 break
+            self.port = self.admin_port = 0
         raise StackError(f"PostgREST did not start:\n{child.log_tail()}")
+
+    def stop(self) -> None:
+        """Whoever waits for an answer gets none."""
+        if self._child is not None:
+            self.children.end(self._child)
+            self._child = None
 
     def _write_config(self) -> Path:
         settings: dict[str, str | int] = {

@@ -11,7 +11,8 @@ import fcntl
 import os
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -111,7 +112,8 @@ class LocalSupabase:
         if self._migrate:
             migrations.apply(self.postgres_url, self._migrations_directory)
         url = self._cluster.url(role="authenticator")
-        rest = PostgRest(self.children, scratch, url, self.secrets.verification_jwks())
+        self._rest = rest = PostgRest(self.children, scratch, url, self.secrets.verification_jwks())
+        self._binary = binary
         rest.start(binary)
         keys = Keys(self.anon_key, self.service_key, self.secrets.publishable_key, self.sb_secret_key)
         self._gateway = Gateway(
@@ -211,6 +213,24 @@ class LocalSupabase:
             within_seconds=within_seconds,
             what=f"{count} held calls",
         )
+
+    @contextmanager
+    def without_postgres(self) -> Iterator[None]:
+        """The database server is gone for the block, and back on its port when that ends."""
+        self._cluster.crash()
+        try:
+            yield
+        finally:
+            self._cluster.start_again()
+
+    @contextmanager
+    def without_postgrest(self) -> Iterator[None]:
+        """PostgREST is gone for the block; the gateway answers 502 in its place."""
+        self._rest.stop()
+        try:
+            yield
+        finally:
+            self._rest.start(self._binary)
 
     def reload_schema(self) -> None:
         """After DDL in a test: tell PostgREST to read the schema again, which takes it a moment."""

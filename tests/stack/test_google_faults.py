@@ -100,6 +100,14 @@ def test_bodies_can_be_truncated_and_malformed(google: GoogleControl) -> None:
         fetch(google).json()
 
 
+def test_bodies_can_unpack_to_more_than_anybody_should_take(google: GoogleControl) -> None:
+    google.add_fault("oversized_body", times=1)
+    with httpx.stream("GET", f"{google.base_url}/calendar/v3/calendars/primary/events") as answer:
+        packed = sum(len(part) for part in answer.iter_raw())
+    assert answer.headers["content-encoding"] == "gzip"
+    assert packed < 1024 * 1024
+
+
 def test_calls_can_be_slow(google: GoogleControl) -> None:
     google.add_fault("slow", seconds=0.2, times=1)
     assert fetch(google).elapsed.total_seconds() >= 0.2

@@ -286,3 +286,16 @@ def test_other_major_version_can_be_named(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("POSTGRES_BIN_DIR", "/usr/lib/postgresql/15/bin")
     with LocalSupabase() as project, psycopg.connect(project.postgres_url) as connection:
         assert connection.info.server_version // 10000 == 15
+
+
+def test_postgres_and_postgrest_can_be_away_and_come_back_where_they_were() -> None:
+    with LocalSupabase() as project, project.rest() as client:
+        project.create_user("alice@example.com")
+        with project.without_postgrest():
+            assert client.get("calendar_webhooks").status_code == 502
+        assert client.get("calendar_webhooks").status_code == 200
+        with project.without_postgres(), pytest.raises(psycopg.OperationalError):
+            psycopg.connect(project.db_url)
+        with psycopg.connect(project.db_url) as connection:
+            assert connection.execute("select count(*) from auth.users").fetchone() == (1,)
+        wait_until(lambda: client.get("calendar_webhooks").is_success, within_seconds=30, what="PostgREST to be back")

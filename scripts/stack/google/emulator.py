@@ -16,7 +16,7 @@ from .editing import Editor
 from .errors import GoogleError, OAuthError, scope_missing
 from .events_api import ApiCall, EventsApi
 from .faults import OAUTH_REFUSALS, PAGE_ODDITIES, REFUSALS, Call, Faults, Rule
-from .foreign import FOREIGN
+from .foreign import FOREIGN, oversized
 from .http import Request, Response
 from .listing import Listing, PageEffects
 from .oauth import OAuth
@@ -197,6 +197,9 @@ def _broken_after(rules: list[Rule], response: Response) -> Response:
         response.effect = "truncate"
     elif "malformed_json" in kinds:
         response.body = response.body[: len(response.body) // 2] + b"<html>"
+    elif "oversized_body" in kinds:
+        response.body = oversized()
+        response.headers["Content-Encoding"] = "gzip"
     return response
 
 

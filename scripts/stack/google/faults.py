@@ -123,6 +123,7 @@ EFFECTS = {
     "reset_after",
     "truncated_body",
     "malformed_json",
+    "oversized_body",
     "slow",
     "hold",
 }

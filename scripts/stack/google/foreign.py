@@ -5,13 +5,17 @@ Owns their bodies. A fault names the kind; emulator.py sends them. None of them 
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
+from functools import cache
 
 from .errors import ControlError
 from .http import Response
 
 # 502–504 as a gateway says them, and those beyond the standard: Cloudflare's 520–530, and 540 (site frozen).
 GATEWAY_STATUSES = frozenset((502, 503, 504, *range(520, 531), 540))
+
+OVERSIZED_BYTES = 80 * 1024 * 1024
 
 
 def _html(status: int, title: str) -> Response:
@@ -29,6 +33,12 @@ FOREIGN: dict[str, Callable[[int], Response]] = {
     "backend_500_without_code": lambda _: _without_code(),
     "gateway": lambda status: _html(status, f"Error {status}"),
 }
+
+
+@cache
+def oversized() -> bytes:
+    """A body of a few kilobytes that unpacks to more than any client should take."""
+    return gzip.compress(b'{"items": [' + b" " * OVERSIZED_BYTES + b"]}")
 
 
 def check_status(kind: str, status: int) -> None:
