@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from sync.web.dashboard.formatting import number
-from sync.web.dashboard.words import words
+from sync.core.operations.formatting import number
+from sync.core.operations.words import words
 
 _CODE = re.compile(r"(?P<action>[a-z_]{1,40})\.(?P<outcome>done|nothing_to_do|not_found)\.(?P<affected>[0-9]{1,9})")
 _DONE = {

@@ -12,13 +12,13 @@ from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from sync.clients.store import Store
+from sync.core.operations.formatting import moment
+from sync.core.operations.words import LAPSES, verdict
 from sync.jobs.services import Services
 from sync.states import CalendarState
 from sync.web.dashboard import assets, deeds, rendering, sign_in
-from sync.web.dashboard.formatting import moment
 from sync.web.dashboard.operators import Operators
 from sync.web.dashboard.sessions import require_session
-from sync.web.dashboard.words import LAPSES, verdict
 from sync.web.doors.problems import Problem
 
 ROWS = 50

@@ -13,7 +13,7 @@ from typing import Any
 from flask import Flask, Response, render_template, request
 from flask.typing import ResponseReturnValue
 
-from sync.web.dashboard import formatting, words
+from sync.core.operations import formatting, words
 from sync.web.dashboard.assets import address
 from sync.web.dashboard.notices import said
 from sync.web.dashboard.sessions import PAGE_POLICY, operators

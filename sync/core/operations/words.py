@@ -1,4 +1,5 @@
-"""What the dashboard calls things: states, causes and lanes in an operator's words, and how grave a state is. Pure.
+"""What operators are told: states, causes and lanes in their words, and how grave a state is. Pure. Called by the
+dashboard and the cli.
 
 A word of SQL that is not named here is shown as it is, without its underscores: a new one is never hidden.
 """

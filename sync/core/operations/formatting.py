@@ -1,4 +1,5 @@
-"""How the dashboard's pages write times, lengths and numbers. Pure. Used by the templates as filters."""
+"""How times, lengths and numbers are written for operators, on pages and on terminals. Pure. Called by the dashboard
+and the cli."""
 
 from __future__ import annotations
 

@@ -1,0 +1,62 @@
+"""The commands, as one Typer application."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sync.cli.calendar import calendar
+from sync.cli.desk import LONGEST_NAME, Desk, os_user
+from sync.cli.faults import Commands
+from sync.cli.poll import poll
+from sync.cli.status import status
+from sync.cli.worker import worker
+from sync.version import VERSION
+
+# In the order in which `--help` names them.
+_COMMANDS = (status, calendar, poll, worker)
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    # What goes wrong is said by `faults`; a stack's variables hold secrets.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(VERSION)
+        raise typer.Exit
+
+
+@app.callback()
+def calendar_monitor(
+    context: typer.Context,
+    operator: Annotated[
+        str, typer.Option(help="Who acts, for the audit; otherwise the system's name of you.", metavar="NAME")
+    ] = "",
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log what LOG_LEVEL says on stderr, not only warnings.")
+    ] = False,
+    version: Annotated[  # noqa: ARG001 - its callback answers
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version and leave.")
+    ] = False,
+) -> None:
+    """What an operator of the calendar monitor does by hand. Reads the service's environment (and a `.env` file here).
+
+    Answers stand on stdout, as text or (`--json`) as one JSON document; progress and complaints on stderr.
+
+    Exit codes: 0 all is well, 1 something came out otherwise, 2 refused (the sentence says what to change), 3 not
+    possible now (run it again), 130 interrupted.
+    """
+    desk: Desk = context.ensure_object(Desk)
+    desk.operator = (operator or os_user())[:LONGEST_NAME]
+    desk.is_verbose = verbose
+
+
+for _command in _COMMANDS:
+    app.command(_command.__name__.replace("_", "-").rstrip("-"))(_command)
