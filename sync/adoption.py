@@ -3,7 +3,7 @@
 `supabase db push` refuses a database whose history it does not find in the folder it pushes from, so the company goes
 on pushing from its own, and our files move in: each under a version after all of theirs, as
 `<version>_calendar_monitor_<name>.sql`, with the text unchanged. A second run finds them by name and adds only what is
-new. Reads and writes files alone. Called by `scripts/adopt`.
+new. Reads and writes files alone. Called by the cli (`adopt`).
 """
 
 from __future__ import annotations

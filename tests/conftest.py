@@ -14,6 +14,7 @@ from scripts.stack.google.control import GoogleControl
 from scripts.stack.google.server import EmulatorServer
 from scripts.stack.supabase import LocalSupabase
 from sync.logs import configure_logs
+from tests.command_line import Cli
 from tests.connections import KEPT
 from tests.emptying import EMPTY
 from tests.world import World
@@ -95,6 +96,12 @@ def world(supabase: LocalSupabase, google: GoogleControl, environment: dict[str,
     yield world
     google.configure(push="drop")
     world.close()
+
+
+@pytest.fixture
+def cli(world: World) -> Cli:
+    """`calendar-monitor`, in this process."""
+    return Cli(world)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
--- The end of what keep_old_code.sql kept: the original system's code can write no more. Brought by `scripts/adopt --finish`.
+-- The end of what keep_old_code.sql kept: the original system's code can write no more. Brought by `calendar-monitor adopt --finish`.
 
 do $$
 declare

@@ -1,6 +1,6 @@
 -- What the original system's code needs while it still runs beside the monitor, until finish_adoption.sql.
 --
--- Brought by scripts/adopt after the migrations; no part of a project of the monitor's own. Each thing is kept where the data
+-- Brought by `calendar-monitor adopt` after the migrations; no part of a project of the monitor's own. Each thing is kept where the data
 -- allow it, and said otherwise. While it is kept, a user has one calendar: the old keys say so.
 
 do $$

@@ -1485,9 +1485,10 @@ to service_role;
 -- The drift audit's sample: which calendars are compared with a full listing next.
 
 -- The p_limit calendars whose last audit is the longest ago, if at all; marked at once, so that two samplers do not take the
--- same ones. With p_calendar_ids these and no others.
-create or replace function public.sample_for_audit(p_limit integer, p_calendar_ids uuid[] default null)
-returns table (calendar_id uuid)
+-- same ones. With p_calendar_ids these and no others; none whose last audit came after p_before.
+create or replace function public.sample_for_audit(
+  p_limit integer, p_calendar_ids uuid[] default null, p_before timestamptz default 'infinity'
+) returns table (calendar_id uuid)
 language sql security invoker set search_path = ''
 as $$
   with sample as (
@@ -1495,6 +1496,7 @@ as $$
     where w.is_active and w.paused_reason is null and w.duplicate_of is null and w.sync_token is not null
       and (p_calendar_ids is null or w.id = any (p_calendar_ids))
       and (p_calendar_ids is not null or not (select calendar_internal.is_paused('audit')))
+      and (w.audited_at is null or w.audited_at < p_before)
     order by w.audited_at nulls first
     limit least(greatest(p_limit, 0), 1000)
     for update skip locked
@@ -1600,4 +1602,4 @@ comment on function calendar_internal.explain_facts is 'A calendar''s part of th
 comment on function public.explain_meeting is 'By the id of a row of meetings: null when there is none.';
 comment on function public.explain_event is 'By Google''s id, in each watched calendar (of one user, if given) that knows the event''s family or has its row; up to 20.';
 comment on function public.sample_for_audit is 'The p_limit calendars whose last audit is the longest ago, if at all; marked at once, so that two samplers do not take the
-same ones. With p_calendar_ids these and no others.';
+same ones. With p_calendar_ids these and no others; none whose last audit came after p_before.';

@@ -20,10 +20,10 @@ create table if not exists public.operator_actions (
 comment on table public.operator_actions is 'Who did what by hand, and what came of it. For the service alone.';
 comment on column public.operator_actions.id is 'The deed''s id, made by whoever asked: asked again, it is not done twice.';
 comment on column public.operator_actions.at is 'When.';
-comment on column public.operator_actions.operator is 'Who, by the name that their token has in the settings.';
+comment on column public.operator_actions.operator is 'Who: by the name that their token has in the settings, or that they gave to the command line.';
 comment on column public.operator_actions.door is 'dashboard or cli.';
 comment on column public.operator_actions.action is 'What: sign_in, poll, resync, reopen, pause_lane, …';
-comment on column public.operator_actions.target is 'To what: a calendar''s, request''s or subscription''s id, a lane, a cause.';
+comment on column public.operator_actions.target is 'To what: a calendar''s, user''s, request''s or subscription''s id, a lane, a cause.';
 comment on column public.operator_actions.params is 'With what beside it. No secret, no content.';
 comment on column public.operator_actions.outcome is 'done, or why not: not_found, nothing_to_do.';
 comment on column public.operator_actions.affected is 'How many rows it touched.';
@@ -137,6 +137,8 @@ $$;
 
 -- One deed of an operator, with its audit row: {outcome, affected}. p_action:
 --   sign_in, sign_out         noted
+--   connect, export, erase    noted; p_target: a user's id
+--   rotate_keys, give_back_tokens, audit, backfill   noted
 --   poll, resync, reopen      p_target: a calendar's id
 --   retry_cause               p_target: an error code; p_limit calendars that failed with it are looked at within a minute
 --   pause_lane, resume_lane   p_target: a lane
@@ -159,7 +161,8 @@ begin
     return jsonb_build_object('outcome', v_outcome, 'affected', v_affected);
   end if;
   case p_action
-    when 'sign_in', 'sign_out' then v_affected := 1;
+    when 'sign_in', 'sign_out', 'connect', 'export', 'erase', 'rotate_keys', 'give_back_tokens', 'audit', 'backfill' then
+      v_affected := 1;
     when 'poll', 'resync', 'reopen' then
       if exists (select 1 from public.calendar_webhooks w where w.id = p_target::uuid) then
         v_affected := calendar_internal.ask_for(array[p_target::uuid], p_action, 0);
@@ -369,6 +372,8 @@ comment on function calendar_internal.replay_range is 'Sends a subscription''s g
 most p_limit of them. Answers how many; null: there is no such subscription.';
 comment on function public.operate is 'One deed of an operator, with its audit row: {outcome, affected}. p_action:
   sign_in, sign_out         noted
+  connect, export, erase    noted; p_target: a user''s id
+  rotate_keys, give_back_tokens, audit, backfill   noted
   poll, resync, reopen      p_target: a calendar''s id
   retry_cause               p_target: an error code; p_limit calendars that failed with it are looked at within a minute
   pause_lane, resume_lane   p_target: a lane

@@ -14,6 +14,7 @@ from sync.cli.choosing import chosen
 from sync.cli.desk import Desk
 from sync.cli.faults import ExitCode
 from sync.cli.output import graded, listing
+from sync.cli.stopping import until_stopped
 from sync.core.operations.words import words
 from sync.states import OperatorDoor
 
@@ -47,8 +48,10 @@ def act_on_calendars(
     store = desk.services.store
     calendars = {each["calendar_id"]: each for name in which for each in chosen(store, name)}
     results: list[Done] = []
-    with desk.out.progress(doing, len(calendars)) as tell:
+    with until_stopped() as is_stopping, desk.out.progress(doing, len(calendars)) as tell:
         for row in calendars.values():
+            if is_stopping():
+                break
             results.append(_act(desk, action, row, carry_out))
             tell(len(results), row["google_calendar_id"])
     finish(desk, results)

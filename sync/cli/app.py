@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
+from sync.cli.adopting import adopt
+from sync.cli.alerting import alert_test
+from sync.cli.audit import audit
 from sync.cli.calendar import calendar
 from sync.cli.desk import LONGEST_NAME, Desk, os_user
+from sync.cli.explain import explain
 from sync.cli.faults import Commands
 from sync.cli.poll import poll
+from sync.cli.renew import renew
+from sync.cli.resync import resync
 from sync.cli.status import status
+from sync.cli.user_data import erase, export
 from sync.cli.worker import worker
 from sync.version import VERSION
 
 # In the order in which `--help` names them.
-_COMMANDS = (status, calendar, poll, worker)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "status": status,
+    "calendar": calendar,
+    "explain": explain,
+    "poll": poll,
+    "renew": renew,
+    "resync": resync,
+    "audit": audit,
+    "export": export,
+    "erase": erase,
+    "test-alert": alert_test,
+    "adopt": adopt,
+    "worker": worker,
+}
 
 app = typer.Typer(
     cls=Commands,
@@ -58,5 +79,5 @@ def calendar_monitor(
     desk.is_verbose = verbose
 
 
-for _command in _COMMANDS:
-    app.command(_command.__name__.replace("_", "-").rstrip("-"))(_command)
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(_command)

@@ -14,6 +14,7 @@ from sync.cli.output import Output
 from sync.jobs.services import Services, build_services
 from sync.logs import configure_logs
 from sync.settings import load
+from sync.states import OperatorDoor
 
 # What an audit row holds of a name.
 LONGEST_NAME = 60
@@ -41,6 +42,10 @@ class Desk:
     def services(self) -> Services:
         """Raises SettingsError."""
         return self.opening(self.is_verbose)
+
+    def note(self, action: str, target: str = "") -> None:
+        """Writes who does what before it is done: who cannot be written down does nothing. Raises StoreFailure."""
+        self.services.store.operators.act(operator=self.operator, door=OperatorDoor.CLI, action=action, target=target)
 
 
 def desk_of(context: typer.Context, as_json: bool) -> Desk:

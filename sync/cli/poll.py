@@ -12,6 +12,7 @@ from sync.cli.acting import Done, act_on_calendars
 from sync.cli.desk import AsJson, Desk, desk_of
 from sync.cli.faults import ExitCode, Refused
 from sync.cli.output import pairs
+from sync.cli.stopping import until_stopped
 from sync.core.operations.words import words
 from sync.jobs.driving.look_now import look_now
 from sync.jobs.driving.poll_due import Sweep, poll_due
@@ -72,13 +73,13 @@ def looked(services: Services, calendar_id: str) -> Done | None:
 def _poll_due(desk: Desk) -> None:
     counts: Counter[str] = Counter()
     causes: Counter[str] = Counter()
-    with desk.out.progress("polling what is due") as tell:
+    with until_stopped() as is_stopping, desk.out.progress("polling what is due") as tell:
         while True:
-            sweep = poll_due(desk.services, budget_seconds=SWEEP_SECONDS)
+            sweep = poll_due(desk.services, budget_seconds=SWEEP_SECONDS, should_stop=is_stopping)
             _count(sweep, counts, causes)
             done = sum(counts[str(status)] for status in SyncStatus)
             tell(done, f"{sweep.remaining} remain")
-            if not sweep.remaining or not sweep.outcomes:
+            if not sweep.remaining or not sweep.outcomes or is_stopping():
                 break
     data = {**counts, "remaining": sweep.remaining, "causes": dict(causes)}
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from sync.adoption import MIGRATIONS, AdoptionRefused, carry_out, plan_adoption
-from tests.workflows.cron_service import ROOT
+from tests.command_line import invoke
 
 OURS = len(list(MIGRATIONS.glob("*.sql")))
 
@@ -78,15 +76,12 @@ def test_a_hole_in_the_middle_is_refused(folder: Path) -> None:
 
 
 def test_the_command_shows_before_it_copies(folder: Path) -> None:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(ROOT / "scripts" / "adopt"), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60)
-
-    shown = run(str(folder), "--dry-run")
-    assert (shown.returncode, shown.stdout.count("would be copied")) == (0, OURS + 1)
+    shown = invoke(["adopt", str(folder), "--dry-run"])
+    assert (shown.exit_code, shown.stdout.count("would be copied")) == (0, OURS + 1)
+    assert "supabase db push" in shown.stdout
     assert len(list(folder.glob("*.sql"))) == 1
-    assert run(str(folder)).returncode == 0
+    assert invoke(["adopt", str(folder)]).exit_code == 0
     assert len(list(folder.glob("*.sql"))) == OURS + 2
-    refused = run(str(folder / "nowhere"))
-    assert (refused.returncode, refused.stdout) == (2, "")
+    refused = invoke(["adopt", str(folder / "nowhere")])
+    assert (refused.exit_code, refused.stdout) == (2, "")
     assert "is no folder" in refused.stderr

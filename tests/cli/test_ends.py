@@ -11,7 +11,7 @@ from sync.errors import RetryLater, StoreMisconfigured
 from sync.jobs.services import Services, build_services
 from sync.settings import load
 from sync.version import VERSION
-from tests.cli.conftest import invoke
+from tests.command_line import invoke
 
 
 def _raising(failure: BaseException) -> Desk:

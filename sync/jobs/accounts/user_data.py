@@ -1,7 +1,4 @@
-"""All that is stored of one user: given out, or erased. By hand:
-
-    python -m sync.jobs.accounts.user_data export USER_ID    # JSON of all their rows, without tokens
-    python -m sync.jobs.accounts.user_data erase USER_ID     # channels, grant and rows, all gone
+"""All that is stored of one user: given out, or erased. Called by the cli.
 
 Erasing leaves the row in auth.users, which is Supabase Auth's; erase before you delete it there, for afterwards nobody
 holds the tokens that stop channels and revoke the grant.
@@ -9,19 +6,12 @@ holds the tokens that stop channels and revoke the grant.
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-import uuid
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from sync.errors import SyncError
 from sync.jobs.accounts.disconnect import disconnect
-from sync.jobs.services import Services, build_services
-from sync.logs import configure_logs
-from sync.settings import SettingsError, load
+from sync.jobs.services import Services
 
 # Every table that has rows of users.
 TABLES = (
@@ -40,9 +30,15 @@ TABLES = (
 ROWS_PER_PAGE = 500
 
 
-def export_user(services: Services, user_id: str) -> dict[str, list[dict[str, Any]]]:
-    """{table: rows}. Raises StoreFailure."""
-    return {table: _rows(services, user_id, table) for table in TABLES}
+def export_user(
+    services: Services, user_id: str, on_table: Callable[[int, str], None] = lambda _done, _table: None
+) -> dict[str, list[dict[str, Any]]]:
+    """{table: rows}, tokens left out. `on_table` hears before each table how many are done. Raises StoreFailure."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for table in TABLES:
+        on_table(len(rows), table)
+        rows[table] = _rows(services, user_id, table)
+    return rows
 
 
 def erase_user(services: Services, user_id: str) -> dict[str, Any]:
@@ -58,29 +54,3 @@ def _rows(services: Services, user_id: str, table: str) -> list[dict[str, Any]]:
         page, after = services.store.accounts.export_user(user_id, table, after, ROWS_PER_PAGE)
         rows.extend(page)
     return rows
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints JSON. Exit code 2: it could not be done."""
-    parser = argparse.ArgumentParser(prog="scripts/user_data", description="Give out or erase all rows of a user.")
-    parser.add_argument("action", choices=("export", "erase"))
-    parser.add_argument("user_id", type=uuid.UUID, metavar="USER_ID", help="the user's id in auth.users")
-    given = parser.parse_args(arguments)
-    try:
-        settings = load()
-    except SettingsError as problems:
-        print(problems, file=sys.stderr)  # noqa: T201 - a command's answer
-        return 2
-    configure_logs(settings.log_level, settings.log_format)
-    act = export_user if given.action == "export" else erase_user
-    try:
-        answer = act(build_services(settings), str(given.user_id))
-    except SyncError as failure:
-        print(f"not done, try again: {failure.code}", file=sys.stderr)  # noqa: T201
-        return 2
-    print(json.dumps(answer, indent=2, ensure_ascii=False))  # noqa: T201
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

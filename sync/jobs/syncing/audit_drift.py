@@ -1,7 +1,5 @@
-"""The drift audit: whether `meetings` equals the calendar, as a number. Called by the duties at a low rate, and by
-hand:
-
-    python -m sync.jobs.syncing.audit_drift [--limit N] [--calendar ID …]
+"""The drift audit: whether `meetings` equals the calendar, as a number. Called by the duties at a low rate, and by the
+cli.
 
 A calendar is first brought up to date, then listed whole under the same rules as any full sync. Whatever that second
 commit has to write was wrong before: it is counted (audited, differing, repaired in `calendar_sync_logs`, reason
@@ -11,20 +9,17 @@ and the audit is void.
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
+import datetime as dt
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from sync.core.polling.plan import SyncPlan, plan_audit, plan_catch_up
-from sync.errors import SyncError
-from sync.jobs.services import Services, build_services
+from sync.jobs.services import Services
 from sync.jobs.syncing.sync_calendar import SyncOutcome, sync_claim
-from sync.logs import configure_logs
 from sync.model import Claim
-from sync.settings import SettingsError, load
 from sync.states import SyncStatus
+from sync.telemetry.origin import follower
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +31,22 @@ class Audit:
     differing: int = 0
     left: int = 0
 
+    def __add__(self, other: Audit) -> Audit:
+        return Audit(self.calendars + other.calendars, self.differing + other.differing, self.left + other.left)
+
 
 def audit_drift(
     services: Services,
     *,
     limit: int,
     calendar_ids: Sequence[str] | None = None,
+    before: dt.datetime | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Audit:
-    """Audits up to `limit` calendars, those first whose last audit is the longest ago."""
+    """Audits up to `limit` calendars, those first whose last audit is the longest ago; none that had one since
+    `before`."""
     calendars = differing = left = 0
-    for calendar_id in services.store.audits.sample(limit, calendar_ids):
+    for calendar_id in services.store.audits.sample(limit, calendar_ids, before):
         if should_stop():
             break
         found = _audit(services, calendar_id, should_stop)
@@ -58,6 +58,29 @@ def audit_drift(
         if found:
             services.log.warning("drift_found", calendar_id=calendar_id, differing=found)
     return Audit(calendars, differing, left)
+
+
+def audit_all(
+    services: Services,
+    before: dt.datetime,
+    on_progress: Callable[[Audit], None],
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Audit:
+    """Audits every calendar that had no audit since `before`, several at a time. Whoever gives the same time again goes
+    on where this stood."""
+    threads, done = services.settings.sync_threads, Audit()
+
+    def one(_number: int) -> Audit:
+        return audit_drift(services, limit=1, before=before, should_stop=should_stop)
+
+    with ThreadPoolExecutor(threads, thread_name_prefix="audit", initializer=follower()) as pool:
+        while not should_stop():
+            found = sum(pool.map(one, range(threads)), Audit())
+            if found == Audit():
+                break
+            done += found
+            on_progress(done)
+    return done
 
 
 def _audit(services: Services, calendar_id: str, should_stop: Callable[[], bool]) -> int | None:
@@ -79,32 +102,3 @@ def _sync(
         if outcome.status is SyncStatus.COMPLETED:
             return outcome
     return None
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints one JSON line. Exit code 0: no drift; 1: drift was found (and repaired); 2: it could not be told."""
-    parser = argparse.ArgumentParser(
-        prog="python -m sync.jobs.syncing.audit_drift", description="Does meetings equal the calendar?"
-    )
-    parser.add_argument("--limit", type=int, default=10, help="calendars to audit (default 10)")
-    parser.add_argument(
-        "--calendar", action="append", metavar="ID", help="audit this row of calendar_webhooks; repeatable"
-    )
-    given = parser.parse_args(arguments)
-    try:
-        settings = load()
-    except SettingsError as problems:
-        print(problems, file=sys.stderr)  # noqa: T201 - a command's answer
-        return 2
-    configure_logs(settings.log_level, settings.log_format)
-    try:
-        audit = audit_drift(build_services(settings), limit=given.limit, calendar_ids=given.calendar)
-    except SyncError as failure:
-        print(f"the audit could not run: {failure.code}", file=sys.stderr)  # noqa: T201
-        return 2
-    print(json.dumps(asdict(audit)))  # noqa: T201
-    return 1 if audit.differing else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

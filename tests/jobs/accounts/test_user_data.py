@@ -1,21 +1,19 @@
-"""scripts/user_data: everything stored of a user is given out without tokens, and erased without a rest."""
+"""export and erase: everything stored of a user is given out without tokens, and erased without a rest."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sync.jobs.accounts import user_data
+from tests.command_line import Cli
 from tests.web.consent import HOME, begin
 from tests.world import Person, World
 
-ROOT = Path(__file__).parents[3]
 NOBODY = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 TABLES_OF_USERS = (
     "select c.relname as table_name from pg_class c join pg_attribute a on a.attrelid = c.oid"
@@ -41,13 +39,6 @@ def alice(world: World) -> Person:
     return alice
 
 
-def run(world: World, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command itself, with the service's environment and nothing else."""
-    variables = {"PATH": os.environ["PATH"], **world.environment, **environment}
-    command = [str(ROOT / "scripts" / "user_data"), *arguments]
-    return subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=60)
-
-
 def rows_left(world: World, person: Person) -> dict[str, int]:
     tables = [row["table_name"] for row in world.rows(TABLES_OF_USERS)]
     counts = {name: world.rows(f"select 1 from {name} where user_id = %s", person.user_id) for name in tables}
@@ -59,13 +50,13 @@ def test_every_table_with_rows_of_users_is_covered(world: World) -> None:
     assert sorted(user_data.TABLES) == [row["table_name"] for row in world.rows(TABLES_OF_USERS)]
 
 
-def test_export_gives_every_row_and_no_token(world: World, alice: Person) -> None:
+def test_export_gives_every_row_and_no_token(world: World, alice: Person, cli: Cli) -> None:
     bob = world.person("bob")
     world.connect(bob)
 
-    done = run(world, "export", alice.user_id)
+    done = cli("export", alice.user_id)
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     exported: dict[str, list[dict[str, Any]]] = json.loads(done.stdout)
     assert {table: len(rows) for table, rows in exported.items()} == rows_left(world, alice)
     assert [row["title"] for row in exported["meetings"]] == ["Alice's, ä€😀"]
@@ -96,15 +87,15 @@ def test_export_gives_more_rows_than_a_page(world: World, alice: Person) -> None
     assert len(rows) == len({row["id"] for row in rows}) == 1235
 
 
-def test_erase_stops_revokes_and_leaves_the_auth_user_alone(world: World, alice: Person) -> None:
+def test_erase_stops_revokes_and_leaves_the_auth_user_alone(world: World, alice: Person, cli: Cli) -> None:
     bob = world.person("bob")
     world.connect(bob)
     before = rows_left(world, bob)
 
-    done = run(world, "erase", alice.user_id)
+    done = cli("erase", alice.user_id, "--yes", "--json")
 
-    assert (done.returncode, done.stderr) == (0, "")
-    told = json.loads(done.stdout)
+    assert (done.exit_code, done.stderr) == (0, "")
+    told = done.json
     assert (told["google"]["revoked"], told["google"]["stopped"]) == (True, 1)
     assert told["deleted"]["calendar_webhooks"] == 1
     assert rows_left(world, alice) == {}
@@ -153,20 +144,37 @@ def test_an_erased_user_may_connect_again(world: World, alice: Person) -> None:
     world.assert_equal(alice)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code"), [(["export", "alice"], 2), (["burn", NOBODY], 2), (["export"], 2), ([], 2)]
-)
-def test_a_wrong_call_is_told_how(world: World, arguments: list[str], code: int) -> None:
-    done = run(world, *arguments)
-    assert (done.returncode, done.stdout) == (code, "")
-    assert "usage: scripts/user_data" in done.stderr
+@pytest.mark.parametrize("arguments", [["export", "alice"], ["burn", NOBODY], ["export"], ["erase", "alice", "--yes"]])
+def test_a_wrong_call_is_told_how(cli: Cli, arguments: list[str]) -> None:
+    done = cli(*arguments)
+    assert done.exit_code == 2
+    assert "Usage: calendar-monitor" in done.stderr or "'alice' is no user's id" in done.stderr
 
 
-def test_a_store_that_does_not_answer_is_told_without_a_trace(world: World, alice: Person) -> None:
+def test_erase_asks_whose_rows_these_are_and_takes_no_silence_for_a_yes(world: World, alice: Person, cli: Cli) -> None:
+    asked = cli("erase", alice.user_id, answers="n\n")
+    assert (asked.exit_code, alice.email in asked.stderr) == (2, True)
+    assert cli("erase", alice.user_id).exit_code != 0
+    assert rows_left(world, alice)["meetings"] == 1
+    assert world.rows("select 1 from operator_actions") == []
+
+
+def test_an_export_in_a_file_is_for_nobody_else_and_the_audit_knows(
+    world: World, alice: Person, cli: Cli, tmp_path: Path
+) -> None:
+    file = tmp_path / "alice.json"
+    assert cli("export", alice.user_id, "--to", str(file)).exit_code == 0
+    assert json.loads(file.read_text())["meetings"][0]["title"] == "Alice's, ä€😀"
+    assert file.stat().st_mode & 0o077 == 0
+    (deed,) = world.rows("select operator, action, target from operator_actions")
+    assert deed == {"operator": "olga", "action": "export", "target": alice.user_id}
+
+
+def test_a_store_that_does_not_answer_is_told_without_a_trace(world: World, alice: Person, cli: Cli) -> None:
     world.supabase.fault("export_user", "http_500", times=4)
 
-    done = run(world, "export", alice.user_id)
+    done = cli("export", alice.user_id)
 
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.exit_code, "meetings" in done.stdout) == (3, False)
     assert "Traceback" not in done.stderr
-    assert "try again" in done.stderr
+    assert "run it again" in done.stderr

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 from sync.alert_model import AlertMessage
 from sync.clients.alerts.destinations import AlertDestinations
 from sync.settings import SettingsError, load
 from sync.states import AlertSeverity
-from tests.docs.pages import ROOT
+from tests.command_line import Cli
 from tests.flows.processes import worker
 from tests.subscriber import subscriber
 from tests.world import World
@@ -19,30 +16,18 @@ from tests.world import World
 MESSAGE = AlertMessage(AlertSeverity.CRITICAL, "Title", "Body")
 
 
-def send_test_alert(environment: dict[str, str], urls: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sync.jobs.operations.send_test_alert"],
-        cwd=ROOT,
-        env={**environment, "ALERT_URLS": urls},
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
-
-
-def test_each_destination_has_its_line(environment: dict[str, str]) -> None:
+def test_each_destination_has_its_line(world: World, cli: Cli) -> None:
     with subscriber() as good, subscriber([404]) as bad:
         urls = f"{good.url}?token=hidden {bad.url}".replace("http:", "json:")
-        done = send_test_alert(environment, urls)
-        assert (done.returncode, done.stderr) == (1, "")
-        assert done.stdout == "json-1: taken\njson-2: http_404\n"
+        done = cli("test-alert", services=world.services_with(ALERT_URLS=urls))
+        assert (done.exit_code, done.stderr) == (1, "")
+        assert [line.split() for line in done.stdout.splitlines()[1:]] == [["json-1", "taken"], ["json-2", "http_404"]]
         assert good.messages[0].body["title"] == "[calendar monitor] Test alert"
 
 
-def test_without_a_destination_there_is_nothing_to_test(environment: dict[str, str]) -> None:
-    done = send_test_alert(environment, "")
-    assert (done.returncode, done.stderr) == (2, "ALERT_URLS names no destination.\n")
+def test_without_a_destination_there_is_nothing_to_test(cli: Cli) -> None:
+    done = cli("test-alert")
+    assert (done.exit_code, done.stderr) == (2, "ALERT_URLS names no destination.\n")
 
 
 def test_a_destination_that_hangs_is_given_up_and_its_process_with_it() -> None:

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 from sync.jobs.syncing.audit_drift import Audit, audit_drift
+from tests.command_line import Cli
 from tests.world import Person, World
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def connected(world: World) -> Person:
@@ -88,14 +82,25 @@ def test_the_sample_begins_with_what_was_audited_the_longest_ago(world: World) -
     assert [log["reason"] for log in world.logs(bob)][-1] == "audit"
 
 
-def test_the_command_prints_its_finding_and_exits_by_it(world: World) -> None:
+def test_the_command_answers_what_it_found_and_exits_by_it(world: World, cli: Cli) -> None:
     alice = connected(world)
-    command = [sys.executable, "-m", "sync.jobs.syncing.audit_drift", "--limit", "5"]
 
-    clean = subprocess.run(command, cwd=ROOT, env=world.environment, capture_output=True, text=True, check=False)
+    clean = cli("audit", "--limit", "5", "--json")
     world.db.execute("update meetings set title = 'Wrong' where title = 'Kept'")
-    drifted = subprocess.run(command, cwd=ROOT, env=world.environment, capture_output=True, text=True, check=False)
+    drifted = cli("audit", alice.email, "--json")
 
-    assert (clean.returncode, json.loads(clean.stdout)) == (0, {"calendars": 1, "differing": 0, "left": 0})
-    assert (drifted.returncode, json.loads(drifted.stdout)["differing"]) == (1, 1)
+    assert (clean.exit_code, clean.json) == (0, {"calendars": 1, "differing": 0, "left": 0})
+    assert (drifted.exit_code, drifted.json["differing"]) == (1, 1)
     world.assert_equal(alice)
+
+
+def test_an_audit_of_all_goes_on_where_it_was_interrupted(world: World, cli: Cli) -> None:
+    for _ in range(3):
+        connected(world)
+    audit_drift(world.services, limit=2)
+    begun_at = world.rows("select min(audited_at) as at from calendar_webhooks")[0]["at"]
+
+    rest = cli("audit", "--all", "--since", f"{begun_at:%Y-%m-%dT%H:%M:%S}", "--json")
+    again = cli("audit", "--all", "--json")
+
+    assert (rest.json["calendars"], again.json["calendars"]) == (1, 3), rest.stderr

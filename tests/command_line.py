@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
 from typer.testing import CliRunner
 
 from sync.cli.app import app
@@ -40,8 +39,3 @@ class Cli:
 def invoke(arguments: list[str], desk: Desk | None = None, answers: str = "", **environment: str) -> Answer:
     done = CliRunner().invoke(app, arguments, obj=desk, input=answers, env=environment, prog_name="calendar-monitor")
     return Answer(done.exit_code, done.stdout, done.stderr)
-
-
-@pytest.fixture
-def cli(world: World) -> Cli:
-    return Cli(world)
