@@ -138,7 +138,7 @@ $$;
 -- One deed of an operator, with its audit row: {outcome, affected}. p_action:
 --   sign_in, sign_out         noted
 --   connect, export, erase    noted; p_target: a user's id
---   rotate_keys, give_back_tokens, audit, backfill   noted
+--   rotate_keys, give_back_tokens, audit, backfill, regain   noted
 --   poll, resync, reopen      p_target: a calendar's id
 --   retry_cause               p_target: an error code; p_limit calendars that failed with it are looked at within a minute
 --   pause_lane, resume_lane   p_target: a lane
@@ -161,7 +161,8 @@ begin
     return jsonb_build_object('outcome', v_outcome, 'affected', v_affected);
   end if;
   case p_action
-    when 'sign_in', 'sign_out', 'connect', 'export', 'erase', 'rotate_keys', 'give_back_tokens', 'audit', 'backfill' then
+    when 'sign_in', 'sign_out', 'connect', 'export', 'erase', 'rotate_keys', 'give_back_tokens',
+      'audit', 'backfill', 'regain' then
       v_affected := 1;
     when 'poll', 'resync', 'reopen' then
       if exists (select 1 from public.calendar_webhooks w where w.id = p_target::uuid) then
@@ -373,7 +374,7 @@ most p_limit of them. Answers how many; null: there is no such subscription.';
 comment on function public.operate is 'One deed of an operator, with its audit row: {outcome, affected}. p_action:
   sign_in, sign_out         noted
   connect, export, erase    noted; p_target: a user''s id
-  rotate_keys, give_back_tokens, audit, backfill   noted
+  rotate_keys, give_back_tokens, audit, backfill, regain   noted
   poll, resync, reopen      p_target: a calendar''s id
   retry_cause               p_target: an error code; p_limit calendars that failed with it are looked at within a minute
   pause_lane, resume_lane   p_target: a lane

@@ -10,7 +10,9 @@ import typer
 from sync.cli.adopting import adopt
 from sync.cli.alerting import alert_test
 from sync.cli.audit import audit
+from sync.cli.backfill import backfill
 from sync.cli.calendar import calendar
+from sync.cli.connect import connect
 from sync.cli.desk import LONGEST_NAME, Desk, os_user
 from sync.cli.explain import explain
 from sync.cli.faults import Commands
@@ -18,6 +20,7 @@ from sync.cli.poll import poll
 from sync.cli.renew import renew
 from sync.cli.resync import resync
 from sync.cli.status import status
+from sync.cli.tokens import give_back, regain, rotate
 from sync.cli.user_data import erase, export
 from sync.cli.worker import worker
 from sync.version import VERSION
@@ -31,6 +34,11 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "renew": renew,
     "resync": resync,
     "audit": audit,
+    "connect": connect,
+    "backfill": backfill,
+    "regain": regain,
+    "rotate-keys": rotate,
+    "give-back-tokens": give_back,
     "export": export,
     "erase": erase,
     "test-alert": alert_test,

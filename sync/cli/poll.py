@@ -76,7 +76,7 @@ def _poll_due(desk: Desk) -> None:
     with until_stopped() as is_stopping, desk.out.progress("polling what is due") as tell:
         while True:
             sweep = poll_due(desk.services, budget_seconds=SWEEP_SECONDS, should_stop=is_stopping)
-            _count(sweep, counts, causes)
+            count_outcomes(sweep, counts, causes)
             done = sum(counts[str(status)] for status in SyncStatus)
             tell(done, f"{sweep.remaining} remain")
             if not sweep.remaining or not sweep.outcomes or is_stopping():
@@ -92,7 +92,8 @@ def _poll_due(desk: Desk) -> None:
     raise typer.Exit(ExitCode.PARTLY if causes or sweep.remaining else ExitCode.DONE)
 
 
-def _count(sweep: Sweep, counts: Counter[str], causes: Counter[str]) -> None:
+def count_outcomes(sweep: Sweep, counts: Counter[str], causes: Counter[str]) -> None:
+    """Adds what a sweep did: outcomes and changes to `counts`, failures by their code to `causes`."""
     for outcome in sweep.outcomes:
         counts[str(outcome.status)] += 1
         counts.update(created=outcome.created, updated=outcome.updated, deleted=outcome.deleted)

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import os
-import subprocess
-import sys
 import threading
 from typing import Any
 
@@ -18,6 +14,7 @@ from sync.core.polling.purse import Lane
 from sync.jobs.driving.poll_user import poll_user
 from sync.jobs.services import build_services
 from tests.clients.google.answering import answering
+from tests.command_line import Cli
 from tests.world import Person, World
 
 
@@ -156,7 +153,7 @@ def test_a_wrong_oauth_client_disconnects_nobody(world: World, code: str) -> Non
     assert poll(world, alice) == [None]
 
 
-def test_who_was_disconnected_by_mistake_is_connected_again_by_a_command(world: World) -> None:
+def test_who_was_disconnected_by_mistake_is_connected_again_by_a_command(world: World, cli: Cli) -> None:
     alice, bob, eve = connected(world), connected(world, "bob"), connected(world, "eve")
     refused = world.google.add_fault("invalid_grant", account=alice.email)
     world.google.revoke(bob.email)
@@ -164,11 +161,10 @@ def test_who_was_disconnected_by_mistake_is_connected_again_by_a_command(world: 
     lose(world, bob)
     world.google.release(refused)
     world.google.insert_event(alice.email, world.event("While away"))
-    command = [sys.executable, "-m", "sync.jobs.accounts.regain_access"]
 
-    done = subprocess.run(command, env={**os.environ, **world.environment}, capture_output=True, text=True, timeout=60)
+    done = cli("regain", "--json")
 
-    assert (done.returncode, json.loads(done.stdout)) == (0, {"regained": 1, "refused": 1, "left": 0})
+    assert (done.exit_code, done.json) == (0, {"regained": 1, "refused": 1, "left": 0})
     assert told(world, alice) == [("reconnect_needed", "invalid_grant", False), ("reconnected", "reconnected", True)]
     assert told(world, bob) == [("reconnect_needed", "invalid_grant", True)]
     assert told(world, eve) == []
@@ -176,16 +172,14 @@ def test_who_was_disconnected_by_mistake_is_connected_again_by_a_command(world: 
     world.assert_equal(alice)
 
 
-def test_the_command_says_nothing_of_anybody_under_a_wrong_oauth_client(world: World) -> None:
+def test_the_command_says_nothing_of_anybody_under_a_wrong_oauth_client(world: World, cli: Cli) -> None:
     alice = connected(world)
     world.google.revoke(alice.email)
     lose(world, alice)
-    command = [sys.executable, "-m", "sync.jobs.accounts.regain_access"]
-    wrong = {**os.environ, **world.environment, "GOOGLE_CLIENT_ID": "nobody"}
 
-    done = subprocess.run(command, env=wrong, capture_output=True, text=True, timeout=60)
+    done = cli("regain", services=world.services_with(GOOGLE_CLIENT_ID="nobody"))
 
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.exit_code, done.stdout) == (2, "")
     assert "invalid_client" in done.stderr
     assert told(world, alice) == [("reconnect_needed", "invalid_grant", True)]
 

@@ -1,5 +1,5 @@
 """Writes every stored token back in the clear, for the original system's code: the way back from an adoption. Called by
-`scripts/give_back_tokens`.
+the cli.
 
 Works user by user, by compare-and-set, so it may be interrupted and begun again. The service must not run meanwhile: it
 seals whatever it uses.

@@ -1,6 +1,4 @@
-"""Connects users again who lost their connection by mistake (under a wrong OAuth client, say). By hand:
-
-    python -m sync.jobs.accounts.regain_access
+"""Connects users again who lost their connection by mistake (under a wrong OAuth client, say). Called by the cli.
 
 Each lost connection's refresh token is tried: where Google takes it, the user's calendars go on and are caught up, and
 their plea to reconnect is settled. Where Google refuses it, nothing changes. May be interrupted and run again.
@@ -8,16 +6,12 @@ their plea to reconnect is settled. Where Google refuses it, nothing changes. Ma
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from sync.errors import Misconfigured, ReconnectNeeded, RetryLater, SyncError, TokenUnreadable
-from sync.jobs.services import Services, build_services
-from sync.logs import configure_logs
+from sync.errors import ReconnectNeeded, RetryLater, TokenUnreadable
+from sync.jobs.services import Services
 from sync.model import SealedTokens
-from sync.settings import SettingsError, load
 
 USERS_AT_ONCE = 200
 _FIRST = "00000000-0000-0000-0000-000000000000"
@@ -67,27 +61,3 @@ def _regain(services: Services, user_id: str, stored_refresh: str) -> str:
         return "left"
     services.log.info("connection_regained", user_id=user_id)
     return "regained"
-
-
-def main() -> int:
-    """Prints one JSON line. Exit code 0: all lost connections were tried; 1: some are left; 2: it could not run."""
-    try:
-        settings = load()
-    except SettingsError as problems:
-        print(problems, file=sys.stderr)  # noqa: T201 - a command's answer
-        return 2
-    configure_logs(settings.log_level, settings.log_format)
-    try:
-        found = regain_access(build_services(settings))
-    except Misconfigured as refused:
-        print(f"Google refuses this OAuth client: {refused.code}", file=sys.stderr)  # noqa: T201
-        return 2
-    except SyncError as failure:
-        print(f"it could not run: {failure.code}", file=sys.stderr)  # noqa: T201
-        return 2
-    print(json.dumps(asdict(found)))  # noqa: T201
-    return 1 if found.left else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,9 +1,8 @@
 """Seals every stored token anew under the newest key, so that an old key can be dropped. Called by
-`scripts/rotate_keys`.
+the cli.
 
 Works user by user, in order, each by compare-and-set: it may be interrupted and begun again at any time, beside a
-running
-service. Plaintexts of the original system are sealed too; once none is left, none is accepted any more.
+running service. Plaintexts of the original system are sealed too; once none is left, none is accepted any more.
 """
 
 from __future__ import annotations
@@ -37,13 +36,15 @@ class Rotation:
         )
 
 
-def rotate_keys(store: Store, vault: Vault, on_progress: Callable[[Rotation], None]) -> Rotation:
+def rotate_keys(
+    store: Store, vault: Vault, on_progress: Callable[[Rotation], None], *, at_once: int = USERS_AT_ONCE
+) -> Rotation:
     """Goes through all users, then all subscriptions, once. `on_progress` hears after each batch.
 
     Raises StoreFailure.
     """
     after, rotation = _FIRST, Rotation()
-    while batch := store.connections.read_tokens(after, USERS_AT_ONCE):
+    while batch := store.connections.read_tokens(after, at_once):
         for user_id, tokens in batch:
             rotation = rotation.with_one(_seal_anew(store, vault, user_id, tokens))
         after = batch[-1][0]

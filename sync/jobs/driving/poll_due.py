@@ -9,10 +9,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sync.clients.breakers import GOOGLE_API
+from sync.core.polling.purse import Lane
 from sync.errors import StoreFailure
 from sync.jobs.services import Services
 from sync.jobs.syncing.sync_calendar import SyncOutcome, sync_claim
@@ -47,6 +48,7 @@ class _Sweeping:
         should_stop: Callable[[], bool],
         late: Callable[[SyncOutcome], None],
         ahead_seconds: float,
+        lanes: Sequence[Lane] | None,
     ) -> None:
         self._services = services
         self._deadline = deadline
@@ -54,6 +56,7 @@ class _Sweeping:
         self._should_stop = should_stop
         self._late = late
         self._ahead_seconds = ahead_seconds
+        self._lanes = lanes
         self._limit = services.settings.sync_threads * CLAIMS_PER_THREAD
         self._waiting: deque[Claim] = deque()
         self._changed = threading.Condition()
@@ -101,17 +104,21 @@ class _Sweeping:
         limit = self._services.breakers.room(GOOGLE_API, self._limit)
         if limit and not self._waiting and not self._dry and self._may_claim():
             quota = self._services.quota
-            room, per_user = quota.room_for(limit), quota.per_user()
+            room, per_user = self._room(limit), quota.per_user()
             claimed = self._services.leases.claim(
                 limit, room=room, ahead_seconds=self._ahead_seconds, per_user=per_user
             )
             # Some of each user are left while there is little for all.
             self._dry = len(claimed) < limit if per_user is None else not claimed
-            if not claimed and not self._busy:
+            if not claimed and not self._busy and self._lanes is None:
                 # One whose last claims were never ended: alone, when nothing else is left to do.
                 claimed = self._services.leases.claim(1, room={"suspect": 1})
             self._services.quota.expect(claimed)
             self._waiting.extend(claimed)
+
+    def _room(self, limit: int) -> dict[str, int] | None:
+        room = self._services.quota.room_for(limit)
+        return room if self._lanes is None else {lane: (room or {}).get(lane, limit) for lane in self._lanes}
 
     def _next(self) -> Claim | None:
         with self._changed:
@@ -156,14 +163,17 @@ def poll_due(
     should_stop: Callable[[], bool] = lambda: False,
     late: Callable[[SyncOutcome], None] = lambda _outcome: None,
     ahead_seconds: float = 0.0,
+    lanes: Sequence[Lane] | None = None,
 ) -> Sweep:
     """Syncs due calendars until none is left, the budget is used, or `should_stop`. `late`: told of each sync that ends
-    after the answer. `ahead_seconds`: what becomes due within that time is due now.
+    after the answer. `ahead_seconds`: what becomes due within that time is due now. `lanes`: only of these.
 
     Raises StoreUnavailable if the store cannot be asked what is due.
     """
     deadline = time.monotonic() + budget_seconds
-    sweeping = _Sweeping(services, deadline, min(LAST_SECONDS, budget_seconds / 2), should_stop, late, ahead_seconds)
+    sweeping = _Sweeping(
+        services, deadline, min(LAST_SECONDS, budget_seconds / 2), should_stop, late, ahead_seconds, lanes
+    )
     sweeping.begin()
     outcomes = sweeping.end()
     remaining, vouched_for = services.store.claims.sweep_state(services.settings.poll_stale_hours)

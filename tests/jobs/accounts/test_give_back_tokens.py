@@ -1,32 +1,27 @@
-"""scripts/give_back_tokens: the way back to code that reads tokens in the clear."""
+"""give-back-tokens: the way back to code that reads tokens in the clear."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 from sync.clients.vault import Vault
 from sync.jobs.accounts.give_back_tokens import GivenBack, give_back_tokens
+from tests.command_line import Cli
 from tests.world import World
 
-ROOT = Path(__file__).resolve().parents[3]
 
-
-def test_tokens_stand_in_the_clear_again_once_that_is_said(world: World) -> None:
+def test_tokens_stand_in_the_clear_again_once_that_is_said(world: World, cli: Cli) -> None:
     alice = world.person()
     world.connect(alice)
-    command = [sys.executable, "scripts/give_back_tokens"]
-    refused = subprocess.run(command, cwd=ROOT, env=world.environment, capture_output=True, text=True, check=False)
-    assert refused.returncode == 2
+    assert cli("give-back-tokens").exit_code == 2
     (sealed,) = world.rows("select refresh_token from google_credentials")
     assert sealed["refresh_token"].startswith("v2.")
 
-    done = subprocess.run([*command, "--in-the-clear"], cwd=ROOT, env=world.environment, capture_output=True, text=True,
-                          check=False)  # fmt: skip
+    done = cli("give-back-tokens", "--in-the-clear", "--json")
+    again = cli("give-back-tokens", "--in-the-clear", "--json")
 
-    assert (done.returncode, done.stdout) == (0, "in the clear: 1, unreadable: 0\n"), done.stderr
+    assert (done.exit_code, done.json) == (0, {"in_the_clear": 1, "unreadable": 0}), done.stderr
+    assert again.json == done.json
     (row,) = world.rows("select refresh_token from google_credentials")
     assert row["refresh_token"] == alice.refresh_token
 

@@ -1,29 +1,27 @@
-"""scripts/rotate_keys: every token under the newest key, interruptible, beside a running service."""
+"""rotate-keys: every token under the newest key, interruptible, beside a running service."""
 
 from __future__ import annotations
 
 import base64
 import os
-import subprocess
-import sys
-from pathlib import Path
+
+import pytest
 
 from sync.clients.vault import Vault
 from sync.core.polling.purse import Lane
 from sync.jobs.accounts.rotate_keys import Rotation, rotate_keys
 from sync.jobs.services import build_services
 from sync.settings import load
+from tests.command_line import Cli
 from tests.sealing import plaintexts_accepted
 from tests.world import World
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def new_key() -> str:
     return base64.urlsafe_b64encode(os.urandom(32)).decode()
 
 
-def test_after_a_rotation_the_old_key_can_go(world: World) -> None:
+def test_after_a_rotation_the_old_key_can_go(world: World, cli: Cli) -> None:
     people = [world.person() for _ in range(3)]
     for person in people:
         world.connect(person)
@@ -32,16 +30,15 @@ def test_after_a_rotation_the_old_key_can_go(world: World) -> None:
         (people[2].refresh_token, people[2].user_id),
     )
     key = new_key()
-    both = {**world.environment, "TOKEN_ENCRYPTION_KEYS": f"{key},{world.environment['TOKEN_ENCRYPTION_KEYS']}"}
-    command = [sys.executable, "scripts/rotate_keys"]
+    both = world.services_with(TOKEN_ENCRYPTION_KEYS=f"{key},{world.environment['TOKEN_ENCRYPTION_KEYS']}")
 
     with plaintexts_accepted(world):
-        first = subprocess.run(command, cwd=ROOT, env=both, capture_output=True, text=True, check=False)
-    again = subprocess.run(command, cwd=ROOT, env=both, capture_output=True, text=True, check=False)
+        first = cli("rotate-keys", "--json", services=both)
+    again = cli("rotate-keys", services=both)
 
-    assert first.returncode == 0, first.stderr
-    assert first.stdout.splitlines()[-1] == "sealed anew: 3, already current: 0, unreadable: 0"
-    assert again.stdout.splitlines()[-1] == "sealed anew: 0, already current: 3, unreadable: 0"
+    assert (first.exit_code, first.json) == (0, {"sealed": 3, "current": 0, "unreadable": 0}), first.stderr
+    assert [line.split()[-1] for line in again.stdout.splitlines()] == ["0", "3", "0"]
+    assert {deed["action"] for deed in world.rows("select action from operator_actions")} == {"rotate_keys"}
     only_new = build_services(load({**world.environment, "TOKEN_ENCRYPTION_KEYS": key}))
     for user_id, tokens in only_new.store.connections.read_tokens("00000000-0000-0000-0000-000000000000", 10):
         assert only_new.tokens.of(user_id, tokens, Lane.POLL).token()
@@ -56,3 +53,22 @@ def test_tokens_that_no_key_opens_are_counted_and_left(world: World) -> None:
     assert rotate_keys(world.services.store, stranger, lambda _: None) == Rotation(unreadable=1)
 
     assert world.rows("select refresh_token from google_credentials") == before
+
+
+def test_an_interrupted_rotation_goes_on_where_it_stood(world: World) -> None:
+    for _ in range(3):
+        world.connect(world.person())
+    vault = Vault([os.urandom(32), *world.settings.token_encryption_keys])
+
+    def interrupt(_done: Rotation) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rotate_keys(world.services.store, vault, interrupt, at_once=1)
+    assert rotate_keys(world.services.store, vault, lambda _: None) == Rotation(sealed=2, current=1)
+
+
+def test_the_command_ends_with_1_if_no_key_opens_a_token(world: World, cli: Cli) -> None:
+    world.connect(world.person())
+    stranger = world.services_with(TOKEN_ENCRYPTION_KEYS=new_key())
+    assert cli("rotate-keys", "--json", services=stranger).exit_code == 1

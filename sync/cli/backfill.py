@@ -1,0 +1,77 @@
+"""`backfill`: lists whole what waits for it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from sync.cli.desk import AsJson, Desk, desk_of
+from sync.cli.faults import ExitCode
+from sync.cli.output import pairs
+from sync.cli.poll import count_outcomes
+from sync.cli.stopping import until_stopped
+from sync.core.operations.words import words
+from sync.core.polling.purse import Lane
+from sync.jobs.driving.poll_due import poll_due
+
+# Counted anew after each, so that the bar moves.
+ROUND_SECONDS = 5.0
+# Longer than Google's quota of a minute takes to come back: what nobody claims for so long waits for something else.
+PATIENCE_SECONDS = 90.0
+PAUSE_SECONDS = 1.0
+
+
+def backfill(context: typer.Context, as_json: AsJson = False) -> None:
+    """Lists whole every calendar that waits for it, several at a time, until none does: those just connected or
+    adopted, and those that changed settings or a resync ask to list again.
+
+    The service does the same in its turn, and any number of these may run beside it: they share the work. Interrupted,
+    run it again: what is done stays done. Waits while Google's quota is used up.
+
+    Ends with 1 if a calendar failed (it is tried again by itself) or some are left.
+
+    Examples:
+
+        calendar-monitor backfill
+
+        calendar-monitor connect --from grants.jsonl && calendar-monitor backfill --json
+    """
+    desk = desk_of(context, as_json)
+    desk.note("backfill")
+    counts, causes, left = _list_all(desk)
+    data = {**counts, "left": left, "causes": dict(causes)}
+
+    def show(console: Console) -> None:
+        console.print(pairs({words(name): figure for name, figure in data.items() if name != "causes"}))
+        if causes:
+            console.print(pairs({f"failed: {words(name)}": count for name, count in causes.most_common()}))
+
+    desk.out.answer(data, show)
+    raise typer.Exit(ExitCode.PARTLY if causes or left else ExitCode.DONE)
+
+
+def _list_all(desk: Desk) -> tuple[Counter[str], Counter[str], int]:
+    """(outcomes and changes, causes of failures, calendars left)"""
+    counts: Counter[str] = Counter(completed=0)
+    causes: Counter[str] = Counter()
+    services, last_at = desk.services, time.monotonic()
+    left = _waiting(desk.services.store.overview.read())
+    with until_stopped() as is_stopping, desk.out.progress("listing whole", left) as tell:
+        while left and not is_stopping() and time.monotonic() - last_at < PATIENCE_SECONDS:
+            sweep = poll_due(services, budget_seconds=ROUND_SECONDS, should_stop=is_stopping, lanes=(Lane.FIRST,))
+            count_outcomes(sweep, counts, causes)
+            left = _waiting(services.store.overview.read())
+            tell(counts["completed"] + counts["failed"], f"{left} wait")
+            if sweep.outcomes:
+                last_at = time.monotonic()
+            elif left:
+                time.sleep(PAUSE_SECONDS)
+    return counts, causes, left
+
+
+def _waiting(overview: dict[str, Any]) -> int:
+    return int(overview["lanes"][Lane.FIRST]["due"])
