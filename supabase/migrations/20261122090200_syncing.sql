@@ -717,18 +717,59 @@ revoke all on table public.calendar_staged_items, public.calendar_set_aside
   from public, anon, authenticated, service_role;
 grant select, insert, update, delete on table public.calendar_staged_items, public.calendar_set_aside to service_role;
 
+-- What a part is compared with is looked up by these four, planned at each call. A first sync fills tables of which the
+-- statistics, and the plans that a connection keeps, say that they hold next to nothing: any index that begins with the
+-- calendar then seems as good as the right one, and the whole calendar was read for each row of a part. Their arguments are
+-- small, so planning them is cheap; with a part among them it would cost more than it saves.
+
+-- A calendar's mirror rows of these ids.
+create or replace function calendar_internal.events_named(p_calendar_id uuid, p_ids text[]) returns setof public.calendar_events
+language plpgsql stable security invoker set search_path = '' set plan_cache_mode = force_custom_plan
+as $$
+begin
+  return query select * from public.calendar_events known where known.calendar_id = p_calendar_id and known.google_event_id = any (p_ids);
+end
+$$;
+
+-- A calendar's mirror rows of these families.
+create or replace function calendar_internal.events_of_families(p_calendar_id uuid, p_ids text[]) returns setof public.calendar_events
+language plpgsql stable security invoker set search_path = '' set plan_cache_mode = force_custom_plan
+as $$
+begin
+  return query select * from public.calendar_events known where known.calendar_id = p_calendar_id and known.base_event_id = any (p_ids);
+end
+$$;
+
+-- A calendar's meetings of these occurrences.
+create or replace function calendar_internal.meetings_named(p_calendar_id uuid, p_ids text[]) returns setof public.meetings
+language plpgsql stable security invoker set search_path = '' set plan_cache_mode = force_custom_plan
+as $$
+begin
+  return query select * from public.meetings known where known.calendar_id = p_calendar_id and known.google_calendar_event_id = any (p_ids);
+end
+$$;
+
+-- A calendar's meetings of these families.
+create or replace function calendar_internal.meetings_of_families(p_calendar_id uuid, p_ids text[]) returns setof public.meetings
+language plpgsql stable security invoker set search_path = '' set plan_cache_mode = force_custom_plan
+as $$
+begin
+  return query select * from public.meetings known where known.calendar_id = p_calendar_id and known.base_event_id = any (p_ids);
+end
+$$;
+
 -- Upserts mirror rows of one calendar. A row is written only when it differs, or when the generation must mark it seen; the
 -- count is of those that differ.
 create or replace function calendar_internal.apply_events(
   p_calendar public.calendar_webhooks, p_sync_id uuid, p_generation bigint, p_events jsonb, p_forgotten jsonb,
   out changed integer
 )
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set enable_seqscan = off
 as $$
 begin
   with incoming as (
     select e.*, coalesce(p_generation, 0) as generation,
-      mine.google_event_id is null or (
+      mine.calendar_id is null or (
         mine.base_event_id, mine.recurring_event_id, mine.kind, mine.status, mine.starts_at, mine.ends_at,
         mine.original_start_at, mine.google_updated_at, mine.details
       ) is distinct from (
@@ -740,8 +781,8 @@ begin
       google_event_id text, base_event_id text, recurring_event_id text, kind text, status text,
       starts_at timestamptz, ends_at timestamptz, original_start_at timestamptz,
       google_updated_at timestamptz, details jsonb)
-    left join public.calendar_events mine
-      on mine.calendar_id = p_calendar.id and mine.google_event_id = e.google_event_id
+    left join calendar_internal.events_named(p_calendar.id, array(
+      select i ->> 'google_event_id' from jsonb_array_elements(p_events) i)) mine using (google_event_id)
   ), written as (
     insert into public.calendar_events as mine (
       calendar_id, google_event_id, user_id, base_event_id, recurring_event_id, kind, status,
@@ -764,7 +805,7 @@ begin
 
   delete from public.calendar_events e
   where e.calendar_id = p_calendar.id
-    and e.google_event_id in (select jsonb_array_elements_text(p_forgotten));
+    and e.google_event_id = any (array(select jsonb_array_elements_text(p_forgotten)));
 end
 $$;
 
@@ -782,15 +823,26 @@ create or replace function calendar_internal.apply_meetings(
   p_calendar public.calendar_webhooks, p_sync_id uuid, p_part jsonb,
   out created integer, out updated integer, out deleted integer
 )
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set enable_seqscan = off
 as $$
 begin
   with desired as materialized (
-    select * from jsonb_to_recordset(p_part -> 'meetings') as m (
+    select d.*, m.id as known_id, m.status as known_status,
+      (m.base_event_id, m.title, m.description, m.meeting_url, m.start_time, m.end_time, m.event_status, m.status,
+        m.is_all_day, m.time_zone, m.provider, m.room_key, m.is_private, m.is_organiser, m.other_attendees, m.has_outsiders)
+      is distinct from
+        (d.base_event_id, d.title, d.description, d.meeting_url, d.start_time, d.end_time, d.event_status,
+        case when d.placement = 'beyond' then 'cancelled' else d.status end,
+        d.is_all_day, d.time_zone, d.provider, d.room_key, d.is_private, d.is_organiser, d.other_attendees, d.has_outsiders)
+      as differs
+    from jsonb_to_recordset(p_part -> 'meetings') as d (
       google_calendar_event_id text, base_event_id text, title text, description text, meeting_url text,
       start_time timestamptz, end_time timestamptz, event_status text, status text, is_all_day boolean,
       time_zone text, provider text, room_key text, placement text, is_private boolean,
       is_organiser boolean, other_attendees integer, has_outsiders boolean)
+    left join calendar_internal.meetings_named(p_calendar.id, array(
+      select i ->> 'google_calendar_event_id' from jsonb_array_elements(p_part -> 'meetings') i)) m
+      on m.google_calendar_event_id = d.google_calendar_event_id
   ), changed as (
     update public.meetings m set
       base_event_id = d.base_event_id, title = d.title, description = d.description, meeting_url = d.meeting_url,
@@ -801,18 +853,10 @@ begin
       is_private = d.is_private, is_organiser = d.is_organiser, other_attendees = d.other_attendees,
       has_outsiders = d.has_outsiders,
       sync_id = p_sync_id, updated_at = clock_timestamp()
-    from desired d, public.meetings before
-    where m.calendar_id = p_calendar.id and m.google_calendar_event_id = d.google_calendar_event_id
-      and before.id = m.id
-      and (m.base_event_id, m.title, m.description, m.meeting_url, m.start_time, m.end_time, m.event_status, m.status,
-          m.is_all_day, m.time_zone, m.provider, m.room_key, m.is_private, m.is_organiser, m.other_attendees,
-          m.has_outsiders)
-        is distinct from
-          (d.base_event_id, d.title, d.description, d.meeting_url, d.start_time, d.end_time, d.event_status,
-          case when d.placement = 'beyond' then 'cancelled' else d.status end,
-          d.is_all_day, d.time_zone, d.provider, d.room_key, d.is_private, d.is_organiser, d.other_attendees, d.has_outsiders)
-    returning before.status is distinct from 'cancelled' and d.placement = 'beyond' as withdrawn,
-      before.status = 'cancelled' and d.placement = 'beyond' as stays_withdrawn
+    from desired d
+    where m.id = d.known_id and d.differs and m.id = any (array(select c.known_id from desired c where c.differs))
+    returning d.known_status is distinct from 'cancelled' and d.placement = 'beyond' as withdrawn,
+      d.known_status = 'cancelled' and d.placement = 'beyond' as stays_withdrawn
   ), added as (
     insert into public.meetings (
       user_id, calendar_id, google_calendar_event_id, base_event_id, title, description, meeting_url, start_time,
@@ -822,9 +866,7 @@ begin
       d.meeting_url, d.start_time, d.end_time, d.event_status, d.status, d.is_all_day, d.time_zone, d.provider,
       d.room_key, d.is_private, d.is_organiser, d.other_attendees, d.has_outsiders, p_sync_id
     from desired d
-    where d.placement = 'inside' and not exists (
-      select 1 from public.meetings m
-      where m.calendar_id = p_calendar.id and m.google_calendar_event_id = d.google_calendar_event_id)
+    where d.placement = 'inside' and d.known_id is null
     returning 1
   )
   select
@@ -835,29 +877,28 @@ begin
 
   -- "not in": it is answered by hashing, whatever the planner believes of these sets, which have no statistics.
   with absent as materialized (
-    select m.id from jsonb_to_recordset(p_part -> 'families') as f (base_event_id text, known_from timestamptz)
-    join public.meetings m on m.calendar_id = p_calendar.id and m.base_event_id = f.base_event_id
+    select m.id, m.google_calendar_event_id
+    from jsonb_to_recordset(p_part -> 'families') as f (base_event_id text, known_from timestamptz)
+    join calendar_internal.meetings_of_families(p_calendar.id, array(
+      select i ->> 'base_event_id' from jsonb_array_elements(p_part -> 'families') i)) m using (base_event_id)
     where m.status is distinct from 'cancelled'
       and (coalesce(m.end_time, m.start_time) > (p_part ->> 'absent_from')::timestamptz or m.start_time >= f.known_from)
     union
-    select m.id from (
-      select jsonb_object_keys(p_part -> 'withheld') as event_id
-      union all
-      select jsonb_array_elements_text(p_part -> 'ended')
-    ) refuted
-    join public.meetings m on m.calendar_id = p_calendar.id and m.google_calendar_event_id = refuted.event_id
+    select m.id, m.google_calendar_event_id
+    from calendar_internal.meetings_named(p_calendar.id, array(
+      select jsonb_object_keys(p_part -> 'withheld') union all select jsonb_array_elements_text(p_part -> 'ended'))) m
     where m.status is distinct from 'cancelled'
   ), gone as (
     update public.meetings m set
       status = 'cancelled',
       status_reason = coalesce(p_part -> 'withheld' ->> m.google_calendar_event_id, 'deleted'),
       sync_id = p_sync_id, updated_at = clock_timestamp()
-    from absent
-    where m.id = absent.id
-      and m.google_calendar_event_id not in (
+    where m.id = any (array(
+      select a.id from absent a
+      where a.google_calendar_event_id not in (
         select d ->> 'google_calendar_event_id' from jsonb_array_elements(p_part -> 'meetings') d
         union all
-        select jsonb_array_elements_text(p_part -> 'present'))
+        select jsonb_array_elements_text(p_part -> 'present'))))
     returning 1
   )
   select deleted + count(*) from gone into deleted;
@@ -875,24 +916,25 @@ $$;
 create or replace function calendar_internal.apply_entries(
   p_calendar_id uuid, p_part jsonb, p_is_roll boolean default false, out next_entry_at timestamptz, out series_cut integer
 )
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set enable_seqscan = off
 as $$
+declare
+  v_entering jsonb := p_part -> 'entering';
+  v_cut jsonb := coalesce(p_part -> 'cut', '[]');
 begin
-  with given as materialized (
-    select g.key as google_event_id, g.value::timestamptz as enters_at
-    from jsonb_each_text(p_part -> 'entering') g
+  with due as materialized (
+    select m.google_event_id, told.enters_at, told.is_cut
+    from calendar_internal.events_of_families(p_calendar_id, array(
+      select f ->> 'base_event_id' from jsonb_array_elements(p_part -> 'families') f)) m
+    cross join lateral (
+      select (v_entering ->> m.google_event_id)::timestamptz as enters_at,
+        (p_is_roll and m.is_cut) or v_cut ? m.google_event_id as is_cut) told
+    where m.enters_at is distinct from told.enters_at or m.is_cut <> told.is_cut
   )
   update public.calendar_events e set enters_at = due.enters_at, is_cut = due.is_cut
-  from (
-    select m.google_event_id, g.enters_at, told.is_cut
-    from jsonb_to_recordset(p_part -> 'families') as f (base_event_id text)
-    join public.calendar_events m on m.calendar_id = p_calendar_id and m.base_event_id = f.base_event_id
-    left join given g on g.google_event_id = m.google_event_id
-    cross join lateral (
-      select (p_is_roll and m.is_cut) or coalesce(p_part -> 'cut' ? m.google_event_id, false) as is_cut) told
-    where m.enters_at is distinct from g.enters_at or m.is_cut <> told.is_cut
-  ) due
-  where e.calendar_id = p_calendar_id and e.google_event_id = due.google_event_id;
+  from due
+  where e.calendar_id = p_calendar_id and e.google_event_id = due.google_event_id
+    and e.google_event_id = any (array(select d.google_event_id from due d));
   select min(e.enters_at) from public.calendar_events e
   where e.calendar_id = p_calendar_id and e.enters_at is not null
   into next_entry_at;
@@ -906,7 +948,7 @@ create or replace function calendar_internal.sweep_unseen(
   p_calendar public.calendar_webhooks, p_sync_id uuid, p_generation bigint, p_absent_from timestamptz,
   out deleted integer
 )
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set plan_cache_mode = force_custom_plan
 as $$
 begin
   delete from public.calendar_events e
@@ -936,7 +978,7 @@ $$;
 create or replace function public.read_families(
   p_calendar_id uuid, p_base_event_ids text[], p_event_ids text[] default '{}'
 ) returns jsonb
-language sql stable security invoker set search_path = ''
+language sql stable security invoker set search_path = '' set plan_cache_mode = force_custom_plan
 as $$
   with families as (
     select unnest(p_base_event_ids) as base_event_id
@@ -959,7 +1001,7 @@ $$;
 -- By base id the start of the first meeting before an instant, of those families that have any.
 create or replace function public.first_starts(p_calendar_id uuid, p_base_event_ids text[], p_before timestamptz)
 returns jsonb
-language sql stable security invoker set search_path = ''
+language sql stable security invoker set search_path = '' set plan_cache_mode = force_custom_plan
 as $$
   select coalesce(jsonb_object_agg(first.base_event_id, first.start_time), '{}') from (
     select m.base_event_id, min(m.start_time) as start_time from public.meetings m
@@ -992,7 +1034,8 @@ begin
       then coalesce(e.base_event_id, i.base_event_id) else i.base_event_id end,
     p_fence, i.details
   from jsonb_to_recordset(p_items) as i (google_event_id text, base_event_id text, details jsonb)
-  left join public.calendar_events e on e.calendar_id = p_calendar_id and e.google_event_id = i.google_event_id
+  left join calendar_internal.events_named(p_calendar_id, array(
+    select l ->> 'google_event_id' from jsonb_array_elements(p_items) l)) e on e.google_event_id = i.google_event_id
   on conflict (calendar_id, google_event_id) do update set
     base_event_id = excluded.base_event_id, fence = excluded.fence, details = excluded.details;
   return true;
@@ -1003,7 +1046,7 @@ $$;
 -- family. {items, last}: ask again after `last`, until it is null.
 create or replace function public.read_staged_items(p_calendar_id uuid, p_fence bigint, p_after text, p_limit integer)
 returns jsonb
-language sql stable security invoker set search_path = ''
+language sql stable security invoker set search_path = '' set plan_cache_mode = force_custom_plan
 as $$
   with counted as (
     select s.base_event_id, count(*) as items from public.calendar_staged_items s
@@ -1256,6 +1299,10 @@ $$;
 
 -- For the service alone.
 revoke all on function
+  calendar_internal.events_named,
+  calendar_internal.events_of_families,
+  calendar_internal.meetings_named,
+  calendar_internal.meetings_of_families,
   calendar_internal.apply_events,
   calendar_internal.apply_meetings,
   calendar_internal.apply_entries,
@@ -1268,6 +1315,10 @@ revoke all on function
   public.commit_sync
 from public, anon, authenticated;
 grant execute on function
+  calendar_internal.events_named,
+  calendar_internal.events_of_families,
+  calendar_internal.meetings_named,
+  calendar_internal.meetings_of_families,
   calendar_internal.apply_events,
   calendar_internal.apply_meetings,
   calendar_internal.apply_entries,
@@ -1553,6 +1604,10 @@ Guarantee: nothing of the calendar''s events, meetings or token changes; a repea
 comment on function public.sweep_state is 'What a sweep leaves behind: calendars still due, and calendars a notification within p_stale_hours vouches for, so that they
 need no poll. Both are counted to 1000: the answer costs the same however many there are.';
 comment on function public.calendars_of_user is 'The calendars of one user that a poll is about, and how long each is not to be asked for yet.';
+comment on function calendar_internal.events_named is 'A calendar''s mirror rows of these ids.';
+comment on function calendar_internal.events_of_families is 'A calendar''s mirror rows of these families.';
+comment on function calendar_internal.meetings_named is 'A calendar''s meetings of these occurrences.';
+comment on function calendar_internal.meetings_of_families is 'A calendar''s meetings of these families.';
 comment on function calendar_internal.apply_events is 'Upserts mirror rows of one calendar. A row is written only when it differs, or when the generation must mark it seen; the
 count is of those that differ.';
 comment on function calendar_internal.apply_meetings is 'Makes the meetings of whole event families equal to what was derived for them.

@@ -230,3 +230,33 @@ def test_deleting_a_user_takes_everything_along(db: Database) -> None:
     db.admin.execute("delete from auth.users where id = %s", (alice,))
     tables = ("google_credentials", "calendar_webhooks", "calendar_channels", "calendar_events", "meetings")
     assert [db.rows(f"select 1 from public.{table}") for table in (*tables, "calendar_sync_logs")] == [[]] * 6
+
+
+def test_a_part_reads_no_more_for_each_of_its_rows_while_the_statistics_know_nothing(db: Database) -> None:
+    """They, and the plans that a connection keeps, are of tables that held next to nothing."""
+    db.sync(db.calendar(), part([meeting("only")]))
+    db.admin.execute("analyze public.meetings, public.calendar_events")
+    claim = db.claim_one(db.calendar())
+
+    def rows_read() -> int:
+        """By this connection, so far."""
+        read = db.service.execute(
+            "select sum(coalesce(idx_tup_fetch, 0) + seq_tup_read)::int as n from pg_stat_xact_user_tables"
+            " where relname in ('meetings', 'calendar_events')"
+        ).fetchall()
+        return int(read[0]["n"])
+
+    seen = []
+    with db.service.transaction():
+        for number in range(10):
+            db.call(
+                "stage_sync",
+                p_calendar_id=claim["calendar_id"],
+                p_fence=claim["fence"],
+                p_sync_id=None,
+                p_part=part([meeting(f"event{number}x{row}") for row in range(100)]),
+                p_lease_seconds=60,
+            )
+            seen.append(rows_read())
+    # A look at each of the calendar's thousand rows is forgiven, but not one for each row of the part.
+    assert seen[-1] - seen[-2] <= 10 * 1000
