@@ -19,7 +19,7 @@ from sync.core.operations.words import words
 from sync.states import OperatorDoor
 
 Which = Annotated[
-    list[str], typer.Argument(metavar="WHICH...", help="Calendars' ids, users' ids, or Google accounts' addresses.")
+    list[str], typer.Argument(metavar="WHICH", help="Calendars' ids, users' ids, or Google accounts' addresses.")
 ]
 
 

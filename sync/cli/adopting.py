@@ -27,7 +27,7 @@ remote database."""
 
 def adopt(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="The company's supabase/migrations.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The company's supabase/migrations.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be copied.")] = False,
     finish: Annotated[bool, typer.Option("--finish", help="Add the file that ends what is kept for old code.")] = False,
     remote_newest: Annotated[
@@ -45,11 +45,10 @@ def adopt(
 
     Examples:
 
-        calendar-monitor adopt ../their-repo/supabase/migrations --dry-run
-
-        calendar-monitor adopt ../their-repo/supabase/migrations
-
-        calendar-monitor adopt ../their-repo/supabase/migrations --finish
+    \b
+      calendar-monitor adopt ../their-repo/supabase/migrations --dry-run
+      calendar-monitor adopt ../their-repo/supabase/migrations
+      calendar-monitor adopt ../their-repo/supabase/migrations --finish
     """
     desk = desk_of(context, as_json)
     try:

@@ -17,7 +17,8 @@ def alert_test(context: typer.Context, as_json: AsJson = False) -> None:
 
     Example:
 
-        calendar-monitor test-alert
+    \b
+      calendar-monitor test-alert
     """
     desk = desk_of(context, as_json)
     destinations = desk.services.destinations

@@ -20,7 +20,7 @@ def audit(
     context: typer.Context,
     which: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[WHICH]...", help="Calendars' ids, users' ids, or Google accounts' addresses."),
+        typer.Argument(metavar="WHICH", help="Calendars' ids, users' ids, or Google accounts' addresses."),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Otherwise: so many, the longest unaudited first.")] = 10,
     every: Annotated[bool, typer.Option("--all", help="Every calendar, several at a time.")] = False,
@@ -37,11 +37,10 @@ def audit(
 
     Examples:
 
-        calendar-monitor audit --limit 100
-
-        calendar-monitor audit anna@example.com --json
-
-        calendar-monitor audit --all --since 2026-11-26T14:00:00
+    \b
+      calendar-monitor audit --limit 100
+      calendar-monitor audit anna@example.com --json
+      calendar-monitor audit --all --since 2026-11-26T14:00:00
     """
     desk = desk_of(context, as_json)
     if which and every:

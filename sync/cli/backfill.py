@@ -36,9 +36,9 @@ def backfill(context: typer.Context, as_json: AsJson = False) -> None:
 
     Examples:
 
-        calendar-monitor backfill
-
-        calendar-monitor connect --from grants.jsonl && calendar-monitor backfill --json
+    \b
+      calendar-monitor backfill
+      calendar-monitor connect --from grants.jsonl && calendar-monitor backfill --json
     """
     desk = desk_of(context, as_json)
     desk.note("backfill")

@@ -25,7 +25,7 @@ _UNSAID = ("channel_id", "freshness_ms")
 def calendar(
     context: typer.Context,
     which: Annotated[
-        str, typer.Argument(metavar="[WHICH]", help="A calendar's id, a user's id, or how a Google account begins.")
+        str, typer.Argument(metavar="WHICH", help="A calendar's id, a user's id, or how a Google account begins.")
     ] = "",
     state: Annotated[list[CalendarState] | None, typer.Option(help="Only calendars in this state; repeatable.")] = None,
     after: Annotated[str, typer.Option(help="List on from this calendar's id.", metavar="ID")] = "",
@@ -36,13 +36,11 @@ def calendar(
 
     Examples:
 
-        calendar-monitor calendar
-
-        calendar-monitor calendar anna@example.com
-
-        calendar-monitor calendar --state overdue --state retrying --limit 100
-
-        calendar-monitor calendar 0b9f6f0e-6b1b-4a0e-9a0e-1f8f3a2b4c5d
+    \b
+      calendar-monitor calendar
+      calendar-monitor calendar anna@example.com
+      calendar-monitor calendar --state overdue --state retrying --limit 100
+      calendar-monitor calendar 0b9f6f0e-6b1b-4a0e-9a0e-1f8f3a2b4c5d
     """
     desk = desk_of(context, as_json)
     found_id = uuid_of(which) if which else None

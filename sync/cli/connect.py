@@ -38,7 +38,7 @@ _REFUSALS = {
 
 def connect(
     context: typer.Context,
-    user_id: Annotated[str, typer.Argument(metavar="[USER_ID]", help="The user's id in auth.users.")] = "",
+    user_id: Annotated[str, typer.Argument(metavar="USER_ID", help="The user's id in auth.users.")] = "",
     calendar: Annotated[
         list[str] | None, typer.Option(metavar="ID", help="Google's id of a calendar; repeatable. Otherwise: primary.")
     ] = None,
@@ -63,11 +63,10 @@ def connect(
 
     Examples:
 
-        calendar-monitor connect 5f0cb7a2-0f5c-4b53-9b0a-6d8f3a2b4c5d < refresh-token
-
-        calendar-monitor connect 5f0cb7a2-0f5c-4b53-9b0a-6d8f3a2b4c5d --calendar primary --calendar team@example.com
-
-        calendar-monitor connect --from grants.jsonl && calendar-monitor backfill
+    \b
+      calendar-monitor connect 5f0cb7a2-0f5c-4b53-9b0a-6d8f3a2b4c5d < refresh-token
+      calendar-monitor connect 5f0cb7a2-0f5c-4b53-9b0a-6d8f3a2b4c5d --calendar primary --calendar team@example.com
+      calendar-monitor connect --from grants.jsonl && calendar-monitor backfill
     """
     desk = desk_of(context, as_json)
     if (source is None) == (not user_id):

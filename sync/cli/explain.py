@@ -17,7 +17,10 @@ from sync.jobs.syncing.explain_meeting import Explanation, explain_event, explai
 
 def explain(
     context: typer.Context,
-    what: Annotated[str, typer.Argument(help="The id of a row of meetings, or Google's id of an event or occurrence.")],
+    what: Annotated[
+        str,
+        typer.Argument(metavar="WHAT", help="The id of a row of meetings, or Google's id of an event or occurrence."),
+    ],
     user: Annotated[str, typer.Option(help="Of an event: only this user's calendars.", metavar="ID")] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -27,9 +30,9 @@ def explain(
 
     Examples:
 
-        calendar-monitor explain 0b9f6f0e-6b1b-4a0e-9a0e-1f8f3a2b4c5d
-
-        calendar-monitor explain 7k2v9d8q3b_20261126T090000Z --user 5f0c…
+    \b
+      calendar-monitor explain 0b9f6f0e-6b1b-4a0e-9a0e-1f8f3a2b4c5d
+      calendar-monitor explain 7k2v9d8q3b_20261126T090000Z --user 5f0c…
     """
     desk = desk_of(context, as_json)
     meeting_id, of_user = uuid_of(what), user_id_of(user) if user else None

@@ -27,7 +27,7 @@ def poll(
     context: typer.Context,
     which: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[WHICH]...", help="Calendars' ids, users' ids, or Google accounts' addresses."),
+        typer.Argument(metavar="WHICH", help="Calendars' ids, users' ids, or Google accounts' addresses."),
     ] = None,
     due: Annotated[bool, typer.Option("--due", help="All calendars that are due, until none is.")] = False,
     as_json: AsJson = False,
@@ -40,11 +40,10 @@ def poll(
 
     Examples:
 
-        calendar-monitor poll anna@example.com
-
-        calendar-monitor poll 0b9f6f0e-6b1b-4a0e-9a0e-1f8f3a2b4c5d --json
-
-        calendar-monitor poll --due
+    \b
+      calendar-monitor poll anna@example.com
+      calendar-monitor poll 0b9f6f0e-6b1b-4a0e-9a0e-1f8f3a2b4c5d --json
+      calendar-monitor poll --due
     """
     desk = desk_of(context, as_json)
     if due == bool(which):

@@ -25,7 +25,7 @@ def renew(
     context: typer.Context,
     which: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[WHICH]...", help="Calendars' ids, users' ids, or Google accounts' addresses."),
+        typer.Argument(metavar="WHICH", help="Calendars' ids, users' ids, or Google accounts' addresses."),
     ] = None,
     due: Annotated[bool, typer.Option("--due", help="All channels whose time has come, until none is left.")] = False,
     as_json: AsJson = False,
@@ -38,9 +38,9 @@ def renew(
 
     Examples:
 
-        calendar-monitor renew anna@example.com
-
-        calendar-monitor renew --due
+    \b
+      calendar-monitor renew anna@example.com
+      calendar-monitor renew --due
     """
     desk = desk_of(context, as_json)
     if due == bool(which):

@@ -26,9 +26,9 @@ def resync(
 
     Examples:
 
-        calendar-monitor resync anna@example.com
-
-        calendar-monitor resync 0b9f6f0e-6b1b-4a0e-9a0e-1f8f3a2b4c5d --later
+    \b
+      calendar-monitor resync anna@example.com
+      calendar-monitor resync 0b9f6f0e-6b1b-4a0e-9a0e-1f8f3a2b4c5d --later
     """
     desk = desk_of(context, as_json)
     carry_out = None if later else lambda calendar_id: looked(desk.services, calendar_id)

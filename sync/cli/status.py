@@ -23,9 +23,9 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
 
     Examples:
 
-        calendar-monitor status
-
-        calendar-monitor status --json | jq .overview.bounds
+    \b
+      calendar-monitor status
+      calendar-monitor status --json | jq .overview.bounds
     """
     desk = desk_of(context, as_json)
     store = desk.services.store

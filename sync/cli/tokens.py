@@ -30,9 +30,9 @@ def rotate(context: typer.Context, as_json: AsJson = False) -> None:
 
     Examples:
 
-        calendar-monitor rotate-keys
-
-        TOKEN_ENCRYPTION_KEYS=new,old calendar-monitor rotate-keys --json
+    \b
+      calendar-monitor rotate-keys
+      TOKEN_ENCRYPTION_KEYS=new,old calendar-monitor rotate-keys --json
     """
     desk = desk_of(context, as_json)
     services = desk.services
@@ -57,7 +57,8 @@ def give_back(
 
     Example:
 
-        calendar-monitor give-back-tokens --in-the-clear
+    \b
+      calendar-monitor give-back-tokens --in-the-clear
     """
     desk = desk_of(context, as_json)
     if not in_the_clear:
@@ -79,7 +80,8 @@ def regain(context: typer.Context, as_json: AsJson = False) -> None:
 
     Example:
 
-        calendar-monitor regain
+    \b
+      calendar-monitor regain
     """
     desk = desk_of(context, as_json)
     desk.note("regain")

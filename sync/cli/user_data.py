@@ -26,9 +26,9 @@ def export(
 
     Examples:
 
-        calendar-monitor export 5f0cb7a2-0f5c-4b53-9b0a-6d8f3a2b4c5d > anna.json
-
-        calendar-monitor export 5f0cb7a2-0f5c-4b53-9b0a-6d8f3a2b4c5d --to anna.json
+    \b
+      calendar-monitor export 5f0cb7a2-0f5c-4b53-9b0a-6d8f3a2b4c5d > anna.json
+      calendar-monitor export 5f0cb7a2-0f5c-4b53-9b0a-6d8f3a2b4c5d --to anna.json
     """
     desk = desk_of(context, True)
     user = user_id_of(user_id)
@@ -58,9 +58,9 @@ def erase(
 
     Examples:
 
-        calendar-monitor erase 5f0cb7a2-0f5c-4b53-9b0a-6d8f3a2b4c5d
-
-        calendar-monitor erase 5f0cb7a2-0f5c-4b53-9b0a-6d8f3a2b4c5d --yes --json
+    \b
+      calendar-monitor erase 5f0cb7a2-0f5c-4b53-9b0a-6d8f3a2b4c5d
+      calendar-monitor erase 5f0cb7a2-0f5c-4b53-9b0a-6d8f3a2b4c5d --yes --json
     """
     desk = desk_of(context, as_json)
     user = user_id_of(user_id)

@@ -15,6 +15,7 @@ def worker() -> None:
 
     Example:
 
-        calendar-monitor worker
+    \b
+      calendar-monitor worker
     """
     raise typer.Exit(main())
