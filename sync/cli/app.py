@@ -69,7 +69,7 @@ def calendar_monitor(
         str, typer.Option(help="Who acts, for the audit; otherwise the system's name of you.", metavar="NAME")
     ] = "",
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Log what LOG_LEVEL says on stderr, not only warnings.")
+        bool, typer.Option("--verbose", "-v", help="Log what LOG_LEVEL says on stderr, not only errors.")
     ] = False,
     version: Annotated[  # noqa: ARG001 - its callback answers
         bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version and leave.")

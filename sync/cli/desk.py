@@ -21,11 +21,12 @@ LONGEST_NAME = 60
 
 
 def open_services(is_verbose: bool) -> Services:
-    """From the environment. Lines of the log would run into progress bars: only warnings, unless they are asked for.
+    """From the environment. Lines of the log would run into progress bars, and the answer says what came of the work:
+    errors alone are logged, unless more is asked for.
 
     Raises SettingsError."""
     settings = load()
-    configure_logs(settings.log_level if is_verbose else "warning", settings.log_format)
+    configure_logs(settings.log_level if is_verbose else "error", settings.log_format)
     return build_services(settings)
 
 

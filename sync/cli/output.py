@@ -85,7 +85,7 @@ def pairs(rows: Mapping[str, object]) -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows.items():
-        table.add_row(name, value if isinstance(value, Text) else text(value))
+        table.add_row(name, value if isinstance(value, Text) else text("–" if value is None else value))
     return table
 
 

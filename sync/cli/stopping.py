@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+_HEARD = b"\nStopping after the step under way; once more ends it at once.\n"
 
 
 @contextmanager
@@ -19,6 +22,8 @@ def until_stopped() -> Iterator[Callable[[], bool]]:
         if stopping.is_set():
             raise KeyboardInterrupt
         stopping.set()
+        # Whatever else is being written now: no buffer, no lock.
+        os.write(2, _HEARD)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -62,9 +62,11 @@ class Process:
 
 
 @contextmanager
-def worker(world: World, **environment: str) -> Iterator[Process]:
-    """`python -m sync.jobs.worker`."""
-    process = Process(["-m", "sync.jobs.worker"], {**world.environment, "LOG_LEVEL": "info", **environment})
+def worker(
+    world: World, *, arguments: tuple[str, ...] = ("sync.jobs.worker",), **environment: str
+) -> Iterator[Process]:
+    """`python -m sync.jobs.worker`, or another command that drives."""
+    process = Process(["-m", *arguments], {**world.environment, "LOG_LEVEL": "info", **environment})
     try:
         yield process
     finally:

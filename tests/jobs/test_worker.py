@@ -46,7 +46,7 @@ def test_the_worker_renews_watches_that_are_about_to_lapse(world: World, alice: 
 
 
 def test_an_idle_worker_stops_at_once_on_sigterm(world: World) -> None:
-    with worker(world) as process:
+    with worker(world, arguments=("sync.cli", "worker")) as process:
         wait_until(lambda: "worker_started" in process.log, "the worker is up")
         started = time.monotonic()
         process.terminate()
