@@ -9,6 +9,7 @@ from werkzeug.datastructures import Headers
 
 from sync.clients.user_tokens import UserTokens
 from sync.jobs.driving.driver import Driver
+from sync.jobs.driving.leaving import Leaving
 from sync.jobs.operations.figures import StoreFigures
 from sync.jobs.operations.security_events import SecurityEvents
 from sync.jobs.operations.tell_alerts import check_destinations
@@ -67,16 +68,15 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
         return operators.holder(headers) is not None or doors.proves(headers)
 
     guard = Guard(settings, proves, Returns(settings, services.clock), SecurityEvents(services, driver))
-    # The last registered is the first to run.
-    atexit.register(configure_traces(version=VERSION))
-    atexit.register(guard.close)
-    atexit.register(driver.shut_down)
+    leaving = Leaving(services, driver, (guard.close, configure_traces(version=VERSION)))
+    atexit.register(leaving.close)
 
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["services"] = services
     app.extensions["driver"] = driver
+    app.extensions["leaving"] = leaving
     app.extensions["figures"] = StoreFigures(services.store)
     app.extensions["doors"] = doors
     register_requests(app)

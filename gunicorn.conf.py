@@ -16,8 +16,8 @@ threads = 16
 preload_app = False
 # gthread workers beat on their own; this only ends one that hangs altogether.
 timeout = 120
-# Longer than a sync takes to reach its next page, where it gives its claim back.
-graceful_timeout = 30
+# A worker ends within 8 s by itself (`sync/jobs/driving/leaving.py`); this ends one that hangs altogether.
+graceful_timeout = 9
 keepalive = 75
 # Google sends a dozen headers; a Supabase JWT has 1 to 2 KB. Bodies are limited in app.py.
 limit_request_line = 4094
@@ -58,13 +58,22 @@ def post_worker_init(worker: Any) -> None:
     instead of holding it until it is killed."""
     from sync.jobs.driving.duties import duties
 
-    services, driver = worker.wsgi.extensions["services"], worker.wsgi.extensions["driver"]
+    services, driver, leaving = (worker.wsgi.extensions[name] for name in ("services", "driver", "leaving"))
     driver.start(duties(services, lambda: driver.is_stopping, at_start=False))
+    leaving.watch()
     stop = signal.getsignal(signal.SIGTERM)
 
     def stop_soon(number: int, frame: Any) -> None:
-        driver.stop_soon()
+        leaving.soon()
         if callable(stop):
             stop(number, frame)
 
     signal.signal(signal.SIGTERM, stop_soon)
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Requests have ended; threads that sync may not have, and could begin nothing any more once the interpreter
+    ends."""
+    served = getattr(worker, "wsgi", None)
+    if served is not None:
+        served.extensions["leaving"].close()

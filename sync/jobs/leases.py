@@ -36,7 +36,8 @@ class Leases:
         self._log = log
         # (calendar, fence) → until when this process may believe in the lease.
         self._held: dict[tuple[str, int], float] = {}
-        self._turns: dict[str, float] = {}
+        # Holder → user.
+        self._turns: dict[str, str] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
@@ -90,7 +91,7 @@ class Leases:
             yield False
             return
         with self._changed:
-            self._turns[holder] = time.monotonic()
+            self._turns[holder] = user_id
             self._start()
         try:
             yield True
@@ -102,6 +103,22 @@ class Leases:
             except StoreFailure as unreachable:
                 # It lapses by itself.
                 self._log.warning("turn_not_ended", error_code=unreachable.code)
+
+    def give_back(self) -> int:
+        """At the process' end: what is still worked on is anybody's at once, and its commit here is void; how many.
+        What the store does not hear runs out."""
+        with self._changed:
+            leases, turns = list(self._held), list(self._turns.items())
+            self._held.clear()
+            self._turns.clear()
+        try:
+            for calendar_id, fence in leases:
+                self._store.claims.release_lease(calendar_id, fence)
+            for holder, user_id in turns:
+                self._store.claims.end_turn(user_id, holder)
+        except StoreFailure as unreachable:
+            self._log.warning("leases_not_given_back", error_code=unreachable.code)
+        return len(leases) + len(turns)
 
     def _hold(self, lease: tuple[str, int], began: float) -> None:
         with self._changed:

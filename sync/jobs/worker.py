@@ -1,19 +1,20 @@
 """The continuous worker: a driver without a web service. `python -m sync.jobs.worker`; any number of them.
 
-SIGTERM or SIGINT: takes nothing new, gives unfinished claims back between two pages, and leaves.
+SIGTERM or SIGINT: takes nothing new, gives unfinished claims back between two pages, and leaves; within 8 s, whatever
+hangs.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
-import threading
 from types import FrameType
 
 import structlog
 
 from sync.jobs.driving.driver import Driver
 from sync.jobs.driving.duties import duties
+from sync.jobs.driving.leaving import Leaving
 from sync.jobs.operations.figures import StoreFigures
 from sync.jobs.operations.tell_alerts import check_destinations
 from sync.jobs.services import Services, build_services
@@ -24,20 +25,18 @@ from sync.telemetry.port import open_port
 from sync.telemetry.traces import configure_traces
 from sync.version import VERSION
 
-# A sync ends at its next page; a page of a slow Google with all its retries takes about this long.
-STOP_SECONDS = 60.0
+# A signal is looked for this often; its handler may wake nobody who holds a lock.
+LOOK_SECONDS = 0.25
 
 
-def run(services: Services, stopping: threading.Event) -> None:
-    """Works until `stopping` is set."""
-    driver = Driver(services)
+def run(services: Services, driver: Driver, leaving: Leaving) -> None:
+    """Works until it is told to leave."""
     services.log.info("worker_started", worker=services.worker_name)
-    driver.start(duties(services, stopping.is_set, at_start=True))
-    while not stopping.wait(1.0):
+    driver.start(duties(services, lambda: driver.is_stopping, at_start=True))
+    while not leaving.await_asked(LOOK_SECONDS):
         pass
-    driver.stop_soon()
     services.log.info("worker_stopping", worker=services.worker_name)
-    driver.shut_down(STOP_SECONDS)
+    leaving.close()
     services.log.info("worker_stopped", worker=services.worker_name)
 
 
@@ -65,17 +64,17 @@ def main() -> int:
     except SettingsError as bad:
         structlog.get_logger("sync").error("settings_refused", problems=bad.problems)
         return 2
-    stopping = threading.Event()
+    driver = Driver(services)
+    leaving = Leaving(services, driver, (configure_traces(version=VERSION),))
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        stopping.set()
+        leaving.soon()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    leaving.watch()
     _answer_prometheus(services)
-    stop_traces = configure_traces(version=VERSION)
-    run(services, stopping)
-    stop_traces()
+    run(services, driver, leaving)
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from sync.jobs.driving.leaving import CLOSE_SECONDS, WORK_SECONDS
 from sync.settings import KEYS
 
 ROOT = Path(__file__).parents[2]
@@ -93,3 +95,19 @@ def test_what_the_image_copies_is_all_that_both_processes_import(tmp_path: Path)
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(tmp_path)
+
+
+_TO_STOP = re.compile(
+    r"(?:kill_timeout|drainingSeconds|maxShutdownDelaySeconds|stop_grace_period|terminationGracePeriodSeconds)\W+(\d+)"
+)
+
+
+def test_every_host_waits_longer_than_a_stop_takes() -> None:
+    """Cloud Run's ten seconds are not adjustable."""
+    graceful_timeout = runpy.run_path(str(ROOT / "gunicorn.conf.py"))["graceful_timeout"]
+    assert WORK_SECONDS + CLOSE_SECONDS < graceful_timeout < 10
+    adjustable = [path for path in FILES if path.parent.name not in ("cloud-run", "prometheus")]
+    waits = [[int(seconds) for seconds in _TO_STOP.findall(path.read_text())] for path in adjustable]
+    assert all(waits)
+    # Kubernetes counts the five seconds before SIGTERM.
+    assert min(map(min, waits)) >= 10 + 5

@@ -127,6 +127,7 @@ class Driver:
         self._tasks.stop_soon()
 
     def shut_down(self, timeout_seconds: float = 25.0) -> None:
+        """Waits that long for what runs to end; what then still runs is left to itself."""
         deadline = time.monotonic() + timeout_seconds
         with self._condition:
             self._stopping = True
@@ -141,9 +142,9 @@ class Driver:
         self._tasks.stop(max(0.0, deadline - time.monotonic()))
         self._pool.shutdown(wait=False)
         if self._timekeeper:
-            self._timekeeper.shut_down()
+            self._timekeeper.shut_down(max(0.0, deadline - time.monotonic()))
         if self._courier:
-            self._courier.shut_down()
+            self._courier.shut_down(max(0.0, deadline - time.monotonic()))
 
     # The dispatcher
 

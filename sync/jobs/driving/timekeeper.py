@@ -25,6 +25,7 @@ class Timekeeper:
         # Asked for while it ran: what it had read by then may be older.
         self._again: set[str] = set()
         self._lock = threading.Lock()
+        self._ended = threading.Condition(self._lock)
         self._pool = ThreadPoolExecutor(len(self._duties), thread_name_prefix="duty")
 
     def start(self) -> None:
@@ -34,9 +35,11 @@ class Timekeeper:
     def is_busy(self) -> bool:
         return bool(self._running)
 
-    def shut_down(self) -> None:
-        """What runs is told to stop by itself."""
+    def shut_down(self, timeout_seconds: float = 0.0) -> None:
+        """What runs is told to stop by itself, and waited for that long."""
         self._pool.shutdown(wait=False)
+        with self._ended:
+            self._ended.wait_for(lambda: not self._running, timeout_seconds)
 
     def _keep_time(self) -> None:
         scheduler = schedule.Scheduler()
@@ -61,8 +64,12 @@ class Timekeeper:
             if duty.name in self._running:
                 self._again |= {duty.name} if once_more else set()
                 return
+            try:
+                self._pool.submit(self._do, duty)
+            except RuntimeError:
+                # Shut down since: another process' turn comes.
+                return
             self._running.add(duty.name)
-        self._pool.submit(self._do, duty)
 
     def _do(self, duty: Duty) -> None:
         try:
@@ -80,6 +87,7 @@ class Timekeeper:
             self._running.discard(duty.name)
             is_owed = duty.name in self._again
             self._again.discard(duty.name)
+            self._ended.notify_all()
         if is_owed:
             self._begin(duty)
 

@@ -40,10 +40,12 @@ class Courier:
         self._doubtful = 0
         self._is_woken = False
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="courier")
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """From now on looks by itself."""
-        threading.Thread(target=self._work, args=(None,), name="courier", daemon=True).start()
+        self._thread = threading.Thread(target=self._work, args=(None,), name="courier", daemon=True)
+        self._thread.start()
 
     def look_soon(self) -> None:
         """Something was committed that subscribers may want to hear of."""
@@ -57,10 +59,16 @@ class Courier:
         self._work(time.monotonic() + budget_seconds)
         self._pool.shutdown()
 
-    def shut_down(self) -> None:
-        """What is under way ends by its own deadline."""
+    def shut_down(self, timeout_seconds: float = 0.0) -> None:
+        """What is under way ends by its own deadline, and is waited for that long."""
+        deadline = time.monotonic() + timeout_seconds
         self.look_soon()
+        if self._thread:
+            # It may be claiming just now, and sends that.
+            self._thread.join(timeout_seconds)
         self._pool.shutdown(wait=False)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running, max(0.0, deadline - time.monotonic()))
 
     def _work(self, until: float | None) -> None:
         """`until`: also ends when nothing is due any more."""

@@ -120,13 +120,12 @@ class ClaimCalls:
 
     def release(self, claim: Claim, after_seconds: float = 0.0) -> bool:
         """Gives it back untouched; due again after so many seconds."""
+        return self.release_lease(claim.calendar_id, claim.fence, after_seconds)
+
+    def release_lease(self, calendar_id: str, fence: int, after_seconds: float = 0.0) -> bool:
+        """Likewise of a claim of whatever kind. False: it was ended, or is another's."""
         return bool(
-            self._rpc.call(
-                "release_calendar",
-                p_calendar_id=claim.calendar_id,
-                p_fence=claim.fence,
-                p_after_seconds=after_seconds,
-            )
+            self._rpc.call("release_calendar", p_calendar_id=calendar_id, p_fence=fence, p_after_seconds=after_seconds)
         )
 
     def end(
