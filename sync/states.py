@@ -346,6 +346,20 @@ class Lane(StrEnum):
     EVENTS = "events"
 
 
+class QueueLane(StrEnum):
+    """Where a calendar waits to be claimed (`calendar_queue.lane`), as a trigger reads it from the calendar's row.
+
+    Of several the first in this order. suspect: its last claims were never ended. first: to be listed whole.
+    notified: a notification waits. imminent: a look before a meeting. poll: another look.
+    """
+
+    SUSPECT = "suspect"
+    FIRST = "first"
+    NOTIFIED = "notified"
+    IMMINENT = "imminent"
+    POLL = "poll"
+
+
 class OperatorDoor(StrEnum):
     """By which door an operator came (`operator_actions.door`)."""
 

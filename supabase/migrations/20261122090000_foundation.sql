@@ -723,30 +723,17 @@ create unique index if not exists calendar_webhooks_one_per_calendar
 create unique index if not exists meetings_one_per_calendar_event
   on public.meetings (calendar_id, google_calendar_event_id);
 
--- claim_due_calendars: notified calendars first, then all that is due
-create index if not exists calendar_webhooks_due_notified on public.calendar_webhooks (due_at)
-  where is_active and paused_reason is null and duplicate_of is null and notifications_seen > notifications_synced;
-create index if not exists calendar_webhooks_due on public.calendar_webhooks (due_at)
-  where is_active and paused_reason is null and duplicate_of is null;
-create index if not exists calendar_webhooks_due_first on public.calendar_webhooks (due_at)
-  where is_active and paused_reason is null and duplicate_of is null and sync_token is null;
-create index if not exists calendar_webhooks_due_poll on public.calendar_webhooks (due_at)
-  where is_active and paused_reason is null and duplicate_of is null and notifications_seen <= notifications_synced
-    and sync_token is not null;
-create index if not exists calendar_webhooks_due_suspect on public.calendar_webhooks (due_at) where claims_unended >= 2;
-create index if not exists calendar_webhooks_claimed on public.calendar_webhooks (claim_id) where claim_id is not null;
+-- What changes with every notification, claim or sync of a calendar stands in none of these indexes, so that its row is
+-- updated in its page and no index is written (a heap-only tuple). What is due is asked of calendar_queue.
 -- claim_expiring_watches, watches_due
 create index if not exists calendar_webhooks_watch_due on public.calendar_webhooks (watch_due_at)
   where is_active and paused_reason is null and duplicate_of is null and retired_at is null;
 -- claim_rolling_calendars
 create index if not exists calendar_webhooks_next_entry on public.calendar_webhooks (next_entry_at)
   where is_active and paused_reason is null and duplicate_of is null and access_lost_at is null;
--- sample_for_audit
+-- sample_for_audit: those that were listed once
 create index if not exists calendar_webhooks_audit on public.calendar_webhooks (audited_at nulls first)
-  where is_active and paused_reason is null and duplicate_of is null and sync_token is not null;
--- sweep_state: how many calendars a recent notification vouches for
-create index if not exists calendar_webhooks_recently_notified on public.calendar_webhooks (last_webhook_received)
-  where is_active and paused_reason is null and duplicate_of is null;
+  where is_active and paused_reason is null and duplicate_of is null and initial_sync = 'done';
 -- retire_lost_calendars
 create index if not exists calendar_webhooks_lost on public.calendar_webhooks (coalesce(access_lost_at, paused_at))
   where is_active and duplicate_of is null and retired_at is null

@@ -31,6 +31,133 @@ comment on column public.calendar_notifications.expires_at is 'When it said that
 comment on column public.calendar_notifications.received_at is 'When it came.';
 create index if not exists calendar_notifications_of_calendar on public.calendar_notifications (calendar_id);
 
+-- The queue, narrow: of each calendar that may be claimed its lane and when it is due, as its own row says. A claim, a
+-- notification and a commit change those and much else of a calendar's row; the row is rewritten in its place, and only
+-- the two small indexes here are written.
+create table if not exists public.calendar_queue (
+  calendar_id uuid primary key references public.calendar_webhooks (id) on delete cascade,
+  user_id uuid not null,
+  lane text not null,
+  due_at timestamptz not null,
+  not_before timestamptz,
+  leased_until timestamptz,
+  claim_id uuid,
+  constraint calendar_queue_lane_known check (lane in ('notified', 'first', 'imminent', 'poll', 'suspect'))
+);
+comment on table public.calendar_queue is
+  'Calendars that may be claimed, by lane and due time: kept by a trigger, as calendar_webhooks says. For the service alone.';
+comment on column public.calendar_queue.calendar_id is 'The calendar.';
+comment on column public.calendar_queue.user_id is 'Its user.';
+comment on column public.calendar_queue.lane is
+  'notified: a notification waits; first: to be listed whole; imminent: a look before a meeting; poll: another look; suspect: its last claims were never ended.';
+comment on column public.calendar_queue.due_at is 'When it next needs work.';
+comment on column public.calendar_queue.not_before is 'Never before this.';
+comment on column public.calendar_queue.leased_until is 'Until when somebody holds it.';
+comment on column public.calendar_queue.claim_id is 'The call that holds it.';
+create index if not exists calendar_queue_due on public.calendar_queue (lane, due_at);
+create index if not exists calendar_queue_claimed on public.calendar_queue (claim_id) where claim_id is not null;
+-- Each calendar is written several times between two looks: what is dead at the head of an index is in every claim's way.
+alter table public.calendar_queue set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+-- Room in each page for a row's next version.
+alter table public.calendar_webhooks set (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05);
+alter table public.calendar_channels set (fillfactor = 90);
+
+alter table public.calendar_queue enable row level security;
+revoke all on table public.calendar_queue from public, anon, authenticated, service_role;
+grant select, insert, update, delete on table public.calendar_queue to service_role;
+
+-- The lane a calendar waits in; null: it may not be claimed.
+create or replace function calendar_internal.lane_of(p_calendar public.calendar_webhooks) returns text
+language sql immutable security invoker set search_path = ''
+as $$
+  select case
+    when p_calendar.is_active is not true or p_calendar.paused_reason is not null or p_calendar.duplicate_of is not null then null
+    when p_calendar.claims_unended >= 2 then 'suspect'
+    when p_calendar.sync_token is null then 'first'
+    when p_calendar.notifications_seen > p_calendar.notifications_synced then 'notified'
+    when p_calendar.due_reason = 'imminent' then 'imminent'
+    else 'poll' end
+$$;
+
+-- Keeps calendar_queue true to calendar_webhooks, whoever writes there.
+create or replace function calendar_internal.keep_queue() returns trigger
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_lane text := calendar_internal.lane_of(new);
+begin
+  if v_lane is null then
+    delete from public.calendar_queue q where q.calendar_id = new.id;
+    return null;
+  end if;
+  update public.calendar_queue q set
+    lane = v_lane, due_at = new.due_at, not_before = new.not_before, leased_until = new.lease_expires_at,
+    claim_id = new.claim_id
+  where q.calendar_id = new.id;
+  if not found then
+    insert into public.calendar_queue (calendar_id, user_id, lane, due_at, not_before, leased_until, claim_id)
+    values (new.id, new.user_id, v_lane, new.due_at, new.not_before, new.lease_expires_at, new.claim_id);
+  end if;
+  return null;
+end
+$$;
+
+drop trigger if exists queue_added on public.calendar_webhooks;
+create trigger queue_added after insert on public.calendar_webhooks
+  for each row execute function calendar_internal.keep_queue();
+comment on trigger queue_added on public.calendar_webhooks is 'Puts a calendar into calendar_queue.';
+drop trigger if exists queue_changed on public.calendar_webhooks;
+create trigger queue_changed
+  after update of due_at, due_reason, not_before, lease_expires_at, claim_id, claims_unended, notifications_seen,
+    notifications_synced, sync_token, is_active, paused_reason, duplicate_of on public.calendar_webhooks
+  for each row when (
+    (new.due_at, new.not_before, new.lease_expires_at, new.claim_id, calendar_internal.lane_of(new.*))
+    is distinct from (old.due_at, old.not_before, old.lease_expires_at, old.claim_id, calendar_internal.lane_of(old.*)))
+  execute function calendar_internal.keep_queue();
+comment on trigger queue_changed on public.calendar_webhooks is 'Keeps a calendar''s place in calendar_queue.';
+
+-- Puts right what calendar_queue has of the calendars after one id and up to another: rows that were written past the
+-- triggers (a restore, a replica). Answers how many were wrong. Waits for nobody; what somebody holds is not looked at.
+create or replace function calendar_internal.mend_queue(p_after uuid, p_upto uuid) returns bigint
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_ids uuid[];
+  v_mended bigint;
+begin
+  select array_agg(w.id) into v_ids
+  from public.calendar_webhooks w
+  left join public.calendar_queue q on q.calendar_id = w.id and q.calendar_id > p_after and q.calendar_id <= p_upto
+  where w.id > p_after and w.id <= p_upto
+    and (w.due_at, w.not_before, w.lease_expires_at, w.claim_id, calendar_internal.lane_of(w))
+      is distinct from (q.due_at, q.not_before, q.leased_until, q.claim_id, q.lane)
+    and (q.calendar_id is not null or calendar_internal.lane_of(w) is not null);
+  if v_ids is null then
+    return 0;
+  end if;
+  with held as materialized (
+    select w.* from public.calendar_webhooks w where w.id = any (v_ids) order by w.id for update skip locked
+  ), gone as (
+    delete from public.calendar_queue q using held h where q.calendar_id = h.id and calendar_internal.lane_of(h) is null
+    returning 1
+  ), mended as (
+    insert into public.calendar_queue as q (calendar_id, user_id, lane, due_at, not_before, leased_until, claim_id)
+    select h.id, h.user_id, calendar_internal.lane_of(h), h.due_at, h.not_before, h.lease_expires_at, h.claim_id
+    from held h where calendar_internal.lane_of(h) is not null
+    on conflict (calendar_id) do update set lane = excluded.lane, due_at = excluded.due_at,
+      not_before = excluded.not_before, leased_until = excluded.leased_until, claim_id = excluded.claim_id
+    returning 1
+  )
+  select (select count(*) from gone) + (select count(*) from mended) into v_mended;
+  return v_mended;
+end
+$$;
+-- Calendars that are there already.
+insert into public.calendar_queue (calendar_id, user_id, lane, due_at, not_before, leased_until, claim_id)
+select w.id, w.user_id, calendar_internal.lane_of(w), w.due_at, w.not_before, w.lease_expires_at, w.claim_id
+from public.calendar_webhooks w where calendar_internal.lane_of(w) is not null
+on conflict (calendar_id) do nothing;
+
 -- Whose turn it is to have a user's calendars polled, connected or listed.
 create table if not exists public.user_turns (
   for_user uuid primary key references auth.users (id) on delete cascade,
@@ -275,6 +402,8 @@ declare
   v_picked uuid[];
   -- More than are wanted: some are another caller's by now, some one user's too many.
   v_look integer := p_limit * 4 + 20;
+  v_lanes text[] := case p_lane when 'more' then '{notified,first,imminent,poll}' when 'poll' then '{imminent,poll}'
+    else array[p_lane] end;
 begin
   -- What takes of every lane takes of none while one is stopped; the others are picked from one by one.
   if exists (
@@ -283,36 +412,21 @@ begin
   then
     return null;
   end if;
-  -- One text for all lanes; each predicate as it stands in its index (calendar_webhooks_due_…), or the index is not seen.
-  execute format($query$
-    select array_agg(c.id order by c.due_at) from (
-      select w.id, w.due_at from public.calendar_webhooks w
-      where w.is_active and w.paused_reason is null and w.duplicate_of is null and %s
-        and w.due_at <= $1 and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
-        and (w.due_at <= clock_timestamp() or coalesce(w.not_before, '-infinity') <= clock_timestamp())
-      order by w.due_at limit $2) c
-    $query$,
-    case p_lane
-      when 'notified'
-      then 'w.notifications_seen > w.notifications_synced and w.sync_token is not null and w.claims_unended < 2'
-      when 'first' then 'w.sync_token is null and w.claims_unended < 2'
-      when 'poll'
-      then 'w.notifications_seen <= w.notifications_synced and w.sync_token is not null and w.claims_unended < 2'
-      when 'imminent'
-      then 'w.notifications_seen <= w.notifications_synced and w.sync_token is not null and w.claims_unended < 2'
-        || ' and w.due_reason = ''imminent'''
-      when 'suspect' then 'w.claims_unended >= 2'
-      else 'w.claims_unended < 2' end)
-  into v_candidates using p_due_by, v_look;
+  select array_agg(c.calendar_id order by c.due_at) into v_candidates from (
+    select q.calendar_id, q.due_at, row_number() over (partition by q.user_id order by q.due_at) as number
+    from unnest(v_lanes) as l (lane) cross join lateral (
+      select e.* from public.calendar_queue e
+      where e.lane = l.lane and e.due_at <= p_due_by and (e.leased_until is null or e.leased_until <= clock_timestamp())
+        and (e.due_at <= clock_timestamp() or coalesce(e.not_before, '-infinity') <= clock_timestamp())
+        and e.calendar_id <> all (p_but)
+      order by e.due_at limit v_look) q
+    ) c
+  where c.number <= p_per_user;
   select array_agg(picked.id) into v_picked from (
     select w.id from public.calendar_webhooks w
-    where w.id in (
-        select ranked.id from (
-          select c.id, row_number() over (partition by c.user_id order by c.due_at) as number
-          from public.calendar_webhooks c where c.id = any (v_candidates) and c.id <> all (p_but)
-        ) ranked
-        where ranked.number <= p_per_user)
-      -- Once it is locked: still due, still nobody's.
+    where w.id = any (v_candidates)
+      -- Once it is locked: still to be synced, still due, still nobody's.
+      and w.is_active and w.paused_reason is null and w.duplicate_of is null
       and w.due_at <= p_due_by and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
     order by w.due_at limit p_limit
     for update skip locked
@@ -365,8 +479,8 @@ begin
     return;
   end if;
   if p_claim_id is not null then
-    select array_agg(w.id) into v_ids from public.calendar_webhooks w
-    where w.claim_id = p_claim_id and w.lease_expires_at > clock_timestamp();
+    select array_agg(q.calendar_id) into v_ids from public.calendar_queue q
+    where q.claim_id = p_claim_id and q.leased_until > clock_timestamp();
     if v_ids is not null then
       return query select * from calendar_internal.claimed(v_ids);
       return;
@@ -594,27 +708,26 @@ begin
 end
 $$;
 
--- What a sweep leaves behind: calendars still due, and calendars a notification within p_stale_hours vouches for, so that they
--- need no poll. Both are counted to 1000: the answer costs the same however many there are.
+-- What a sweep leaves behind: calendars still due, counted to 1000, and calendars a notification within p_stale_hours
+-- vouches for, so that they need no poll: of the first 1000 calendars. The answer costs the same however many there are.
 create or replace function public.sweep_state(p_stale_hours double precision)
 returns table (remaining bigint, vouched_for bigint)
 language sql security invoker set search_path = ''
 as $$
   select
     (select count(*) from (
-      select 1 from public.calendar_webhooks w
-      where w.is_active and w.paused_reason is null and w.duplicate_of is null
-        and w.due_at <= (select clock_timestamp())
-        and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
-      order by w.due_at
+      select 1
+      from unnest(array['notified', 'first', 'imminent', 'poll', 'suspect']) as l (lane) cross join lateral (
+        select 1 from public.calendar_queue q
+        where q.lane = l.lane and q.due_at <= (select clock_timestamp())
+          and (q.leased_until is null or q.leased_until <= clock_timestamp())
+        order by q.due_at limit 1000) e
       limit 1000) due),
     (select count(*) from (
-      select 1 from public.calendar_webhooks w
-      where w.is_active and w.paused_reason is null and w.duplicate_of is null
-        and w.last_webhook_received > (select clock_timestamp()) - make_interval(secs => p_stale_hours * 3600)
-        and w.due_at > clock_timestamp()
-      order by w.last_webhook_received desc
-      limit 1000) vouched)
+      select w.* from public.calendar_webhooks w order by w.id limit 1000) w
+    where w.is_active and w.paused_reason is null and w.duplicate_of is null
+      and w.last_webhook_received > (select clock_timestamp()) - make_interval(secs => p_stale_hours * 3600)
+      and w.due_at > clock_timestamp())
 $$;
 
 -- The calendars of one user that a poll is about, and how long each is not to be asked for yet.
@@ -635,6 +748,9 @@ revoke all on function
   public.record_notification,
   public.claim_due_calendars,
   calendar_internal.drain_notifications,
+  calendar_internal.lane_of,
+  calendar_internal.keep_queue,
+  calendar_internal.mend_queue,
   calendar_internal.claimed,
   calendar_internal.pick_due,
   public.keep_leases,
@@ -652,6 +768,9 @@ grant execute on function
   public.record_notification,
   public.claim_due_calendars,
   calendar_internal.drain_notifications,
+  calendar_internal.lane_of,
+  calendar_internal.keep_queue,
+  calendar_internal.mend_queue,
   calendar_internal.claimed,
   calendar_internal.pick_due,
   public.keep_leases,
@@ -1544,7 +1663,8 @@ language sql security invoker set search_path = ''
 as $$
   with sample as (
     select w.id from public.calendar_webhooks w
-    where w.is_active and w.paused_reason is null and w.duplicate_of is null and w.sync_token is not null
+    where w.is_active and w.paused_reason is null and w.duplicate_of is null and w.initial_sync = 'done'
+      and w.sync_token is not null
       and (p_calendar_ids is null or w.id = any (p_calendar_ids))
       and (p_calendar_ids is not null or not (select calendar_internal.is_paused('audit')))
       and (w.audited_at is null or w.audited_at < p_before)
@@ -1561,6 +1681,10 @@ revoke all on function public.sample_for_audit from public, anon, authenticated;
 grant execute on function public.sample_for_audit to service_role;
 
 -- Functions, as the comments above them say. Written by scripts/document_sql.
+comment on function calendar_internal.lane_of is 'The lane a calendar waits in; null: it may not be claimed.';
+comment on function calendar_internal.keep_queue is 'Keeps calendar_queue true to calendar_webhooks, whoever writes there.';
+comment on function calendar_internal.mend_queue is 'Puts right what calendar_queue has of the calendars after one id and up to another: rows that were written past the
+triggers (a restore, a replica). Answers how many were wrong. Waits for nobody; what somebody holds is not looked at.';
 comment on function calendar_internal.is_paused is 'Whether an operator has stopped a lane. What is named (a person waits for it) is claimed all the same.';
 comment on function calendar_internal.drain_notifications is 'Counts notifications that wait in calendar_notifications, of up to p_limit calendars (of these, if named): the calendar
 becomes due, its channel''s figures grow. Answers how many notifications were counted.
@@ -1601,8 +1725,8 @@ comment on function public.end_claim is 'Ends a claim without a sync, for a reas
 counts and sets the backoff that no notification shortens. p_lost_message: Google refuses this
 calendar; what its user is told then.
 Guarantee: nothing of the calendar''s events, meetings or token changes; a repeated call changes nothing.';
-comment on function public.sweep_state is 'What a sweep leaves behind: calendars still due, and calendars a notification within p_stale_hours vouches for, so that they
-need no poll. Both are counted to 1000: the answer costs the same however many there are.';
+comment on function public.sweep_state is 'What a sweep leaves behind: calendars still due, counted to 1000, and calendars a notification within p_stale_hours
+vouches for, so that they need no poll: of the first 1000 calendars. The answer costs the same however many there are.';
 comment on function public.calendars_of_user is 'The calendars of one user that a poll is about, and how long each is not to be asked for yet.';
 comment on function calendar_internal.events_named is 'A calendar''s mirror rows of these ids.';
 comment on function calendar_internal.events_of_families is 'A calendar''s mirror rows of these families.';

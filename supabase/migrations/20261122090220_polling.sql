@@ -186,11 +186,12 @@ create or replace function public.count_late_polls(p_late_seconds double precisi
 language sql security invoker set search_path = ''
 as $$
   select count(*)::integer from (
-    select 1 from public.calendar_webhooks w
-    where w.is_active and w.paused_reason is null and w.duplicate_of is null and w.notifications_seen <= w.notifications_synced
-      and w.sync_token is not null
-      and w.due_at < (select clock_timestamp()) - make_interval(secs => p_late_seconds)
-    order by w.due_at limit greatest(p_limit, 0)) late
+    select 1
+    from unnest(array['imminent', 'poll']) as l (lane) cross join lateral (
+      select 1 from public.calendar_queue q
+      where q.lane = l.lane and q.due_at < (select clock_timestamp()) - make_interval(secs => p_late_seconds)
+      order by q.due_at limit greatest(p_limit, 0)) e
+    limit greatest(p_limit, 0)) late
 $$;
 
 -- Puts p_limit of those off that only waited for their own time, evenly over p_over_seconds from now. Answers how many. Whatever
@@ -202,20 +203,20 @@ create or replace function public.spread_late_polls(
 language sql security invoker set search_path = ''
 as $$
   with late as materialized (
-    select w.id from public.calendar_webhooks w
+    select w.id
+    from (
+      select q.calendar_id, q.due_at from public.calendar_queue q
+      where q.lane = 'poll' and q.due_at < (select clock_timestamp()) - make_interval(secs => p_late_seconds)
+      order by q.due_at limit 10 * least(greatest(p_limit, 0), 5000)) seen
+    join public.calendar_webhooks w on w.id = seen.calendar_id
+    -- Once it is locked: still as the queue said.
     where w.is_active and w.paused_reason is null and w.duplicate_of is null and w.notifications_seen <= w.notifications_synced
       and w.sync_token is not null
       and w.due_at < (select clock_timestamp()) - make_interval(secs => p_late_seconds)
       and w.due_reason in ('poll_interval', 'recent_notification', 'channel_lapses') and w.consecutive_failures = 0
       and (w.lease_expires_at is null or w.lease_expires_at <= (select clock_timestamp()))
-      and w.due_at <= coalesce((
-        select max(seen.due_at) from (
-          select s.due_at from public.calendar_webhooks s
-          where s.is_active and s.paused_reason is null and s.duplicate_of is null
-            and s.notifications_seen <= s.notifications_synced and s.sync_token is not null
-          order by s.due_at limit 10 * least(greatest(p_limit, 0), 5000)) seen), '-infinity')
-    order by w.due_at limit least(greatest(p_limit, 0), 5000)
-    for update skip locked
+    order by seen.due_at limit least(greatest(p_limit, 0), 5000)
+    for update of w skip locked
   ), placed as (
     select l.id, (row_number() over () - 0.5) / count(*) over () as place from late l
   ), put_off as (

@@ -346,6 +346,7 @@ begin
     select w.id from public.calendar_webhooks w where w.id > v_after order by w.id limit greatest(p_limit, 1)) step;
   if v_upto is not null then
     perform calendar_internal.count_calendars_between(v_after, v_upto, v_began);
+    perform calendar_internal.mend_queue(v_after, v_upto);
   end if;
   v_took := v_mark.took_seconds + extract(epoch from clock_timestamp() - v_began);
   -- In order, or it may be looked for in the whole table.
@@ -447,33 +448,19 @@ $$;
 -- Calendars that are due in a lane: {due, is_exact, oldest_due_seconds}. A hundred are counted now; of more there is the last
 -- whole count.
 create or replace function calendar_internal.lane_overview(p_lane text, p_now timestamptz) returns jsonb
-language plpgsql stable security invoker set search_path = ''
+language sql stable security invoker set search_path = ''
 as $$
-declare
-  v_found jsonb;
-begin
-  -- Each predicate as it stands in its index (calendar_webhooks_due_…), or the index is not seen.
-  execute format($query$
-    select jsonb_build_object(
-      'due', case when count(*) < 100 then count(*) else greatest(count(*), (
-        select c.calendars from public.calendar_census c where c.kind = 'due' and c.name = $2)) end,
-      'is_exact', count(*) < 100, 'oldest_due_seconds', extract(epoch from $1 - min(d.due_at)))
-    from (
-      select w.due_at from public.calendar_webhooks w
-      where w.is_active and w.paused_reason is null and w.duplicate_of is null and %s
-        and w.due_at <= $1 and (w.lease_expires_at is null or w.lease_expires_at <= $1)
-      order by w.due_at limit 100) d
-    $query$,
-    case p_lane
-      when 'notified'
-      then 'w.notifications_seen > w.notifications_synced and w.sync_token is not null and w.claims_unended < 2'
-      when 'first' then 'w.sync_token is null and w.claims_unended < 2'
-      when 'poll'
-      then 'w.notifications_seen <= w.notifications_synced and w.sync_token is not null and w.claims_unended < 2'
-      else 'w.claims_unended >= 2' end)
-  into v_found using p_now, p_lane;
-  return v_found;
-end
+  select jsonb_build_object(
+    'due', case when count(*) < 100 then count(*) else greatest(count(*), (
+      select c.calendars from public.calendar_census c where c.kind = 'due' and c.name = p_lane)) end,
+    'is_exact', count(*) < 100, 'oldest_due_seconds', extract(epoch from p_now - min(d.due_at)))
+  from (
+    select e.due_at
+    from unnest(case p_lane when 'poll' then array['imminent', 'poll'] else array[p_lane] end) as l (lane) cross join lateral (
+      select q.due_at from public.calendar_queue q
+      where q.lane = l.lane and q.due_at <= p_now and (q.leased_until is null or q.leased_until <= p_now)
+      order by q.due_at limit 100) e
+    order by e.due_at limit 100) d
 $$;
 
 -- Published figures of one kind: {name: calendars}.
@@ -531,11 +518,12 @@ begin
       from unnest(array['notified', 'first', 'poll', 'suspect']) lane),
     'leased', (
       select count(*) from (
-        select 1 from public.calendar_webhooks w where w.claim_id is not null and w.lease_expires_at > v_now
+        select 1 from public.calendar_queue q where q.claim_id is not null and q.leased_until > v_now
         limit 1000) leased),
     'poisoned', (
       select count(*) from (
-        select 1 from public.calendar_webhooks w where w.claims_unended >= 4 limit 1000) poisoned),
+        select 1 from public.calendar_queue q join public.calendar_webhooks w on w.id = q.calendar_id
+        where q.lane = 'suspect' and w.claims_unended >= 4 limit 1000) poisoned),
     'freshness', jsonb_build_object(
       'push', calendar_internal.freshness(300, v_since, 'infinity', 'push'),
       'poll', calendar_internal.freshness(300, v_since, 'infinity', 'poll')),
@@ -667,8 +655,8 @@ $$;
 
 -- list_calendars: those that something is the matter with
 create index if not exists calendar_webhooks_troubled on public.calendar_webhooks (id)
-  where is_active is not true or paused_reason is not null or access_lost_at is not null or claims_unended >= 2
-    or consecutive_failures > 0 or webhook_failures > 0 or last_synced_at is null;
+  where is_active is not true or paused_reason is not null or access_lost_at is not null
+    or consecutive_failures > 0 or webhook_failures > 0 or initial_sync <> 'done';
 -- list_calendars: by the beginning of the Google account's address
 create index if not exists google_credentials_account on public.google_credentials (lower(google_account) text_pattern_ops)
   where google_account is not null;
@@ -710,19 +698,25 @@ begin
       where c.user_id = any (v_users) and c.id > v_after order by c.id limit v_look) w;
   elsif p_states = array['overdue'] then
     select array_agg(w.id order by w.id) into v_ids from (
-      select d.id from (
-        select c.id from public.calendar_webhooks c
-        where c.is_active and c.paused_reason is null and c.duplicate_of is null
-          and c.due_at < now() - interval '15 minutes'
-        order by c.due_at limit 5000) d
-      where d.id > v_after order by d.id limit v_look) w;
+      select d.calendar_id as id from (
+        select e.*
+        from unnest(array['notified', 'first', 'imminent', 'poll', 'suspect']) as l (lane) cross join lateral (
+          select q.calendar_id, q.due_at from public.calendar_queue q
+          where q.lane = l.lane and q.due_at < now() - interval '15 minutes'
+          order by q.due_at limit 5000) e
+        order by e.due_at limit 5000) d
+      where d.calendar_id > v_after order by d.calendar_id limit v_look) w;
   elsif p_states <@ array['inactive', 'paused', 'poisoned', 'retrying', 'connecting'] then
     select array_agg(w.id order by w.id) into v_ids from (
-      select c.id from public.calendar_webhooks c
+      (select c.id from public.calendar_webhooks c
       where (c.is_active is not true or c.paused_reason is not null or c.access_lost_at is not null
-        or c.claims_unended >= 2 or c.consecutive_failures > 0 or c.webhook_failures > 0 or c.last_synced_at is null)
+        or c.consecutive_failures > 0 or c.webhook_failures > 0 or c.initial_sync <> 'done')
         and c.id > v_after
-      order by c.id limit v_look) w;
+      order by c.id limit v_look)
+      union
+      (select q.calendar_id from public.calendar_queue q where q.lane = 'suspect' and q.calendar_id > v_after
+      order by q.calendar_id limit v_look)
+      order by id limit v_look) w;
   else
     select array_agg(w.id order by w.id) into v_ids from (
       select c.id from public.calendar_webhooks c where c.id > v_after order by c.id limit v_look) w;

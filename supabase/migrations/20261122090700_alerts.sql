@@ -122,7 +122,7 @@ grant select, insert, update, delete on table public.alerts, public.alert_destin
 -- Each for its part of alert_observations; all of them are small, for what they hold is rare.
 create index if not exists calendar_webhooks_lapsing on public.calendar_webhooks (expiration_time)
   where is_active and paused_reason is null and duplicate_of is null and retired_at is null;
-create index if not exists calendar_webhooks_failing on public.calendar_webhooks (last_synced_at)
+create index if not exists calendar_webhooks_failing_long on public.calendar_webhooks (last_error_at)
   where is_active and paused_reason is null and duplicate_of is null and access_lost_at is null and consecutive_failures >= 3;
 create index if not exists calendar_sync_logs_drift on public.calendar_sync_logs (created_at) where differing > 0;
 
@@ -142,12 +142,14 @@ create or replace function calendar_internal.calendars_past_bound(p_limit intege
 returns table (calendar_id uuid, cause text)
 language sql stable security invoker set search_path = ''
 as $$
-  (select w.id, 'not_looked_at'
-   from public.calendar_webhooks w
-   where w.is_active and w.paused_reason is null and w.duplicate_of is null
-     and w.due_at < (select clock_timestamp()) - interval '15 minutes'
-     and w.claims_unended < 4
-   order by w.due_at limit p_limit)
+  (select late.calendar_id, 'not_looked_at'
+   from unnest(array['notified', 'first', 'imminent', 'poll', 'suspect']) as l (lane) cross join lateral (
+     select q.calendar_id, q.due_at from public.calendar_queue q
+     where q.lane = l.lane and q.due_at < (select clock_timestamp()) - interval '15 minutes'
+       and (q.lane <> 'suspect' or exists (
+         select 1 from public.calendar_webhooks w where w.id = q.calendar_id and w.claims_unended < 4))
+     order by q.due_at limit p_limit) late
+   order by late.due_at limit p_limit)
   union all
   (select w.id, coalesce(w.last_error_code, 'unknown')
    from public.calendar_webhooks w
@@ -156,7 +158,7 @@ as $$
      and w.due_at >= (select clock_timestamp()) - interval '15 minutes'
      and coalesce(w.last_synced_at, w.created_at) < (select clock_timestamp()) - interval '15 minutes'
        - make_interval(secs => coalesce(w.stale_bound_seconds, 21600))
-   order by w.last_synced_at limit p_limit)
+   order by w.last_error_at limit p_limit)
 $$;
 
 -- All that the rules of alerts look at, as one object: counts by index, each bounded, so that a million calendars cost what a
@@ -202,8 +204,7 @@ as $$
       select case when c.reltuples > 10000 then coalesce((
         select nullif(sum(k.calendars), 0) from public.calendar_census k where k.kind = 'channel'), c.reltuples)::bigint else (
         select count(*) from (
-          select 1 from public.calendar_webhooks w where w.is_active and w.paused_reason is null and w.duplicate_of is null
-          order by w.due_at limit 20000) s) end
+          select 1 from public.calendar_queue q limit 20000) s) end
       from pg_catalog.pg_class c where c.oid = 'public.calendar_webhooks'::regclass),
     'syncs', (select count(*) from recent where status in ('completed', 'failed')),
     'failed', (select count(*) from recent where status = 'failed'),
@@ -217,10 +218,9 @@ as $$
     'reauth_calendars', (select count(*) from lost),
     'poisoned', (
       select count(*) from (
-        select 1 from public.calendar_webhooks w
-        where w.claims_unended >= 2 and w.claims_unended >= 4 and w.is_active and w.paused_reason is null
-          and w.duplicate_of is null
-        order by w.due_at limit 10000) p),
+        select 1 from public.calendar_queue q join public.calendar_webhooks w on w.id = q.calendar_id
+        where q.lane = 'suspect' and w.claims_unended >= 4
+        order by q.due_at limit 10000) p),
     'dead_bots', (select count(*) from bots),
     'dead_bots_cause', (select mode() within group (order by cause) from bots),
     'dead_events', (select count(*) from events),

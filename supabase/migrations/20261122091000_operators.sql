@@ -38,7 +38,7 @@ grant select, insert, update, delete on table public.operator_actions to service
 -- operate: what failed of one cause; bots that were given up
 create index if not exists calendar_webhooks_failing on public.calendar_webhooks (last_error_code, last_error_at)
   where consecutive_failures > 0;
-create index if not exists bot_requests_dead on public.bot_requests (join_at) where dead_at is not null;
+create index if not exists bot_requests_dead_by_join on public.bot_requests (join_at) where dead_at is not null;
 
 -- Deeds --------------------------------------------------------------------------------------------------------------
 

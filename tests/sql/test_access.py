@@ -65,6 +65,7 @@ RELATIONS = {
     "public.bot_wishes": SERVICE_ALONE,
     "public.calendar_channels": SERVICE_ALONE,
     "public.calendar_events": SERVICE_ALONE,
+    "public.calendar_queue": SERVICE_ALONE,
     # Belong to a channel and to a process; the test's rows name their person in another column.
     "public.calendar_notifications": Access(read={"service": ALL}, write={"service": ALL}, owner="channel_id"),
     "public.service_jobs": Access(read={"service": ALL}, write={"service": ALL}, owner="name"),
@@ -258,6 +259,9 @@ FUNCTIONS = {
     "public.show_bot_states",
     "calendar_internal.claimed",
     "calendar_internal.drain_notifications",
+    "calendar_internal.lane_of",
+    "calendar_internal.keep_queue",
+    "calendar_internal.mend_queue",
     "calendar_internal.pick_due",
     "calendar_internal.quota_lanes",
     "calendar_internal.quota_rate",

@@ -17,6 +17,7 @@ from tests.sql.database import Connection, Database, call, facts, meeting, part
 
 BIG = (
     "calendar_webhooks",
+    "calendar_queue",
     "calendar_channels",
     "calendar_events",
     "meetings",
@@ -33,10 +34,10 @@ FAR = "2100-01-01T00:00:00+00:00"
 # The index that each hot function stands on, and how many rows it may fetch of all tables.
 HOT = {
     "record_notification": ("calendar_channels_pkey", 20),
-    "claim_due_calendars": ("calendar_webhooks_due_poll", 1500),
-    "sweep_state": ("calendar_webhooks_recently_notified", 2500),
-    "count_late_polls": ("calendar_webhooks_due_poll", 600),
-    "spread_late_polls": ("calendar_webhooks_due_poll", 4000),
+    "claim_due_calendars": ("calendar_queue_due", 1500),
+    "sweep_state": ("calendar_queue_due", 2500),
+    "count_late_polls": ("calendar_queue_due", 600),
+    "spread_late_polls": ("calendar_queue_due", 4000),
     "sample_ingress": ("calendar_webhooks_pkey", 600),
     "look_through_region": ("calendar_channels_pointing", 1200),
     "push_findings": ("calendar_webhooks_watch_failing", 50),
@@ -57,10 +58,10 @@ HOT = {
     "alert_observations": ("calendar_webhooks_lapsing", 2000),
     "replay_events": ("change_events_position_key", 6000),
     "drop_old_events": ("change_events_pkey", 6000),
-    "service_overview": ("calendar_webhooks_due_poll", 1000),
+    "service_overview": ("calendar_queue_due", 1000),
     "calendar_timeline": ("calendar_sync_logs_of_calendar", 20),
     "list_calendars": ("calendar_webhooks_troubled", 20),
-    "count_census": ("calendar_webhooks_pkey", 5000),
+    "count_census": ("calendar_webhooks_pkey", 7000),
     "fold_sync_logs": ("calendar_sync_logs_by_time", 100),
     "fold_idle_logs": ("calendar_sync_logs_by_time", 4000),
     **bots.HOT,
@@ -79,12 +80,8 @@ ONE = "select id, user_id, 'live-' || id as channel, fence from public.calendar_
 @pytest.fixture(scope="module")
 def crowd(scratch: Scratch) -> Iterator[Database]:
     db = Database(*scratch.create(migrate=True))
-    crowd_of_rows.fill(db.admin)
-    db.admin.execute("set session_replication_role = replica")
-    db.admin.execute(bots.ROWS.encode())
-    db.admin.execute("reset session_replication_role")
+    crowd_of_rows.fill(db.admin, with_bots=True)
     db.insert("overview_marks", name="rollups", at=dt.datetime.now(dt.UTC) - dt.timedelta(days=10))
-    db.admin.execute("vacuum analyze meetings, bot_wishes, bot_requests, bot_messages")
     yield db
     db.close()
 

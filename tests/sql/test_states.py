@@ -30,6 +30,7 @@ CLOSED = {
     ("calendar_events", "kind"): set(states.EventKind),
     ("calendar_events", "status"): set(states.EventStatus),
     ("calendar_notifications", "outcome"): set(states.NotifiedOutcome) - {states.NotifiedOutcome.UNKNOWN_CHANNEL},
+    ("calendar_queue", "lane"): set(states.QueueLane),
     ("calendar_set_aside", "reason"): set(states.SetAsideReason),
     ("calendar_sync_logs", "status"): set(states.LOGGED_STATUSES),
     ("calendar_sync_logs", "sync_type"): set(states.SyncType),

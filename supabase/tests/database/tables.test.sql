@@ -22,6 +22,7 @@ insert into matrix values
   ('calendar_channels', 'service'),
   ('calendar_events', 'service'),
   ('calendar_notifications', 'service'),
+  ('calendar_queue', 'service'),
   ('calendar_set_aside', 'service'),
   ('calendar_staged_items', 'service'),
   ('change_events', 'service'),

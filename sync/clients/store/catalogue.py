@@ -6,7 +6,8 @@ from __future__ import annotations
 _TABLES = """
     alert_deliveries alert_destinations alerts bot_marks bot_messages bot_preferences bot_providers bot_requests
     bot_tenants bot_wishes calendar_census calendar_channels calendar_events calendar_notifications
-    calendar_set_aside calendar_staged_items calendar_sync_logs calendar_webhooks change_events event_deliveries
+    calendar_queue calendar_set_aside calendar_staged_items calendar_sync_logs
+    calendar_webhooks change_events event_deliveries
     event_marks event_subscriptions freshness_rollups google_credentials google_quota google_quota_leases
     google_requests ingress_regions lane_pauses meetings oauth_flows operator_actions overview_marks
     plaintext_tokens_ended polling_plan security_events service_breakers service_jobs service_processes

@@ -8,24 +8,6 @@ from psycopg.types.json import Jsonb
 
 from tests.sql.database import Database
 
-# One calendar in four has a request for a bot, every meeting a wish: most told and shown, a few due, some long over.
-ROWS = """
-insert into bot_providers (provider, is_chosen, chosen_at, marked_at) values ('recall', true, now(), now());
-update meetings set start_time = now() + random() * interval '60 days', meeting_url = 'https://h', room_key = 'h';
-update meetings set end_time = start_time + interval '1 hour';
-insert into bot_requests (id, provider, user_id, scope, room_key, meeting_start, meeting_end, wanted, meeting_url,
-  join_at, bot_name, bot_id, status, due_at, is_shown, told_revision, told_at)
-select id, 'recall', id, 'user:' || id, 'h', starts_at, starts_at + interval '1 hour', true, 'https://h',
-  starts_at, 'b', 'bot of ' || id, case when starts_at > now() then 'bot_scheduled' else 'completed' end,
-  case when random() < 0.01 and starts_at > now() then now() end, random() > 0.01, 1, now() - interval '1 day'
-from (
-  select id, now() + (random() - 0.4) * interval '100 days' as starts_at from auth.users
-  where id > 'c0000000-0000-0000-0000-000000000000') u;
-insert into bot_wishes (meeting_id, user_id, request_id, wanted, due_at, is_shown)
-select id, user_id, user_id, true, case when random() < 0.01 then now() end, random() > 0.01 from meetings;
-insert into bot_messages (provider, message_id, received_at)
-select 'recall', user_id, now() - random() * interval '40 days' from bot_requests;
-"""
 # The index that each hot function stands on, and how many rows it may fetch of all tables.
 HOT = {
     "claim_bot_wishes": ("bot_wishes_due", 1500),

@@ -294,7 +294,7 @@ CHOSEN = (
         "create function commit_sync() returns int language sql as 'select 1';"
         "create function end_claim(a int) returns int language sql as 'select 1';"
         "create procedure take_job() language sql as 'select 1';"
-        "create type bot_marks as enum ('a'); create index calendar_webhooks_due on calendar_webhooks (id);"
+        "create type bot_marks as enum ('a'); create index calendar_queue_due on calendar_webhooks (id);"
         "create sequence change_events; create schema calendar_internal;"
         "create function touch() returns trigger language plpgsql as $$ begin return new; end $$;"
         "create trigger keep_watch_due before update on calendar_webhooks for each row execute function touch();"

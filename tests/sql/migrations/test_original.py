@@ -176,7 +176,8 @@ def test_triggers_are_left_as_they_were(upgrade: Make) -> None:
     upgraded = upgrade(named("triggers"))
     found = upgraded.db.rows(
         "select tgrelid::regclass::text as t, tgname::text as n, tgenabled::text as e from pg_trigger"
-        " where not tgisinternal and tgname <> 'keep_watch_due' and tgname !~ '^(tell|bots_follow)_' order by 1, 2"
+        " where not tgisinternal and tgname <> 'keep_watch_due' and tgname !~ '^(tell|bots_follow|queue)_'"
+        " order by 1, 2"
     )
     assert [(row["t"], row["n"], row["e"]) for row in found] == [
         ("calendar_webhooks", "touch", "A"),

@@ -130,7 +130,7 @@ def test_of_a_paused_lane_nothing_is_claimed_until_it_is_resumed(db: Database, l
 
 
 def test_no_audit_is_sampled_while_the_lane_is_paused(db: Database) -> None:
-    calendar = db.calendar(sync_token="t")
+    calendar = db.calendar(sync_token="t", initial_sync="done")
     act(db, "pause_lane", "audit")
     assert db.rows("select * from public.sample_for_audit(5)") == []
     assert len(db.rows("select * from public.sample_for_audit(5, array[%s])", calendar["id"])) == 1
