@@ -127,7 +127,8 @@ class FamilyPart:
     are over; None: of what is over only `ended` and `withheld` are known to be no meetings. `ended`: occurrences that
     the calendar calls cancelled. `closes` False: a chunk, rows it does not name stay; `present`: what such chunks
     wrote. `entering`: members that put something behind the horizon's end, and when the first of it starts. `cut`:
-    series with more occurrences than a limit allows, of which only the first have rows.
+    series with more occurrences than a limit allows, of which only the first have rows. `alone`: only these exceptions
+    of it, which concern no other occurrence: it closes nothing, and `entering` tells of its own events.
     """
 
     base_id: str
@@ -141,11 +142,22 @@ class FamilyPart:
     entering: Mapping[str, dt.datetime] = field(default_factory=dict)
     closes: bool = True
     cut: tuple[str, ...] = ()
+    alone: bool = False
 
     @property
     def size(self) -> int:
         """Rows, and reasons why an occurrence has none."""
         return len(self.events) + len(self.forgotten) + len(self.meetings) + len(self.withheld) + len(self.ended)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedException:
+    """An exception that a delta names, of which the mirror is asked whether it stands alone."""
+
+    base_event_id: str
+    google_event_id: str
+    series_id: str
+    original_start_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -1029,8 +1029,8 @@ end
 $$;
 
 -- What the horizon does not hold of the families that a part closes, on every mirror row of theirs (p_part: families; entering
--- {event id: first start at or after the horizon's end}; cut, the ids of series that a limit cuts). p_is_roll: the part holds a
--- span of the horizon, so that what was cut stays so. Answers for the whole calendar the first that is to enter, and how many
+-- {event id: first start at or after the horizon's end}; cut, the ids of series that a limit cuts), and on the rows that are
+-- `alone`, whose families it does not close. p_is_roll: the part holds a span of the horizon, so that what was cut stays so. Answers for the whole calendar the first that is to enter, and how many
 -- series are cut.
 create or replace function calendar_internal.apply_entries(
   p_calendar_id uuid, p_part jsonb, p_is_roll boolean default false, out next_entry_at timestamptz, out series_cut integer
@@ -1043,8 +1043,13 @@ declare
 begin
   with due as materialized (
     select m.google_event_id, told.enters_at, told.is_cut
-    from calendar_internal.events_of_families(p_calendar_id, array(
-      select f ->> 'base_event_id' from jsonb_array_elements(p_part -> 'families') f)) m
+    from (
+      select * from calendar_internal.events_of_families(p_calendar_id, array(
+        select f ->> 'base_event_id' from jsonb_array_elements(p_part -> 'families') f))
+      union all
+      select * from calendar_internal.events_named(p_calendar_id, array(
+        select jsonb_array_elements_text(p_part -> 'alone')))
+    ) m
     cross join lateral (
       select (v_entering ->> m.google_event_id)::timestamptz as enters_at,
         (p_is_roll and m.is_cut) or v_cut ? m.google_event_id as is_cut) told
@@ -1094,27 +1099,68 @@ $$;
 -- Whole families of the mirror, by their base ids and by the ids of members (a bare tombstone may not tell its family), and
 -- by base id the start of the first meeting of each that has any: what a delta is merged into. One jsonb, for PostgREST cuts
 -- row sets at 1000.
+-- p_exceptions [{base_event_id, google_event_id, series_id, original_start_at}]: exceptions that are all a delta names of their
+-- families. Where they concern no other occurrence the family is named in `alone`, and nothing of it is read: the mirror has one
+-- series there and no other, no occurrence of it under two ids, nothing that a limit cuts or that was set aside.
 create or replace function public.read_families(
-  p_calendar_id uuid, p_base_event_ids text[], p_event_ids text[] default '{}'
+  p_calendar_id uuid, p_base_event_ids text[], p_event_ids text[] default '{}', p_exceptions jsonb default '[]'
 ) returns jsonb
 language sql stable security invoker set search_path = '' set plan_cache_mode = force_custom_plan
 as $$
-  with families as (
+  with named as materialized (
+    select * from jsonb_to_recordset(p_exceptions) as n (
+      base_event_id text, google_event_id text, series_id text, original_start_at timestamptz)
+  ), known as materialized (
+    select e.base_event_id, e.google_event_id, e.kind, e.status, e.original_start_at, e.is_cut
+    from public.calendar_events e
+    where e.calendar_id = p_calendar_id and e.base_event_id = any (array(select n.base_event_id from named n))
+  ), one_series as (
+    select k.base_event_id, min(k.google_event_id) as series_id from known k
+    where k.kind <> 'exception'
+    group by k.base_event_id
+    having count(*) = 1 and bool_and(k.kind = 'series' and k.status <> 'cancelled' and not k.is_cut)
+  ), alone as materialized (
+    select o.base_event_id from one_series o
+    where not exists (
+        select 1 from named n where n.base_event_id = o.base_event_id and n.series_id <> o.series_id)
+      -- One id to an occurrence, and one occurrence to an id.
+      and not exists (
+        select 1 from named n
+        join known k on k.base_event_id = n.base_event_id and k.kind = 'exception'
+          and (k.google_event_id = n.google_event_id)
+            is distinct from (k.original_start_at is not distinct from n.original_start_at)
+        where n.base_event_id = o.base_event_id)
+      and not exists (
+        select 1 from named n
+        join public.calendar_events e on e.calendar_id = p_calendar_id and e.google_event_id = n.google_event_id
+        where n.base_event_id = o.base_event_id and e.base_event_id <> o.base_event_id)
+      and (select count(*) = count(distinct n.original_start_at) from named n where n.base_event_id = o.base_event_id)
+      and not exists (
+        select 1 from public.calendar_set_aside s
+        where s.calendar_id = p_calendar_id and s.base_event_id = o.base_event_id)
+  ), families as materialized (
     select unnest(p_base_event_ids) as base_event_id
+    union
+    select n.base_event_id from named n
     union
     select e.base_event_id from public.calendar_events e
     where e.calendar_id = p_calendar_id and e.google_event_id = any (p_event_ids)
+    except
+    select a.base_event_id from alone a
   )
   select jsonb_build_object(
     'events', coalesce((
       select jsonb_agg(jsonb_build_object('details', e.details))
       from public.calendar_events e
-      where e.calendar_id = p_calendar_id and e.base_event_id in (select base_event_id from families)), '[]'),
+      where e.calendar_id = p_calendar_id
+        and e.base_event_id = any (array(select f.base_event_id from families f))), '[]'),
     'earliest', coalesce((
       select jsonb_object_agg(first.base_event_id, first.start_time) from (
         select m.base_event_id, min(m.start_time) as start_time from public.meetings m
-        where m.calendar_id = p_calendar_id and m.base_event_id in (select base_event_id from families)
-        group by m.base_event_id) first), '{}'))
+        where m.calendar_id = p_calendar_id
+          and m.base_event_id = any (array(select f.base_event_id from families f))
+        group by m.base_event_id) first), '{}'),
+    'alone', coalesce((select jsonb_agg(a.base_event_id) from alone a), '[]'))
 $$;
 
 -- By base id the start of the first meeting before an instant, of those families that have any.
@@ -1745,14 +1791,17 @@ A row of these families that is not named is gone if it ends after absent_from; 
 family is known since before it (known_from), or if it is withheld or ended.
 Guarantee: a row is written only when its content differs; the counts are rows written.';
 comment on function calendar_internal.apply_entries is 'What the horizon does not hold of the families that a part closes, on every mirror row of theirs (p_part: families; entering
-{event id: first start at or after the horizon''s end}; cut, the ids of series that a limit cuts). p_is_roll: the part holds a
-span of the horizon, so that what was cut stays so. Answers for the whole calendar the first that is to enter, and how many
+{event id: first start at or after the horizon''s end}; cut, the ids of series that a limit cuts), and on the rows that are
+`alone`, whose families it does not close. p_is_roll: the part holds a span of the horizon, so that what was cut stays so. Answers for the whole calendar the first that is to enter, and how many
 series are cut.';
 comment on function calendar_internal.sweep_unseen is 'What a full sync''s generation did not see is gone: mirror rows are dropped, live meetings ahead end. What is over stays as it
 was, and what was set aside too: nothing is known of it.';
 comment on function public.read_families is 'Whole families of the mirror, by their base ids and by the ids of members (a bare tombstone may not tell its family), and
 by base id the start of the first meeting of each that has any: what a delta is merged into. One jsonb, for PostgREST cuts
-row sets at 1000.';
+row sets at 1000.
+p_exceptions [{base_event_id, google_event_id, series_id, original_start_at}]: exceptions that are all a delta names of their
+families. Where they concern no other occurrence the family is named in `alone`, and nothing of it is read: the mirror has one
+series there and no other, no occurrence of it under two ids, nothing that a limit cuts or that was set aside.';
 comment on function public.first_starts is 'By base id the start of the first meeting before an instant, of those families that have any.';
 comment on function public.stage_items is 'Keeps items of a listing until its last page, the latest version of each. p_is_first: what an earlier listing left goes.
 False: the fence moved on. A repeated call changes nothing.';

@@ -76,16 +76,18 @@ def part_json(part: SyncPart) -> dict[str, Any]:
         ],
         "present": [event_id for family in families for event_id in family.present],
         "ended": [event_id for family in families for event_id in family.ended],
-        "events": [_record(event) for family in families for event in family.events],
+        "events": [record(event) for family in families for event in family.events],
         "forgotten": [event_id for family in families for event_id in family.forgotten],
-        "meetings": [_record(meeting) for family in families for meeting in family.meetings],
+        "meetings": [record(meeting) for family in families for meeting in family.meetings],
         "entering": {event_id: at.isoformat() for family in families for event_id, at in family.entering.items()},
+        "alone": [event.google_event_id for family in families if family.alone for event in family.events],
         "cut": [series_id for family in families if family.closes for series_id in family.cut],
         "withheld": {event_id: reason for family in families for event_id, reason in family.withheld.items()},
         "absent_from": part.absent_from.isoformat(),
     }
 
 
-def _record(item: Any) -> dict[str, Any]:
+def record(item: Any) -> dict[str, Any]:
+    """A flat value as SQL reads it from JSON."""
     values = {field.name: getattr(item, field.name) for field in dataclasses.fields(item)}
     return {name: value.isoformat() if isinstance(value, dt.datetime) else value for name, value in values.items()}

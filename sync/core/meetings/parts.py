@@ -32,13 +32,15 @@ Made = TypeVar("Made")
 @dataclass(frozen=True, slots=True)
 class FamilyChange:
     """One family as a listing leaves it. `members`: all of it, to derive from; `written`: those the mirror is to take
-    over; `forgotten`: ids whose mirror rows have no meaning any more; `earliest`: the start of its first row."""
+    over; `forgotten`: ids whose mirror rows have no meaning any more; `earliest`: the start of its first row. `alone`:
+    `members` are exceptions that concern no occurrence but their own (`core/meetings/exceptions`)."""
 
     base_id: str
     members: tuple[Event, ...]
     written: tuple[Event, ...]
     forgotten: tuple[str, ...] = ()
     earliest: dt.datetime | None = None
+    alone: bool = False
 
 
 def horizon_at(now: dt.datetime, past_days: int, future_days: int) -> Window:
@@ -156,6 +158,8 @@ def _family_part(change: FamilyChange, horizon: Window, calendar_zone: str) -> F
     if known and derived.covered_from:
         known = max(known, derived.covered_from)
     return FamilyPart(
+        closes=not change.alone,
+        alone=change.alone,
         base_id=change.base_id,
         events=tuple(mirror_row(event, calendar_zone) for event in change.written),
         meetings=derived.meetings,
@@ -194,7 +198,7 @@ def _cut(family: FamilyPart, rows: int) -> tuple[FamilyPart, FamilyPart]:
         forgotten=family.forgotten[:forgotten],
         ended=family.ended[:ended],
         present=(),
-        entering={},
+        entering=family.entering if family.alone else {},
         closes=False,
     )
     rest = replace(

@@ -13,6 +13,7 @@ from dataclasses import asdict
 
 from sync.clients.store import Committed, Staged
 from sync.core.accounts.connection_loss import CALENDAR_BACK
+from sync.core.meetings.exceptions import alone_changes, asked_about, exceptions_alone
 from sync.core.meetings.parts import FamilyChange, delta_changes, full_changes, halves, sync_parts
 from sync.core.meetings.translate import event_from_google
 from sync.core.polling.plan import COALESCE_SECONDS, SyncPlan
@@ -134,15 +135,19 @@ class _Writer:
         return full_changes(events, earliest, self._horizon.start, self._listing.time_zone, self._set_aside)
 
     def _delta(self, delta: Sequence[Event]) -> list[FamilyChange]:
+        zone, known = self._listing.time_zone, {family.base_id for family in self._set_aside}
+        asked = exceptions_alone(delta, known)
         found = self._store.read_families(
             self._run.claim.calendar_id,
-            {event.base_id for event in delta},
+            {event.base_id for event in delta if event.base_id not in asked},
             {event.id for event in delta if not event.is_live},
+            asked_about(asked, zone),
         )
+        alone = {base_id: members for base_id, members in asked.items() if base_id in found.alone}
+        others = [event for event in delta if event.base_id not in alone]
         stored = [event_from_google(item) for item in found.details]
-        return delta_changes(
-            stored, delta, found.earliest, self._listing.time_zone, self._set_aside, self._listing.kept
-        )
+        whole = delta_changes(stored, others, found.earliest, zone, self._set_aside, self._listing.kept)
+        return whole + alone_changes(alone)
 
 
 def _meetings(part: SyncPart) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sync.clients.store import rows
 from sync.clients.store.rpc import Rpc
-from sync.model import Claim, SyncPart
+from sync.model import Claim, NamedException, SyncPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,11 @@ class Staged:
 @dataclass(frozen=True, slots=True)
 class StoredFamilies:
     """Families of the mirror: Google's trimmed JSON, and by base id the start of the first meeting of each that has
-    any."""
+    any. `alone`: base ids of those asked about whose exceptions concern no other occurrence."""
 
     details: list[dict[str, Any]]
     earliest: dict[str, dt.datetime]
+    alone: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +66,23 @@ class CommitCalls:
         self._rpc = rpc
 
     def read_families(
-        self, calendar_id: str, base_event_ids: Iterable[str], event_ids: Iterable[str]
+        self,
+        calendar_id: str,
+        base_event_ids: Iterable[str],
+        event_ids: Iterable[str],
+        exceptions: Iterable[NamedException] = (),
     ) -> StoredFamilies:
-        """Whole families of the mirror, named by base ids and by members."""
+        """Whole families of the mirror, named by base ids and by members, and those of the `exceptions` that do not
+        stand alone."""
         answer = self._rpc.call(
             "read_families",
             p_calendar_id=calendar_id,
             p_base_event_ids=sorted(base_event_ids),
             p_event_ids=sorted(event_ids),
+            p_exceptions=[rows.record(exception) for exception in exceptions],
         )
-        return StoredFamilies([row["details"] for row in answer["events"]], _instants(answer["earliest"]))
+        details = [row["details"] for row in answer["events"]]
+        return StoredFamilies(details, _instants(answer["earliest"]), frozenset(answer["alone"]))
 
     def first_starts(
         self, calendar_id: str, base_event_ids: Iterable[str], before: dt.datetime
