@@ -30,7 +30,8 @@ def backfill(context: typer.Context, as_json: AsJson = False) -> None:
     adopted, and those that changed settings or a resync ask to list again.
 
     The service does the same in its turn, and any number of these may run beside it: they share the work. Interrupted,
-    run it again: what is done stays done. Waits while Google's quota is used up.
+    run it again: what is done stays done. What a killed process held is `under way` until its lease lapses, half
+    a minute at most. Waits while Google's quota is used up.
 
     Ends with 1 if a calendar failed (it is tried again by itself) or some are left.
 
@@ -43,7 +44,8 @@ def backfill(context: typer.Context, as_json: AsJson = False) -> None:
     desk = desk_of(context, as_json)
     desk.note("backfill")
     counts, causes, left = _list_all(desk)
-    data = {**counts, "left": left, "causes": dict(causes)}
+    under_way = desk.services.store.overview.read()["leased"]
+    data = {**counts, "left": left, "under_way": under_way, "causes": dict(causes)}
 
     def show(console: Console) -> None:
         console.print(pairs({words(name): figure for name, figure in data.items() if name != "causes"}))

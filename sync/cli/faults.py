@@ -53,7 +53,9 @@ class Commands(TyperGroup):
             if isinstance(failure, BrokenPipeError):
                 raise
             code, slug, sentence = ExitCode.REFUSED, "os_error", f"{failure.strerror}: {failure.filename or ''}"
-        except (typer.Exit, typer.Abort, typer.TyperException):
+        except typer.Abort:
+            code, slug, sentence = ExitCode.REFUSED, "not_confirmed", "Nothing was done: it was not confirmed."
+        except (typer.Exit, typer.TyperException):
             raise
         except Exception:  # noqa: BLE001 - the last place where it can be said without what the stack holds
             code, slug, sentence = ExitCode.BUG, "bug", "This is a bug:\n" + cleaned(traceback.format_exc())

@@ -15,6 +15,8 @@ from sync.cli.output import graded, listing, pairs, text
 from sync.core.operations.formatting import length, number, since
 from sync.core.operations.words import LAPSES, verdict, words
 
+NOT_COUNTED = "not yet: the first process that drives does so within a minute"
+
 
 def status(context: typer.Context, as_json: AsJson = False) -> None:
     """How the service stands: calendars and their bounds, lanes, freshness, quota, crons, what stands in the way.
@@ -50,7 +52,7 @@ def _facts(overview: Mapping[str, Any], standing: Mapping[str, Any], now: dt.dat
     processes = overview["processes"]
     states = sorted(overview["calendars"]["by_state"].items(), key=lambda state: (-state[1], state[0]))
     return {
-        "counted": since(overview["counted_at"], now),
+        "counted": since(overview["counted_at"], now) if overview["counted_at"] else NOT_COUNTED,
         "calendars": ", ".join(f"{number(count)} {words(state)}" for state, count in states) or "none",
         "channels lapse": ", ".join(
             f"{words(name)}: {number(overview['channels'][name])}" for name in LAPSES if overview["channels"].get(name)

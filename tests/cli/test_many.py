@@ -94,3 +94,18 @@ def test_a_calendar_that_cannot_be_listed_is_counted_with_its_cause(world: World
     world.google.add_fault("lost_access_404", method="events.list")
     filled = cli("backfill", "--json")
     assert (filled.exit_code, filled.json["failed"], sum(filled.json["causes"].values())) == (1, 1, 1)
+
+
+def test_what_a_killed_process_held_is_under_way_until_its_lease_lapses(world: World, cli: Cli) -> None:
+    world.connect(world.person())
+    world.stop_service()
+    world.db.execute(
+        "update calendar_webhooks set sync_token = null, due_at = now(), claim_id = gen_random_uuid(), "
+        "lease_expires_at = now() + interval '1 minute'"
+    )
+    held = cli("backfill", "--json").json
+    assert (held["completed"], held["left"], held["under_way"]) == (0, 0, 1)
+
+    world.db.execute("update calendar_webhooks set lease_expires_at = now()")
+    freed = cli("backfill", "--json").json
+    assert (freed["completed"], freed["left"], freed["under_way"]) == (1, 0, 0)
