@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 import structlog
@@ -19,7 +20,7 @@ from sync.jobs.operations.figures import StoreFigures
 from sync.jobs.operations.tell_alerts import check_destinations
 from sync.jobs.services import Services, build_services
 from sync.logs import configure_logs, take_over_process
-from sync.settings import SettingsError, load, log_settings
+from sync.settings import Settings, SettingsError, load, log_settings
 from sync.telemetry.exposition import exposition
 from sync.telemetry.port import open_port
 from sync.telemetry.traces import configure_traces
@@ -52,14 +53,14 @@ def _answer_prometheus(services: Services) -> None:
         services.log.error("metrics_port_not_opened", port=settings.metrics_port, error=type(taken).__name__)  # noqa: TRY400
 
 
-def main() -> int:
+def main(build: Callable[[Settings], Services] = build_services) -> int:
     """Exit code 2: the configuration has problems (all of them are told)."""
     configure_logs(*log_settings())
     take_over_process()
     try:
         settings = load()
         configure_logs(settings.log_level, settings.log_format)
-        services = build_services(settings)
+        services = build(settings)
         check_destinations(services)
     except SettingsError as bad:
         structlog.get_logger("sync").error("settings_refused", problems=bad.problems)

@@ -31,10 +31,11 @@ RowVersions = list[tuple[str, str, str]]
 
 @dataclass
 class Quiet:
-    """Alice's connected calendar in a quiet world."""
+    """Alice's connected calendar in a quiet world; unless Google announces what happens to it."""
 
     world: World
     alice: Person
+    announces: bool = False
 
     @property
     def email(self) -> str:
@@ -42,19 +43,19 @@ class Quiet:
 
     def insert(self, *bodies: JsonObject) -> list[str]:
         """The new events' ids."""
-        inserted = [self.world.google.insert_event(self.email, body, notify=False) for body in bodies]
+        inserted = [self.world.google.insert_event(self.email, body, notify=self.announces) for body in bodies]
         return [event["id"] for event in inserted]
 
     def patch(self, event_id: str, **changes: Any) -> JsonObject:
-        return self.world.google.patch_event(self.email, event_id, changes, notify=False)
+        return self.world.google.patch_event(self.email, event_id, changes, notify=self.announces)
 
     def delete(self, *event_ids: str) -> None:
         for event_id in event_ids:
-            self.world.google.delete_event(self.email, event_id, notify=False)
+            self.world.google.delete_event(self.email, event_id, notify=self.announces)
 
     def split(self, master_id: str, at: str, changes: JsonObject | None = None, style: str = "web") -> str:
         """ "This and following" from the instance `at` (its id) on; the new series' id."""
-        arguments: Any = {"changes": changes, "style": style, "notify": False}
+        arguments: Any = {"changes": changes, "style": style, "notify": self.announces}
         following = self.world.google.split_series(self.email, master_id, at.rpartition("_")[2], **arguments)
         return str(following["id"])
 

@@ -90,6 +90,8 @@ class Diary:
     quiet: Quiet
     team: str
     known: list[str] = field(default_factory=list)
+    rules: list[list[str]] = field(default_factory=lambda: RULES)
+    all_day_rules: list[list[str]] = field(default_factory=lambda: ALL_DAY_RULES)
 
     def carry_out(self, step: Step) -> None:
         with suppress(ControlError):
@@ -118,10 +120,10 @@ class Diary:
     def series(self, step: Step) -> None:
         day = (self.quiet.world.now + dt.timedelta(days=DAYS[step.a % 5])).date().isoformat()
         if step.c == 0:
-            self._insert(all_day("Off", day, *ALL_DAY_RULES[step.b % 3]))
+            self._insert(all_day("Off", day, *self.all_day_rules[step.b % 3]))
         else:
             zone = NEW_YORK if step.c == 1 else "Europe/Zurich"
-            self._insert(timed("Series", f"{day}T09:00", *RULES[step.b % 7], zone=zone))
+            self._insert(timed("Series", f"{day}T09:00", *self.rules[step.b % 7], zone=zone))
 
     def shift(self, step: Step) -> None:
         event = self._whole(step)
@@ -162,7 +164,7 @@ class Diary:
 
     def new_rule(self, step: Step) -> None:
         event = self._whole(step)
-        rules = ALL_DAY_RULES if "date" in event["start"] else RULES
+        rules = self._rules_for(event)
         if event.get("recurrence"):
             self._patch(event["id"], {"recurrence": rules[step.b % len(rules)]})
 
@@ -177,7 +179,7 @@ class Diary:
 
     def make_series(self, step: Step) -> None:
         event = self._whole(step)
-        self._patch(event["id"], {"recurrence": (ALL_DAY_RULES if "date" in event["start"] else RULES)[step.b % 3]})
+        self._patch(event["id"], {"recurrence": self._rules_for(event)[step.b % 3]})
 
     def split(self, step: Step) -> None:
         instance = self._instance(step)
@@ -186,7 +188,7 @@ class Diary:
             changes = {"summary": "From here on"}
         at = address_of(instance).rpartition("_")[2]
         style = "web" if step.c % 2 else "client"
-        arguments: Any = {"changes": changes, "style": style, "notify": False}
+        arguments: Any = {"changes": changes, "style": style, "notify": self.quiet.announces}
         following = self.quiet.world.google.split_series(
             self._home(instance["id"]), instance["recurringEventId"], at, **arguments
         )
@@ -197,7 +199,7 @@ class Diary:
         event_id = self._event(step)["id"]
         home = self._home(event_id)
         other = self.team if home == self.quiet.email else self.quiet.email
-        self.quiet.world.google.move_event(home, event_id, other, notify=False)
+        self.quiet.world.google.move_event(home, event_id, other, notify=self.quiet.announces)
 
     # What happens meanwhile
 
@@ -249,6 +251,9 @@ class Diary:
     def _insert(self, body: JsonObject) -> None:
         self.known.extend(self.quiet.insert(body))
 
+    def _rules_for(self, event: JsonObject) -> list[list[str]]:
+        return self.all_day_rules if "date" in event["start"] else self.rules
+
     def _event(self, step: Step) -> JsonObject:
         if not self.known:
             raise ControlError("nothing there yet")
@@ -293,7 +298,7 @@ class Diary:
         return self.quiet.email
 
     def _patch(self, event_id: str, changes: JsonObject) -> None:
-        self.quiet.world.google.patch_event(self._home(event_id), event_id, changes, notify=False)
+        self.quiet.world.google.patch_event(self._home(event_id), event_id, changes, notify=self.quiet.announces)
 
     def _google(self, command: str, event_id: str, **more: Any) -> None:
-        getattr(self.quiet.world.google, command)(self._home(event_id), event_id, notify=False, **more)
+        getattr(self.quiet.world.google, command)(self._home(event_id), event_id, notify=self.quiet.announces, **more)

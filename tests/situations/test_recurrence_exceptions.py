@@ -87,6 +87,18 @@ def test_a_series_with_exceptions_is_deleted_and_restored(varied: Quiet) -> None
     assert len(varied.live()) >= 25
 
 
+def test_an_instance_restored_after_its_series_has_become_a_single_event_is_a_meeting(quiet: Quiet) -> None:
+    """The emulator listed it and did not expand it."""
+    series = daily(quiet)
+    (instance,) = [each["id"] for each in quiet.instances(series)[3:4]]
+    quiet.delete(instance)
+    quiet.patch(series, recurrence=None)
+    quiet.synced_equal()
+    quiet.patch(instance, status="confirmed")
+    quiet.settled()
+    assert instance in quiet.live()
+
+
 def test_an_instance_cancelled_by_itself_stays_so_if_its_restored_series_is_listed_alone() -> None:
     """Whether Google lists the instances of a restored series again is not documented; the emulator does."""
     series, cancelled = items.daily("day"), items.cancelled_exception("day", "2026-03-12 09:00")

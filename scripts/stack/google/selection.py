@@ -69,11 +69,16 @@ class Selector:
             if expand and record.resource.get("recurrence"):
                 if record.resource["status"] != "cancelled":
                     chosen += self._expanded(record)
-            elif expand and self._calendar.live(record.resource.get("recurringEventId", "")):
-                continue  # came with its series
+            elif expand and self._is_of_series(record):
+                continue  # came with it
             elif self._may_show(record) and self._in_window(record):
                 chosen.append(record)
         return self._ordered([record for record in chosen if self._matches(record)])
+
+    def _is_of_series(self, record: Record) -> bool:
+        """Not one that stayed, or was restored, after its series had become a single event."""
+        master = self._calendar.live(record.resource.get("recurringEventId", ""))
+        return master is not None and bool(master.get("recurrence"))
 
     def incremental(self, since: int) -> list[Record]:
         """Everything changed after `since`, deleted ones always included, not bounded in time."""
