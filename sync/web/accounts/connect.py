@@ -43,7 +43,7 @@ def connect() -> ResponseReturnValue:
         driver.sync_soon(calendar.calendar_id)
     return jsonify(
         success=True,
-        message=f"{len(done.calendars)} calendars connected.",
+        message=f"{len(done.calendars)} calendar{'s' * (len(done.calendars) != 1)} connected.",
         google_account=done.google_account,
         calendars=[connected_json(calendar) for calendar in done.calendars],
     )
