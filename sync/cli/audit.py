@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from sync.cli.desk import AsJson, Desk, desk_of
 from sync.cli.faults import ExitCode, Refused
 from sync.cli.output import pairs
 from sync.cli.stopping import until_stopped
-from sync.jobs.syncing.audit_drift import Audit, audit_all, audit_drift
+from sync.jobs.syncing.audit_drift import Audit, audit_drift, audit_side_by_side
 
 
 def audit(
@@ -45,35 +46,39 @@ def audit(
     desk = desk_of(context, as_json)
     if which and every:
         raise Refused("too_much_named", "Name calendars, or give --all, not both.")
-    if every:
-        found = _audit_all(desk, since)
-    else:
-        calendars = [each["calendar_id"] for name in which or () for each in chosen(desk.services.store, name)]
-        desk.note("audit", calendars[0] if len(calendars) == 1 else "")
-        with until_stopped() as is_stopping, desk.out.progress("auditing"):
-            found = audit_drift(
-                desk.services,
-                limit=len(calendars) or limit,
-                calendar_ids=calendars or None,
-                should_stop=is_stopping,
-            )
+    found = _audit_named(desk, which) if which else _audit_unnamed(desk, None if every else limit, since)
     desk.out.answer(asdict(found), lambda console: console.print(pairs(_words_of(found))))
     raise typer.Exit(ExitCode.PARTLY if found.differing else ExitCode.DONE)
 
 
-def _audit_all(desk: Desk, since: dt.datetime | None) -> Audit:
+def _audit_named(desk: Desk, which: Sequence[str]) -> Audit:
+    calendars = {each["calendar_id"]: each for name in which for each in chosen(desk.services.store, name)}
+    found = Audit()
+    with until_stopped() as is_stopping, desk.out.progress("auditing", len(calendars)) as tell:
+        for done, (calendar_id, row) in enumerate(calendars.items()):
+            if is_stopping():
+                break
+            tell(done, row["google_calendar_id"])
+            desk.note("audit", calendar_id)
+            found += audit_drift(desk.services, limit=1, calendar_ids=[calendar_id], should_stop=is_stopping)
+    return found
+
+
+def _audit_unnamed(desk: Desk, most: int | None, since: dt.datetime | None) -> Audit:
+    """The longest unaudited; all if `most` is None."""
     overview = desk.services.store.overview.read()
     begun_at = since.replace(tzinfo=since.tzinfo or dt.UTC) if since else dt.datetime.fromisoformat(overview["at"])
     desk.note("audit")
-    desk.out.say(
-        f"To go on with this one if it is interrupted: --all --since {begun_at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S}"
-    )
-    with until_stopped() as is_stopping, desk.out.progress("auditing", overview["calendars"]["active"] or None) as tell:
-        return audit_all(
+    if most is None:
+        desk.out.say(f"If it is interrupted, go on with --all --since {begun_at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%S}")
+    total = most or overview["calendars"]["active"] or None
+    with until_stopped() as is_stopping, desk.out.progress("auditing", total) as tell:
+        return audit_side_by_side(
             desk.services,
             begun_at,
             lambda done: tell(done.calendars + done.left, f"{done.differing} differ"),
             is_stopping,
+            most=most,
         )
 
 

@@ -60,14 +60,16 @@ def audit_drift(
     return Audit(calendars, differing, left)
 
 
-def audit_all(
+def audit_side_by_side(
     services: Services,
     before: dt.datetime,
     on_progress: Callable[[Audit], None],
     should_stop: Callable[[], bool] = lambda: False,
+    *,
+    most: int | None = None,
 ) -> Audit:
-    """Audits every calendar that had no audit since `before`, several at a time. Whoever gives the same time again goes
-    on where this stood."""
+    """Audits calendars that had no audit since `before`, several at a time: `most` of them, or all. Whoever gives the
+    same time again goes on where this stood."""
     threads, done = services.settings.sync_threads, Audit()
 
     def one(_number: int) -> Audit:
@@ -75,7 +77,8 @@ def audit_all(
 
     with ThreadPoolExecutor(threads, thread_name_prefix="audit", initializer=follower()) as pool:
         while not should_stop():
-            found = sum(pool.map(one, range(threads)), Audit())
+            room = threads if most is None else min(threads, most - done.calendars - done.left)
+            found = sum(pool.map(one, range(room)), Audit())
             if found == Audit():
                 break
             done += found

@@ -104,3 +104,10 @@ def test_an_audit_of_all_goes_on_where_it_was_interrupted(world: World, cli: Cli
     again = cli("audit", "--all", "--json")
 
     assert (rest.json["calendars"], again.json["calendars"]) == (1, 3), rest.stderr
+
+
+def test_an_audit_of_a_few_takes_no_more(world: World, cli: Cli) -> None:
+    for _ in range(3):
+        connected(world)
+    assert cli("audit", "--limit", "2", "--json").json["calendars"] == 2
+    assert len(world.rows("select 1 from calendar_webhooks where audited_at is null")) == 1
