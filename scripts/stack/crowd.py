@@ -69,7 +69,8 @@ insert into settings_generations (generation, meaning, declared_by) values (1, '
 """
 # One calendar in four has a request for a bot, every meeting a wish: most told and shown, a few due, some long over.
 _BOTS = """
-insert into bot_providers (provider, is_chosen, chosen_at, marked_at) values ('recall', true, now(), now());
+insert into bot_providers (provider, is_chosen, chosen_at, marked_at) values
+  ('recall', true, now(), case when %(due)s = 0 then now() end);
 insert into bot_requests (id, provider, user_id, scope, room_key, meeting_start, meeting_end, wanted, meeting_url,
   join_at, bot_name, bot_id, status, due_at, is_shown, told_revision, told_at)
 select id, 'recall', id, 'user:' || id, 'h', starts_at, starts_at + interval '1 hour', true, 'https://h',

@@ -754,6 +754,9 @@ create index if not exists calendar_channels_of_user on public.calendar_channels
 -- claim_dead_channels: what is to be stopped, and openings that were never finished
 create index if not exists calendar_channels_to_stop on public.calendar_channels (stop_after)
   where stop_after is not null and resource_id is not null;
+-- adoptable_channels: those that may have been opened though Google's answer was lost
+create index if not exists calendar_channels_adoptable on public.calendar_channels (stop_after)
+  where state = 'failed' and stop_after is not null and resource_id is not null;
 -- drop_old_channels
 create index if not exists calendar_channels_over on public.calendar_channels (updated_at)
   where state in ('superseded', 'stopped', 'failed', 'expired');

@@ -541,6 +541,12 @@ begin
 end
 $$;
 
+-- lost_connections
+create index if not exists google_credentials_lost on public.google_credentials (user_id)
+  where status = 'needs_reauth' and refresh_token is not null;
+-- A user's access token is written every hour: in its page.
+alter table public.google_credentials set (fillfactor = 90);
+
 -- Up to p_limit users after p_after whose connection was lost though their refresh token is still there: it may work, if the
 -- loss was a mistake.
 create or replace function public.lost_connections(p_after uuid, p_limit integer)

@@ -6,6 +6,8 @@
 -- What is left to be hidden, and nothing else, so that looking for it costs nothing.
 create index if not exists meetings_private_content on public.meetings (id)
   where is_private and (title is distinct from 'Private' or description is not null);
+create index if not exists calendar_staged_items_private on public.calendar_staged_items (calendar_id, google_event_id)
+  where details ->> 'visibility' in ('private', 'confidential');
 create index if not exists calendar_events_private_content on public.calendar_events (calendar_id, google_event_id)
   where details ->> 'visibility' in ('private', 'confidential')
     and (details ->> 'summary' is distinct from 'Private' or details ?| array['description', 'location', 'hangoutLink']);
@@ -32,20 +34,21 @@ create or replace function public.hide_private_meetings(p_limit integer) returns
 language plpgsql security invoker set search_path = ''
 as $$
 declare
+  v_items tid[];
   v_hidden integer;
 begin
   if not calendar_internal.hides_private() then
     return 0;
   end if;
-  delete from public.calendar_staged_items s
-  where (s.calendar_id, s.google_event_id) in (
-    select left_over.calendar_id, left_over.google_event_id
+  select array_agg(held.ctid) into v_items from (
+    select left_over.ctid
     from public.calendar_staged_items left_over
     join public.calendar_webhooks w on w.id = left_over.calendar_id
     where left_over.details ->> 'visibility' in ('private', 'confidential')
       and (w.fence <> left_over.fence or coalesce(w.lease_expires_at <= clock_timestamp(), true))
     limit p_limit
-    for update of left_over skip locked);
+    for update of left_over skip locked) held;
+  delete from public.calendar_staged_items s where s.ctid = any (v_items);
   with shown as materialized (
     select m.id from public.meetings m
     where m.is_private and (m.title is distinct from 'Private' or m.description is not null)

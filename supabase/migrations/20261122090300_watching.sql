@@ -401,11 +401,16 @@ begin
   perform calendar_internal.abandon_channels(p_abandoned_seconds);
   v_now := clock_timestamp();
   -- Also of users whose grant is lost, whose channels nobody can stop. No channel outlives 30 days at Google.
+  -- Of those that have waited the longest: what lapses behind them is met when it is their turn.
   with lapsed as materialized (
     select l.id from public.calendar_channels l
-    where l.stop_after <= v_now and l.resource_id is not null
+    where l.id in (
+        select oldest.id from public.calendar_channels oldest
+        where oldest.stop_after <= v_now and oldest.resource_id is not null
+        order by oldest.stop_after limit 200)
+      and l.stop_after <= v_now
       and coalesce(l.expires_at, greatest(l.created_at, l.last_notification_at) + interval '30 days') <= v_now
-    order by l.stop_after limit 200
+    order by l.id
     for update skip locked
   )
   update public.calendar_channels c set state = 'expired', stop_after = null, updated_at = v_now

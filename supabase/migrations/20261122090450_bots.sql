@@ -72,6 +72,8 @@ create table if not exists public.bot_providers (
   policy text,
   policy_said_at timestamptz,
   marked_at timestamptz,
+  marking_after timestamptz,
+  marking_after_id uuid,
   create_tokens double precision not null default 0,
   change_tokens double precision not null default 0,
   filled_at timestamptz not null default 'epoch',
@@ -89,6 +91,8 @@ comment on column public.bot_providers.chosen_at is 'Since when it has been in u
 comment on column public.bot_providers.policy is 'The settings that decide wishes, in one line.';
 comment on column public.bot_providers.policy_said_at is 'When a process last said that policy.';
 comment on column public.bot_providers.marked_at is 'When all meetings ahead that were there before had been marked.';
+comment on column public.bot_providers.marking_after is 'How far meetings ahead are looked through: the end of the last.';
+comment on column public.bot_providers.marking_after_id is 'And its id.';
 comment on column public.bot_providers.create_tokens is 'Bots that may be created now.';
 comment on column public.bot_providers.change_tokens is 'Other calls that may be made now.';
 comment on column public.bot_providers.filled_at is 'When the tokens were last counted.';
@@ -418,9 +422,9 @@ comment on trigger bots_follow_ends on public.bot_wishes is 'Bots follow meeting
 -- Wishes -------------------------------------------------------------------------------------------------------------
 
 -- What a process is configured with: bots are made by p_provider from now on (null: by none), and wishes are decided as
--- p_policy says. When either is new, meetings ahead are marked that nobody has decided of since, or whose bot is another
--- provider's, up to p_limit a call; from then on the trigger marks each. Answers how many. Said every few seconds; a repeated
--- call changes nothing. Another policy takes force once nobody has said the former one for a while, so that processes that
+-- p_policy says. When either is new, meetings ahead are looked through, p_limit a call, and those marked that nobody has decided
+-- of since, or whose bot is another provider's; from then on the trigger marks each. Answers how many it looked at. Said every
+-- few seconds; a repeated call changes nothing. Another policy takes force once nobody has said the former one for a while, so that processes that
 -- differ do not take turns. While no bots are made, wishes that there are already still become due.
 create or replace function public.declare_bots(p_provider text, p_limit integer, p_policy text default null) returns integer
 language plpgsql security invoker set search_path = ''
@@ -431,7 +435,10 @@ declare
   v_provider public.bot_providers;
   v_says_policy boolean;
   v_is_new boolean;
-  v_marked integer;
+  v_after timestamptz;
+  v_upto timestamptz;
+  v_looked_at uuid[];
+  v_seen integer;
 begin
   select * into v_provider from public.bot_providers p where p.provider = p_provider and p.is_chosen;
   if v_provider.declared_at is null or v_provider.declared_at < v_now - interval '30 seconds'
@@ -452,7 +459,8 @@ begin
         policy = case when v_says_policy then p_policy else p.policy end,
         policy_said_at = case when v_says_policy then v_now else p.policy_said_at end,
         chosen_at = case when coalesce(v_is_new, false) then v_now else p.chosen_at end,
-        marked_at = case when coalesce(v_is_new, false) then null else p.marked_at end
+        marked_at = case when coalesce(v_is_new, false) then null else p.marked_at end,
+        marking_after = case when coalesce(v_is_new, false) then null else p.marking_after end
       where p.provider = p_provider
       returning * into v_provider;
     end if;
@@ -468,21 +476,30 @@ begin
   then
     return 0;
   end if;
+  -- Each is looked at once, however many are not to be marked.
+  v_after := greatest(v_provider.marking_after, v_now);
+  select array_agg(l.id order by l.end_time, l.id), max(l.end_time) into v_looked_at, v_upto from (
+    select m.id, m.end_time from public.meetings m
+    where m.end_time >= v_after and (m.end_time > v_after or m.id > v_provider.marking_after_id)
+      and m.status is distinct from 'cancelled'
+    order by m.end_time, m.id limit v_limit) l;
   insert into public.bot_marks (meeting_id)
   select m.id from public.meetings m
-  where m.end_time > v_now and m.status is distinct from 'cancelled' and m.calendar_id is not null
+  where m.id = any (v_looked_at) and m.end_time > v_now and m.status is distinct from 'cancelled' and m.calendar_id is not null
     -- Decided of since then, and its bot is not another provider's that has yet to join.
     and not exists (
       select 1 from public.bot_wishes w left join public.bot_requests r on r.id = w.request_id
       where w.meeting_id = m.id and (w.decided_at is null or w.decided_at >= v_provider.chosen_at)
         and (not w.wanted or r.provider = p_provider or r.status not in ('pending', 'bot_scheduled')))
-    and not exists (select 1 from public.bot_marks b where b.meeting_id = m.id)
-  order by m.end_time limit v_limit;
-  get diagnostics v_marked = row_count;
-  if v_marked < v_limit then
-    update public.bot_providers p set marked_at = clock_timestamp() where p.provider = p_provider;
-  end if;
-  return v_marked;
+    and not exists (select 1 from public.bot_marks b where b.meeting_id = m.id);
+  v_seen := coalesce(cardinality(v_looked_at), 0);
+  update public.bot_providers p set
+    marked_at = case when v_seen < v_limit then clock_timestamp() end,
+    marking_after = case when v_seen = v_limit then v_upto end,
+    marking_after_id = v_looked_at[v_seen]
+  -- Chosen anew meanwhile: then it begins anew.
+  where p.provider = p_provider and p.chosen_at = v_provider.chosen_at;
+  return v_seen;
 end
 $$;
 create index if not exists meetings_by_end on public.meetings (end_time) where status is distinct from 'cancelled';
@@ -1257,9 +1274,9 @@ to service_role;
 
 -- Functions, as the comments above them say. Written by scripts/document_sql.
 comment on function public.declare_bots is 'What a process is configured with: bots are made by p_provider from now on (null: by none), and wishes are decided as
-p_policy says. When either is new, meetings ahead are marked that nobody has decided of since, or whose bot is another
-provider''s, up to p_limit a call; from then on the trigger marks each. Answers how many. Said every few seconds; a repeated
-call changes nothing. Another policy takes force once nobody has said the former one for a while, so that processes that
+p_policy says. When either is new, meetings ahead are looked through, p_limit a call, and those marked that nobody has decided
+of since, or whose bot is another provider''s; from then on the trigger marks each. Answers how many it looked at. Said every
+few seconds; a repeated call changes nothing. Another policy takes force once nobody has said the former one for a while, so that processes that
 differ do not take turns. While no bots are made, wishes that there are already still become due.';
 comment on function public.record_bot_wishes is 'What was decided: [{meeting_id, revision, wanted, reason, look_again_at, provider, scope, room_key, meeting_start,
 meeting_end, meeting_url, join_at, bot_name, chat_message}]; wanted null: it is over, and its bot is left to itself.

@@ -10,6 +10,7 @@ from tests.sql.database import Database
 
 # The index that each hot function stands on, and how many rows it may fetch of all tables.
 HOT = {
+    "declare_bots": ("meetings_by_end", 300),
     "claim_bot_wishes": ("bot_wishes_due", 1500),
     "record_bot_wishes": ("bot_requests_slot", 30),
     "show_bot_states": ("bot_requests_unshown", 4000),
@@ -38,7 +39,7 @@ def calls(db: Database) -> dict[str, dict[str, Any]]:
     }
     listed = {"id": f"bot of {request}", "key": f"{request}.1", "status": "bot_joined", "is_alive": True}
     return {
-        "declare_bots": {"p_provider": "recall", "p_limit": 1000},
+        "declare_bots": {"p_provider": "recall", "p_limit": 50},
         "claim_bot_wishes": {"p_limit": 200, "p_lease_seconds": 20},
         "record_bot_wishes": {"p_decisions": Jsonb([decision])},
         "show_bot_states": {"p_limit": 50},

@@ -162,6 +162,20 @@ def test_when_bots_begin_what_is_ahead_already_is_marked_in_steps(db: Database) 
     assert len(Following(db).claim()) == 5
 
 
+def test_meetings_that_are_decided_of_already_are_looked_at_once(db: Database, bots: Following) -> None:
+    """Or each call would pass over all of them again, to find the few that are left."""
+    calendar = db.calendar()
+    db.sync(calendar, part([at(number, f"event{number}") for number in range(5)]))
+    bots.decide()
+    db.admin.execute("update public.bot_providers set chosen_at = now() - interval '1 hour', marked_at = null")
+    db.admin.execute(
+        "delete from public.bot_wishes where meeting_id = (select max(id::text)::uuid from public.meetings)"
+    )
+    answers = [db.value("declare_bots", p_provider="recall", p_limit=2) for _ in range(4)]
+    assert answers == [2, 2, 1, 0]
+    assert len(bots.marked()) == 1
+
+
 def test_changes_made_while_no_bots_are_made_are_decided_when_they_are_again(db: Database, bots: Following) -> None:
     calendar = db.calendar()
     bots.sync(calendar, at(0))
