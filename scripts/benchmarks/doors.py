@@ -1,0 +1,230 @@
+"""What a notification takes from Google to its answer, and to the row; and what others feel of a hostile event."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import httpx
+
+from scripts.benchmarks.ground import Ground, ground, gunicorn
+from scripts.benchmarks.measuring import Measure, Row, Size, row_of, share, turn_about
+from scripts.stack.waiting import wait_until
+from sync.core.accounts.channel_token import channel_token
+from sync.jobs.ingress_in_force import WEBHOOK_PATH
+
+_FLOOR = """
+create or replace function public.bench_floor() returns jsonb language sql stable set search_path = '' as
+$$ select to_jsonb(1) $$;
+grant execute on function public.bench_floor() to service_role;
+notify pgrst, 'reload schema'
+"""
+EDITS_PER_SECOND = 20
+# What expands to very many occurrences, with a text in which links are looked for.
+_HOSTILE_TEXT = "https://zoom.us/" + "a/" * 4000
+
+
+@dataclass(slots=True)
+class Sender:
+    """Requests of one kind from so many connections, each with a client of its own."""
+
+    send: Callable[[httpx.Client], httpx.Response]
+    connections: int
+    requests: int
+
+    def __call__(self) -> list[float]:
+        """Seconds of each answer; the whole took the last figure."""
+        turns = itertools.count()
+        took: list[float] = []
+
+        def work() -> None:
+            with httpx.Client(verify=False) as client:  # noqa: S501 - plain HTTP; reading certificates is not measured
+                while next(turns) < self.requests:
+                    began = time.perf_counter()
+                    self.send(client).raise_for_status()
+                    took.append(time.perf_counter() - began)
+
+        began = time.perf_counter()
+        with ThreadPoolExecutor(self.connections) as pool:
+            for each in [pool.submit(work) for _ in range(self.connections)]:
+                each.result()
+        return [*took, time.perf_counter() - began]
+
+
+def notification(size: Size) -> Iterator[Row]:
+    with ground() as here:
+        here.db.execute(_FLOOR.encode())
+        services = here.services()
+        users = [here.person(services, f"p{number}") for number in range(size.of(64, 4))]
+        channels = _channels(here)
+        with gunicorn(here.environment) as url:
+            pushes = itertools.count()
+
+            def push(client: httpx.Client) -> httpx.Response:
+                number = next(pushes)
+                channel_id, resource_id = channels[number % len(users)]
+                return client.post(url + WEBHOOK_PATH, headers=_headers(here, channel_id, resource_id, number + 2))
+
+            def select_one(client: httpx.Client) -> httpx.Response:
+                return client.post(
+                    f"{here.environment['SUPABASE_URL']}/rest/v1/rpc/bench_floor", json={}, headers=_key(here)
+                )
+
+            wait_until(lambda: _is_there(select_one), within_seconds=30, what="the floor's function")
+            for connections, most, aim in ((1, 200, 0.80), (64, 1500, 1.2)):
+                ours = Sender(push, connections, size.of(most, 20))
+                # Eight threads are what a gunicorn worker has for them.
+                floor = Sender(select_one, min(connections, 8), size.of(most, 20))
+                waits: list[float] = []
+                rates, floors = turn_about(size.rounds, partial(_rate, ours, waits), partial(_rate, floor))
+                name = f"{connections} connection{'s' * (connections > 1)}"
+                yield row_of(name, "/s", rates, floors, aim=aim, better="higher")
+                p99 = share(waits, 0.99) * 1000
+                limit = 80.0 if connections > 1 else None
+                yield Row(f"{name}, p99", "ms", p99, min(waits) * 1000, max(waits) * 1000, aim=limit)
+
+
+def _rate(sender: Sender, waits: list[float] | None = None) -> float:
+    """Answers a second."""
+    *answers, whole = sender()
+    if waits is not None:
+        waits.extend(answers)
+    return len(answers) / whole
+
+
+def _is_there(send: Callable[[httpx.Client], httpx.Response]) -> bool:
+    with httpx.Client() as client:
+        return send(client).status_code == 200
+
+
+def _channels(here: Ground) -> list[tuple[str, str]]:
+    rows = here.db.execute("select id, resource_id from calendar_channels where state = 'live'").fetchall()
+    return [(str(channel), str(resource)) for channel, resource in rows]
+
+
+def _headers(here: Ground, channel_id: str, resource_id: str, number: int) -> dict[str, str]:
+    return {
+        "X-Goog-Channel-ID": channel_id,
+        "X-Goog-Channel-Token": channel_token(here.environment["CHANNEL_TOKEN_SECRET"].split(",")[0], channel_id),
+        "X-Goog-Resource-ID": resource_id,
+        "X-Goog-Resource-State": "exists",
+        "X-Goog-Message-Number": str(number),
+    }
+
+
+def _key(here: Ground) -> dict[str, str]:
+    key = here.environment["SUPABASE_SERVICE_ROLE_KEY"]
+    return {"apikey": key, "Authorization": f"Bearer {key}"}
+
+
+def push_to_row(size: Size) -> Iterator[Row]:
+    """From Google's answer to the edit until the row stands: the pause that merges bursts is left out at 0."""
+    with ground() as here, gunicorn({**here.environment}):
+        services = here.services()
+        people = [here.person(services, f"p{number}")[1] for number in range(size.of(20, 2))]
+        wait_until(lambda: _all_synced(here), within_seconds=60, what="first syncs")
+        for name, per_second in (("idle", 2), (f"at {EDITS_PER_SECOND} edits a second", EDITS_PER_SECOND)):
+            took = _edits(here, people, per_second, size.of(100, 4))
+            yield Row(f"{name}, p99", "ms", share(took, 0.99) * 1000, min(took) * 1000, max(took) * 1000, aim=50.0)
+            yield row_of(f"{name}, median", "ms", [each * 1000 for each in took])
+
+
+def _all_synced(here: Ground) -> bool:
+    waiting = "select 1 from calendar_webhooks where last_synced_at is null or lease_expires_at is not null"
+    return here.db.execute(waiting).fetchone() is None
+
+
+def _edits(here: Ground, people: list[str], per_second: float, count: int) -> list[float]:
+    """Seconds from each edit to its row, by the database's clock."""
+    began = time.monotonic()
+    told: dict[str, dt.datetime] = {}
+    for number in range(count):
+        time.sleep(max(0.0, began + number / per_second - time.monotonic()))
+        title = f"Edit {per_second} {number}"
+        here.google.insert_event(people[number % len(people)], _event(title, number % 500 + 1))
+        told[title] = dt.datetime.now(dt.UTC)
+    ours = "select title, created_at from meetings where title = any(%s)"
+    wait_until(
+        lambda: len(here.db.execute(ours, (list(told),)).fetchall()) == count, within_seconds=60, what="the rows"
+    )
+    rows = here.db.execute(ours, (list(told),)).fetchall()
+    return [max(0.0, (created - told[title]).total_seconds()) for title, created in rows]
+
+
+def _event(title: str, hours: float, **more: object) -> dict[str, object]:
+    start = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(hours=hours)
+    return {
+        "summary": title,
+        "location": "https://zoom.us/j/5551234567",
+        "start": {"dateTime": start.isoformat(), "timeZone": "UTC"},
+        "end": {"dateTime": (start + dt.timedelta(minutes=15)).isoformat(), "timeZone": "UTC"},
+        **more,
+    }
+
+
+def hostile(size: Size) -> Iterator[Row]:
+    """A daily series for years with the longest text that Google takes, full of what looks like links."""
+    with ground() as here, gunicorn(here.environment) as url:
+        services = here.services()
+        _, victim = here.person(services, "victim")
+        wait_until(lambda: _all_synced(here), within_seconds=60, what="the first sync")
+        alone = _healthz(url, threading.Event(), size.of(5, 1))
+        over, found = threading.Event(), list[float]()
+        asking = threading.Thread(target=lambda: found.extend(_healthz(url, over, 60)))
+        asking.start()
+        rule = "RRULE:FREQ=HOURLY;BYMINUTE=0,15,30,45"
+        took = []
+        for number in range(size.of(5, 1)):
+            body = _event(f"Hostile {number}", 1, description=_HOSTILE_TEXT, location="", recurrence=[rule])
+            began = time.perf_counter()
+            here.google.insert_event(victim, body)
+            wait_until(partial(_is_stored, here, f"Hostile {number}"), within_seconds=120, what="its sync")
+            took.append(time.perf_counter() - began)
+        over.set()
+        asking.join()
+        yield row_of("the event, until it is synced", "s", took, aim=4.0)
+        yield Row(
+            "others' /healthz meanwhile, p99",
+            "ms",
+            share(found, 0.99) * 1000,
+            min(found) * 1000,
+            max(found) * 1000,
+            share(alone, 0.99) * 1000,
+        )
+
+
+def _is_stored(here: Ground, title: str) -> bool:
+    found = "select 1 from meetings where title = %s limit 1"
+    return here.db.execute(found, (title,)).fetchone() is not None and _all_synced(here)
+
+
+def _healthz(url: str, over: threading.Event, seconds: float) -> list[float]:
+    took = []
+    end = time.monotonic() + seconds
+    with httpx.Client(verify=False, timeout=30) as client:  # noqa: S501 - plain HTTP
+        while time.monotonic() < end and not over.is_set():
+            began = time.perf_counter()
+            client.get(f"{url}/healthz").raise_for_status()
+            took.append(time.perf_counter() - began)
+            over.wait(0.05)
+    return took
+
+
+MEASURES = (
+    Measure(
+        "notification",
+        "a push of Google's to its answer, one gunicorn worker",
+        "the call of an empty function through the same PostgREST",
+        notification,
+    ),
+    Measure("push", "from an edit in Google to its committed row", "none", push_to_row),
+    Measure(
+        "hostile", "one event made to cost much, and what others feel of it", "the same while all is quiet", hostile
+    ),
+)

@@ -1,0 +1,95 @@
+"""Where measures are taken: an embedded Supabase with an emulated Google in processes of their own, people with
+calendars, and the service in this process or under gunicorn. Called by the measures."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+from dotenv import dotenv_values
+
+from scripts.stack.google.control import GoogleControl
+from scripts.stack.ports import free_port
+from scripts.stack.waiting import wait_until
+from sync.jobs.accounts.connect_calendar import connect_calendars
+from sync.jobs.services import Services, build_services
+from sync.logs import configure_logs
+from sync.settings import load
+
+ROOT = Path(__file__).resolve().parents[2]
+# Nothing measured here is to wait for a quota.
+_UNLIMITED = {"GOOGLE_REQUESTS_PER_MINUTE": "1000000", "GOOGLE_USER_REQUESTS_PER_MINUTE": "1000000"}
+
+
+@dataclass(slots=True)
+class Ground:
+    environment: dict[str, str]
+    google: GoogleControl
+    db: psycopg.Connection[Any]
+
+    def services(self, **more: str) -> Services:
+        return build_services(load({**self.environment, **more}))
+
+    def person(self, services: Services, name: str) -> tuple[str, str]:
+        """(user's id, email) of somebody who has connected their calendar."""
+        email = f"{name}@example.com"
+        row = self.db.execute(
+            "insert into auth.users (id, email) values (gen_random_uuid(), %s) returning id", (email,)
+        )
+        user_id = str(row.fetchall()[0][0])
+        connect_calendars(services, user_id, self.google.add_account(email), [])
+        return user_id, email
+
+
+@contextmanager
+def ground() -> Iterator[Ground]:
+    configure_logs("error")
+    with ExitStack() as stays:
+        folder = stays.enter_context(tempfile.TemporaryDirectory())
+        env_file = Path(folder) / "env"
+        command = [sys.executable, "-m", "scripts.stack", "up", "--google", "--env-file", str(env_file)]
+        stays.enter_context(running(command, dict(os.environ)))
+        wait_until(env_file.exists, within_seconds=120, what="the stack")
+        environment = {name: value or "" for name, value in dotenv_values(env_file).items()} | _UNLIMITED
+        google = GoogleControl(environment["GOOGLE_API_ENDPOINT"])
+        db = stays.enter_context(psycopg.connect(environment["SUPABASE_DB_URL"], autocommit=True))
+        yield Ground(environment, google, db)
+
+
+@contextmanager
+def running(command: list[str], environment: dict[str, str]) -> Iterator[None]:
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+@contextmanager
+def gunicorn(environment: dict[str, str], *, workers: int = 1) -> Iterator[str]:
+    """The web service; its address. On the port that pushes are sent to, unless another is named."""
+    own = {"PATH": os.environ["PATH"], "LOG_LEVEL": "error", "WEB_CONCURRENCY": str(workers)}
+    port = environment.get("PORT") or str(free_port())
+    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "app:create_app()"]
+    url = f"http://127.0.0.1:{port}"
+    with running(command, {**own, **environment, "PORT": port}):
+        wait_until(lambda: _answers(url), within_seconds=60, what="the service")
+        yield url
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False

@@ -1,0 +1,75 @@
+"""The frame of `scripts/bench`: what is met, and that a measure that fails stops no other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from scripts.benchmarks.__main__ import as_json, print_table, take
+from scripts.benchmarks.catalogue import MEASURES
+from scripts.benchmarks.measuring import Measure, Row, Size, row_of, turn_about
+
+QUICK = Size(rounds=2, is_quick=True)
+
+
+@pytest.mark.parametrize(
+    ("ours", "floors", "aim", "better", "is_of_ratio", "is_met"),
+    [
+        ([80.0], [100.0], 0.8, "higher", True, True),
+        ([79.0], [100.0], 0.8, "higher", True, False),
+        ([1.4], [1.0], 1.5, "lower", True, True),
+        ([1.6], [1.0], 1.5, "lower", True, False),
+        ([170.0], [320.0], 167.0, "higher", False, True),
+        ([14.0, 90.0, 15.0], [], 15.0, "lower", True, True),
+        ([14.0], [], None, "lower", True, None),
+    ],
+)
+def test_an_aim_is_of_the_median_or_its_ratio_to_the_floor(
+    ours: list[float], floors: list[float], aim: float | None, better: str, is_of_ratio: bool, is_met: bool | None
+) -> None:
+    row = row_of("it", "ms", ours, floors, aim=aim, better=better, is_of_ratio=is_of_ratio)  # type: ignore[arg-type]
+    assert row.is_met is is_met
+
+
+def test_ours_and_the_floor_are_timed_turn_about() -> None:
+    order: list[str] = []
+
+    def ours() -> float:
+        order.append("ours")
+        return len(order)
+
+    def floor() -> float:
+        order.append("floor")
+        return len(order)
+
+    found = turn_about(2, ours, floor)
+    assert order == ["ours", "floor"] * 3
+    # The first round warmed up.
+    assert found == [[3.0, 5.0], [4.0, 6.0]]
+
+
+def test_one_measure_that_fails_stops_no_other(capsys: pytest.CaptureFixture[str]) -> None:
+    def breaks(_size: Size) -> Iterator[Row]:
+        yield row_of("before", "ms", [1.0])
+        raise RuntimeError("no ground")
+
+    def works(size: Size) -> Iterator[Row]:
+        yield row_of("after", "ms", [2.0] * size.rounds, [4.0], aim=0.6)
+
+    found, failed = take([Measure("a", "one", "none", breaks), Measure("b", "other", "none", works)], QUICK)
+    print_table(found)
+    assert failed == {"a": "RuntimeError: no ground"}
+    told = json.loads(json.dumps(as_json(found, failed)))
+    assert [(row["measure"], row["ours"], row["ratio"], row["is_met"]) for row in told["rows"]] == [
+        ("a", 1.0, None, None),
+        ("b", 2.0, 0.5, True),
+    ]
+    assert "after" in capsys.readouterr().out
+
+
+def test_every_measure_can_be_named_and_says_what_it_is() -> None:
+    names = [measure.name for measure in MEASURES]
+    assert len(set(names)) == len(names)
+    assert all(measure.what and measure.floor and measure.name.isidentifier() for measure in MEASURES)
