@@ -20,13 +20,13 @@ STOP_SECONDS = 20.0
 
 
 class Process:
-    """A running service process; `log` is what it wrote."""
+    """A running service process of the code in a folder; `log` is what it wrote."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+    def __init__(self, arguments: list[str], environment: dict[str, str], code: Path = CHECKOUT) -> None:
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the process
         self._process = subprocess.Popen(
             [sys.executable, *arguments],
-            cwd=CHECKOUT,
+            cwd=code,
             env={"PATH": os.environ["PATH"], **environment},
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -74,18 +74,20 @@ def worker(
 
 
 @contextmanager
-def gunicorn(world: World, port: int, *, workers: int = 1, **environment: str) -> Iterator[Process]:
+def gunicorn(
+    world: World, port: int, *, workers: int = 1, code: Path = CHECKOUT, **environment: str
+) -> Iterator[Process]:
     """The web service as a platform runs it, once it answers."""
     own = {"WEB_CONCURRENCY": str(workers), "LOG_LEVEL": "info"}
-    with gunicorn_in({**world.environment, **own, **environment}, port) as process:
+    with gunicorn_in({**world.environment, **own, **environment}, port, code=code) as process:
         yield process
 
 
 @contextmanager
-def gunicorn_in(environment: Mapping[str, str], port: int, *options: str) -> Iterator[Process]:
+def gunicorn_in(environment: Mapping[str, str], port: int, *options: str, code: Path = CHECKOUT) -> Iterator[Process]:
     """Likewise in this environment alone, with further options of gunicorn's."""
     arguments = ["-m", "gunicorn", "-c", "gunicorn.conf.py", *options, "app:create_app()"]
-    process = Process(arguments, {**environment, "PORT": str(port)})
+    process = Process(arguments, {**environment, "PORT": str(port)}, code)
     try:
         wait_until(lambda: _answers(port) or not process.is_running, "gunicorn answers")
         assert process.is_running, process.log

@@ -14,9 +14,15 @@ from tests.world import TLS, Person, World, wait_until
 WEBHOOK = "/functions/v1/google-calendar-webhook"
 
 
-def announce(world: World, port: int) -> int:
-    """A notification of the live channel, sent to a process of our choice."""
-    live = world.rows("select id, resource_id from calendar_channels where state = 'live'")[0]
+def announce(world: World, port: int, person: Person | None = None) -> int:
+    """A notification of the live channel (of several: this person's), sent to a process of our choice."""
+    user = person.user_id if person else None
+    live = world.rows(
+        "select c.id, c.resource_id from calendar_channels c join calendar_webhooks w on w.id = c.calendar_id"
+        " where c.state = 'live' and (%s::uuid is null or w.user_id = %s)",
+        user,
+        user,
+    )[0]
     headers = {
         "X-Goog-Channel-ID": live["id"],
         "X-Goog-Channel-Token": channel_token(world.settings.channel_token_secrets[0], live["id"]),
