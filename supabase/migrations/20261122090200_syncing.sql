@@ -1163,14 +1163,15 @@ as $$
     'alone', coalesce((select jsonb_agg(a.base_event_id) from alone a), '[]'))
 $$;
 
--- By base id the start of the first meeting before an instant, of those families that have any.
+-- By base id the start of the first meeting (before an instant; null: whenever), of those families that have any.
 create or replace function public.first_starts(p_calendar_id uuid, p_base_event_ids text[], p_before timestamptz)
 returns jsonb
 language sql stable security invoker set search_path = '' set plan_cache_mode = force_custom_plan
 as $$
   select coalesce(jsonb_object_agg(first.base_event_id, first.start_time), '{}') from (
     select m.base_event_id, min(m.start_time) as start_time from public.meetings m
-    where m.calendar_id = p_calendar_id and m.base_event_id = any (p_base_event_ids) and m.start_time < p_before
+    where m.calendar_id = p_calendar_id and m.base_event_id = any (p_base_event_ids)
+      and m.start_time < coalesce(p_before, 'infinity')
     group by m.base_event_id) first
 $$;
 
@@ -1802,7 +1803,7 @@ row sets at 1000.
 p_exceptions [{base_event_id, google_event_id, series_id, original_start_at}]: exceptions that are all a delta names of their
 families. Where they concern no other occurrence the family is named in `alone`, and nothing of it is read: the mirror has one
 series there and no other, no occurrence of it under two ids, nothing that a limit cuts or that was set aside.';
-comment on function public.first_starts is 'By base id the start of the first meeting before an instant, of those families that have any.';
+comment on function public.first_starts is 'By base id the start of the first meeting (before an instant; null: whenever), of those families that have any.';
 comment on function public.stage_items is 'Keeps items of a listing until its last page, the latest version of each. p_is_first: what an earlier listing left goes.
 False: the fence moved on. A repeated call changes nothing.';
 comment on function public.read_staged_items is 'Staged items of the families that follow a base id, in order: whole families, together about p_limit items, at least one

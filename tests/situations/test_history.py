@@ -9,7 +9,7 @@ import pytest
 
 from sync.jobs.syncing.audit_drift import audit_drift
 from tests.situations.history import history_differences
-from tests.situations.quiet import LINK, Quiet, timed
+from tests.situations.quiet import LINK, Quiet, shifted, timed
 from tests.world import JsonObject
 
 
@@ -137,3 +137,15 @@ def test_a_deletion_that_went_by_unseen_ends_no_history(quiet: Quiet) -> None:
     quiet.resync()
 
     assert quiet.row(single)["status"] == "confirmed"
+
+
+def test_what_moves_into_history_is_found_there_by_a_full_listing_too(quiet: Quiet) -> None:
+    (single,) = quiet.insert(timed("One", "2028-02-20T09:00"))
+    quiet.sync()
+    quiet.patch(single, **shifted(quiet.world.google.get_event(quiet.email, single), days=-20))
+
+    quiet.resync()
+
+    (row,) = over(quiet)
+    assert (row["status"], row["start_time"].day) == ("confirmed", 31)
+    assert history_differences(quiet.world, quiet.alice) == []

@@ -87,14 +87,21 @@ def test_a_series_with_exceptions_is_deleted_and_restored(varied: Quiet) -> None
     assert len(varied.live()) >= 25
 
 
-def test_an_instance_restored_after_its_series_has_become_a_single_event_is_a_meeting(quiet: Quiet) -> None:
-    """The emulator listed it and did not expand it."""
+@pytest.mark.parametrize("together", [True, False])
+def test_an_instance_restored_after_its_series_has_become_a_single_event_is_a_meeting(
+    quiet: Quiet, together: bool
+) -> None:
     series = daily(quiet)
     (instance,) = [each["id"] for each in quiet.instances(series)[3:4]]
     quiet.delete(instance)
     quiet.patch(series, recurrence=None)
-    quiet.synced_equal()
+    if not together:
+        quiet.synced_equal()
     quiet.patch(instance, status="confirmed")
+    quiet.settled()
+    assert instance in quiet.live()
+
+    quiet.patch(series, summary="Single")
     quiet.settled()
     assert instance in quiet.live()
 

@@ -95,7 +95,8 @@ def _loses_its_place(exception: Event, old: Event | None, new: Event | None, cal
     if new is None or new.kind is EventKind.EXCEPTION:
         return False
     if not is_series(new):
-        return True
+        # What lived on without its series, or was restored since, does not depend on the single event that it became.
+        return not new.is_live or (old is not None and is_series(old))
     # What the series never made (imported so, or the only instance one was invited to) does not depend on its rule.
     if old is None or (old.start, old.recurrence) == (new.start, new.recurrence):
         return False

@@ -78,6 +78,18 @@ def delta_changes(
     return _changed(named, change, set_aside)
 
 
+def over_families(events: Iterable[Event], horizon_start: dt.datetime, calendar_zone: str) -> set[str]:
+    """The base ids of which a full listing has nothing that can still matter."""
+
+    def matters(event: Event) -> bool:
+        try:
+            return can_still_matter(event, horizon_start, calendar_zone)
+        except Exception:  # noqa: BLE001 - judged, whole, where the family is made
+            return True
+
+    return {base_id for base_id, members in by_family(events).items() if not any(map(matters, members))}
+
+
 def full_changes(
     events: Iterable[Event],
     earliest: Mapping[str, dt.datetime],
@@ -85,8 +97,8 @@ def full_changes(
     calendar_zone: str,
     set_aside: list[SetAside],
 ) -> list[FamilyChange]:
-    """The families of a full listing, each whole. What is over and has no row of history is left out; `set_aside` as in
-    `delta_changes`."""
+    """The families of a full listing, each whole. `earliest`: as in `delta_changes`, of what is over also where its row
+    lies ahead. What is over and has no row is left out; `set_aside` as in `delta_changes`."""
     families = by_family(events)
 
     def change(base_id: str) -> FamilyChange | None:

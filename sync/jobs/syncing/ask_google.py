@@ -2,7 +2,7 @@
 
 A bare tombstone of an id never seen tells nothing: it may stand for an occurrence that is shown. And a series that was
 deleted takes its instances with it, but for those that a guest keeps, which a delta need not name: a full listing
-would.
+would. One that became a single event has none, but for those restored since.
 """
 
 from __future__ import annotations
@@ -64,8 +64,9 @@ def _left_open(listing: Listing, keep: Keep, mirrored: Mirrored) -> tuple[list[s
     known = {event.id for event in members if event.is_live or event.kind is not EventKind.EXCEPTION}
     unknown = sorted(listing.bare - known)
     unlisted = {event.id for event in members if _may_live_on(event, listing, keep)}
-    # One that is listed may come from a page that is older than the deletion.
-    instances = sorted(unlisted | {each for each, series in listing.instances.items() if series in listing.ended})
+    # One that is listed may come from a page that is older than the end of its series, which may be a single event now.
+    ended = listing.ended | listing.singles
+    instances = sorted(unlisted | {each for each, series in listing.instances.items() if series in ended})
     if len(unknown) > MAX_ASKED:
         raise ResyncNeeded("unknown_tombstones")
     if len(unknown) + len(instances) > MAX_ASKED:

@@ -8,13 +8,14 @@ take is set aside alone.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from sync.clients.store import Committed, Staged
 from sync.core.accounts.connection_loss import CALENDAR_BACK
 from sync.core.meetings.exceptions import alone_changes, asked_about, exceptions_alone
-from sync.core.meetings.parts import FamilyChange, delta_changes, full_changes, halves, sync_parts
+from sync.core.meetings.parts import FamilyChange, delta_changes, full_changes, halves, over_families, sync_parts
 from sync.core.meetings.translate import event_from_google
 from sync.core.polling.plan import COALESCE_SECONDS, SyncPlan
 from sync.core.polling.poll_policy import NextPoll, another_look
@@ -125,14 +126,16 @@ class _Writer:
         return self._full(lot) if self._listing.is_full else self._delta(lot)
 
     def _full(self, events: Sequence[Event]) -> list[FamilyChange]:
-        claim = self._run.claim
-        # A calendar that was never synced has no rows, so none of history.
-        earliest = (
-            self._store.first_starts(claim.calendar_id, {event.base_id for event in events}, self._horizon.start)
-            if claim.last_synced_at
-            else {}
-        )
-        return full_changes(events, earliest, self._horizon.start, self._listing.time_zone, self._set_aside)
+        claim, since, zone = self._run.claim, self._horizon.start, self._listing.time_zone
+        earliest: dict[str, dt.datetime] = {}
+        # A calendar that was never synced has no rows.
+        if claim.last_synced_at:
+            earliest = self._store.first_starts(claim.calendar_id, {event.base_id for event in events}, since)
+            # What is over may have a row ahead, from where it was moved: it is history now, not gone.
+            over = over_families(events, since, zone) - earliest.keys()
+            if over:
+                earliest |= self._store.first_starts(claim.calendar_id, over, None)
+        return full_changes(events, earliest, since, zone, self._set_aside)
 
     def _delta(self, delta: Sequence[Event]) -> list[FamilyChange]:
         zone, known = self._listing.time_zone, {family.base_id for family in self._set_aside}

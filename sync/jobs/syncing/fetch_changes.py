@@ -128,6 +128,8 @@ def _note(event: Event, listing: Listing) -> None:
         listing.instances[event.id] = event.series_id if event.is_live else None
     elif not event.is_live:
         listing.ended.add(event.id)
+    elif event.kind is EventKind.SINGLE:
+        listing.singles.add(event.id)
 
 
 def _is_over(event: Event, listing: Listing, keep: Keep) -> bool:

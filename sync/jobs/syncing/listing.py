@@ -33,8 +33,9 @@ class Listing:
     """The progress and result of listing. `sync_token`: None if Google ended it without one. `departure`: why it is not
     as planned: a planned incremental listing that had to become full, or one without a token. `bare`: ids of tombstones
     that tell neither what they were nor whose. Of a delta, `ended`: ids of what was deleted and is no instance;
-    `instances`: by their ids those it names, with the series that each is an instance of, None of a cancelled one;
-    `kept`: ids of instances that live on without their series, as Google said when asked."""
+    `singles`: of what is neither series nor instance; `instances`: by their ids those it names, with the series that
+    each is an instance of, None of a cancelled one; `kept`: ids of instances that live on without their series, as
+    Google said when asked."""
 
     changes: ChangeBuffer
     items: int = 0
@@ -47,6 +48,7 @@ class Listing:
     set_aside: list[SetAside] = field(default_factory=list)
     bare: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
+    singles: set[str] = field(default_factory=set)
     instances: dict[str, str | None] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)
 

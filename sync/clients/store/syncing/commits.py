@@ -85,14 +85,14 @@ class CommitCalls:
         return StoredFamilies(details, _instants(answer["earliest"]), frozenset(answer["alone"]))
 
     def first_starts(
-        self, calendar_id: str, base_event_ids: Iterable[str], before: dt.datetime
+        self, calendar_id: str, base_event_ids: Iterable[str], before: dt.datetime | None
     ) -> dict[str, dt.datetime]:
-        """The start of the first meeting of each family that has any before an instant."""
+        """The start of the first meeting of each family that has any (before an instant)."""
         answer = self._rpc.call(
             "first_starts",
             p_calendar_id=calendar_id,
             p_base_event_ids=sorted(base_event_ids),
-            p_before=before.isoformat(),
+            p_before=before.isoformat() if before else None,
         )
         return _instants(answer)
 
