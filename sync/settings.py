@@ -262,7 +262,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     Raises SettingsError naming every bad key. An empty value counts as missing.
     """
     if environment is None:
-        environment = _environment()
+        environment = process_environment()
     values: dict[str, Any] = {}
     problems: dict[str, str] = {}
     for key in KEYS:
@@ -282,7 +282,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
 
 def log_settings() -> tuple[str, str]:
     """LOG_LEVEL and LOG_FORMAT of the process, for lines that come before `load`; a bad value is `load`'s to tell."""
-    environment, values = _environment(), {}
+    environment, values = process_environment(), {}
     for key in (key for key in KEYS if key.name in ("LOG_LEVEL", "LOG_FORMAT")):
         default = key.default or ""
         try:
@@ -292,7 +292,7 @@ def log_settings() -> tuple[str, str]:
     return values["LOG_LEVEL"], values["LOG_FORMAT"]
 
 
-def _environment() -> Mapping[str, str]:
+def process_environment() -> Mapping[str, str]:
     """The process's, over a `.env` file in the working directory."""
     return {**{k: v for k, v in dotenv_values(".env").items() if v is not None}, **os.environ}
 

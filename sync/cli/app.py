@@ -14,6 +14,7 @@ from sync.cli.backfill import backfill
 from sync.cli.calendar import calendar
 from sync.cli.connect import connect
 from sync.cli.desk import LONGEST_NAME, Desk, os_user
+from sync.cli.doctor import doctor
 from sync.cli.explain import explain
 from sync.cli.faults import Commands
 from sync.cli.poll import poll
@@ -27,6 +28,7 @@ from sync.version import VERSION
 
 # In the order in which `--help` names them.
 _COMMANDS: dict[str, Callable[..., None]] = {
+    "doctor": doctor,
     "status": status,
     "calendar": calendar,
     "explain": explain,

@@ -1,4 +1,4 @@
-"""One POST through a public door of our own. Called by the duty that watches the doors.
+"""One POST through a public door of our own. Called by the duty that watches the doors, and by the doctor.
 
 As anybody on the internet would come: by name, with TLS, through whatever stands in front. No redirect is followed, for
 Google follows none, and of the answer only the head counts.
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import httpx
 
 from sync.clients.certificates import certificates
+from sync.clients.retrying import seconds_left
 
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 10.0
 USER_AGENT = "hybrid-calendar-monitor"
@@ -25,7 +26,7 @@ class IngressClient:
 
     def post(self, address: str, headers: Mapping[str, str]) -> tuple[Mapping[str, str], str | None]:
         """The answer's headers, and why it is none: a stable code, or None. Never raises for what the network does."""
-        timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
+        timeout = httpx.Timeout(_at_most(ANSWER_SECONDS), connect=_at_most(CONNECT_SECONDS))
         try:
             with (
                 httpx.Client(verify=self._tls, timeout=timeout, follow_redirects=False) as client,
@@ -38,6 +39,11 @@ class IngressClient:
             return {}, "tls_failed" if _is_tls(failed) else "not_connected"
         except (httpx.HTTPError, httpx.InvalidURL, OSError):
             return {}, "no_answer"
+
+
+def _at_most(seconds: float) -> float:
+    """No longer than somebody waits."""
+    return max(0.1, seconds_left(seconds))
 
 
 def _is_tls(failed: BaseException) -> bool:

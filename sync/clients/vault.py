@@ -40,6 +40,11 @@ class Vault:
         self._accepts_plaintext = accepts_plaintext
         self._is_plaintext_over = False
 
+    @property
+    def key_ids(self) -> frozenset[str]:
+        """Of the keys there are, in hex: what a ciphertext begins with, and nothing that opens one."""
+        return frozenset(key_id.hex() for key_id in self._keys)
+
     def seal(self, user_id: str, kind: str, token: str) -> str:
         """Ciphertext that opens only for the same user (or subscription) and kind ("access", "refresh",
         SUBSCRIPTION_SECRET)."""

@@ -175,6 +175,7 @@ FUNCTIONS = {
     "public.alert_observations",
     "public.calendar_schema_version",
     "public.inspect_calendar_schema",
+    "public.examine_service",
     "public.claim_alert_deliveries",
     "public.drop_old_alerts",
     "public.read_open_alerts",

@@ -41,6 +41,11 @@ _MENDS = {
 }
 
 
+def is_operators(code: str) -> bool:
+    """Whether it is a fault that the operator alone can mend."""
+    return code in _MENDS
+
+
 def mend_of(code: str) -> str:
     return _MENDS.get(code, _OTHERWISE)
 

@@ -1,5 +1,5 @@
 """Gathers what the rules of alerts look at: what the database tells, and what settings make of it. Called by
-`watch_over`."""
+`watch_over` and by the doctor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def observe(services: Services) -> Observations:
     settings, day = services.settings, googles_day(services.clock())
     seen = services.store.alerts.observe(
         day.date,
-        lapsing_seconds=settings.renew_lead_hours * 3600 * LAPSING_SHARE,
+        lapsing_seconds=lapsing_seconds(services),
         with_mail=services.mailer is not None,
         newest_migration=NEWEST_MIGRATION,
     )
@@ -33,3 +33,8 @@ def observe(services: Services) -> Observations:
         polls_per_day=settings.poll_budget_per_day,
         day_elapsed=day.elapsed,
     )
+
+
+def lapsing_seconds(services: Services) -> float:
+    """A channel with less left should have been renewed."""
+    return services.settings.renew_lead_hours * 3600 * LAPSING_SHARE

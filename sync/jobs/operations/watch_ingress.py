@@ -27,6 +27,8 @@ from sync.core.polling.ingress import Region, RegionTraffic, RegionVerdict, expe
 from sync.jobs.services import Services
 from sync.states import RegionState
 
+# How the service's own refusals are told from those of what stands in front of it.
+PROBLEM = "application/problem+json"
 # A probe as a whole, however slowly its answer drips.
 PROBE_SECONDS = 20.0
 # Calendars that are looked at for a region's silence: their changes tell, and they are a few calls.
@@ -37,10 +39,11 @@ SAMPLE_EVERY = dt.timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What came of a probe; `error_code` None: it came back."""
+    """What came of a probe; `error_code` None: it came back. `is_refused_there`: a service like this one refuses it."""
 
     error_code: str | None
     duration_ms: int
+    is_refused_there: bool = False
 
 
 def watch_ingress(services: Services) -> list[Region]:
@@ -81,7 +84,8 @@ def probe_region(services: Services, name: str, address: str) -> Probed:
     headers, error_code = services.doors.post(address, {PROBE_HEADER: probe, PROOF_HEADER: probe_proof(secret, probe)})
     if error_code is None and not is_answer(secret, probe, headers.get(ANSWER_HEADER, "")):
         error_code = "foreign_answer"
-    return Probed(error_code, round((services.clock() - began).total_seconds() * 1000))
+    is_refused_there = error_code == "status_401" and headers.get("content-type", "") == PROBLEM
+    return Probed(error_code, round((services.clock() - began).total_seconds() * 1000), is_refused_there)
 
 
 def _judge(

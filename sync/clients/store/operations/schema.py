@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sync.clients.store.catalogue import FUNCTIONS, TABLES
@@ -27,6 +28,14 @@ class SchemaCalls:
     def inspect(self) -> dict[str, Any]:
         """What is not as the migrations left it: see `inspect_calendar_schema` in docs/sql.md. Raises StoreFailure."""
         found: dict[str, Any] = self._rpc.call("inspect_calendar_schema", p_tables=TABLES, p_functions=FUNCTIONS)
+        return found
+
+    def examine(self, lapsing_seconds: float, oauth_client: str, scopes: Sequence[str]) -> dict[str, Any]:
+        """What the doctor asks of connections, keys, channels and refusals: see `examine_service` in docs/sql.md.
+        Raises StoreFailure."""
+        found: dict[str, Any] = self._rpc.call(
+            "examine_service", p_lapsing_seconds=lapsing_seconds, p_oauth_client=oauth_client, p_scopes=list(scopes)
+        )
         return found
 
     def _has_any(self) -> bool:
