@@ -18,6 +18,7 @@ import psycopg
 import pytest
 
 from tests.docs.pages import PAGES, ROOT, Block, blocks, every_block, name_of
+from tests.docs.test_cli_page import COMMANDS
 from tests.world import World
 
 SHELL = ("sh", "bash", "console", "shell")
@@ -43,6 +44,7 @@ PRELUDE = 'set -euo pipefail\ncurl() { command curl --fail-with-body "$@"; }\n'
 
 # Commands inside a sentence: they are not run, but what they start is there.
 _INLINE_MODULE = re.compile(r"`[^`\n]*\bpython3? -m ([\w.]+)[^`\n]*`")
+_INLINE_COMMAND = re.compile(r"`(?:\.venv/bin/)?(?:calendar-monitor|python -m sync\.cli) ([a-z][a-z-]*)[^`\n]*`")
 _INLINE_SCRIPT = re.compile(r"`(?:\.venv/bin/python )?(?:\./)?(scripts/\w+)(?: [^`\n]*)?`")
 
 
@@ -70,6 +72,8 @@ def test_what_a_command_within_a_sentence_starts_is_there(page: Path) -> None:
     text = page.read_text()
     modules = sorted(set(_INLINE_MODULE.findall(text)))
     assert [name for name in modules if importlib.util.find_spec(name) is None] == []
+    commands = sorted(set(_INLINE_COMMAND.findall(text)))
+    assert [name for name in commands if name not in COMMANDS] == []
     scripts = sorted(set(_INLINE_SCRIPT.findall(text)))
     assert [name for name in scripts if not (ROOT / name).exists()] == []
 
