@@ -13,6 +13,9 @@ from typing import Any
 
 from sync.states import Answer, EventKind, EventStatus, Placement, SetAsideReason
 
+# Characters of an event's text that go along with its row: what has more of it weighs as much as several.
+ORDINARY_TEXT = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class EventTime:
@@ -80,6 +83,12 @@ class MirrorRow:
     google_updated_at: dt.datetime | None
     details: Mapping[str, Any]
 
+    @property
+    def weight(self) -> int:
+        """In rows of ordinary text."""
+        texts = [self.details.get("description") or "", *(self.details.get("recurrence") or ())]
+        return 1 + sum(map(len, texts)) // ORDINARY_TEXT
+
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
@@ -103,6 +112,11 @@ class Meeting:
     is_organiser: bool = False
     other_attendees: int | None = 0
     has_outsiders: bool | None = None
+
+    @property
+    def weight(self) -> int:
+        """In rows of ordinary text."""
+        return 1 + len(self.description or "") // ORDINARY_TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +162,12 @@ class FamilyPart:
     def size(self) -> int:
         """Rows, and reasons why an occurrence has none."""
         return len(self.events) + len(self.forgotten) + len(self.meetings) + len(self.withheld) + len(self.ended)
+
+    @property
+    def weight(self) -> int:
+        """Its size in rows of ordinary text."""
+        surplus = sum(event.weight - 1 for event in self.events) + sum(meeting.weight - 1 for meeting in self.meetings)
+        return self.size + surplus
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 from enum import StrEnum
@@ -88,6 +87,9 @@ def part_json(part: SyncPart) -> dict[str, Any]:
 
 
 def record(item: Any) -> dict[str, Any]:
-    """A flat value as SQL reads it from JSON."""
-    values = {field.name: getattr(item, field.name) for field in dataclasses.fields(item)}
-    return {name: value.isoformat() if isinstance(value, dt.datetime) else value for name, value in values.items()}
+    """A flat dataclass with slots as SQL reads it from JSON."""
+    return {name: _plain(getattr(item, name)) for name in item.__slots__}
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, dt.datetime) else value

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from sync.core.meetings.derive import derive
 from sync.core.meetings.evidence import ended_occurrences, known_from
 from sync.core.meetings.families import by_family, can_still_matter, merge, mirror_row
+from sync.core.meetings.packing import packed
 from sync.core.series.event_spans import start_of
 from sync.core.series.recurrence import BadRecurrence, next_start
 from sync.model import Event, FamilyPart, SetAside, SyncPart, Window
 from sync.states import EventKind, SetAsideReason
 
-# Rows per part, and reasons why an occurrence has none. A thousand are a fraction of a second in Postgres; the platform
-# ends a statement after 8 s.
-ROWS_PER_PART = 1000
 # How far back rows of history follow a change of their series. Further back they stay as they were.
 HISTORY_DAYS = 400
 
@@ -141,22 +139,7 @@ def sync_parts(
             if made:
                 yield made
 
-    return _packed(families(), horizon.start)
-
-
-def _packed(families: Iterable[FamilyPart], absent_from: dt.datetime) -> Iterator[SyncPart]:
-    """Families in parts of at most ROWS_PER_PART rows; those larger than that in chunks."""
-    waiting: list[FamilyPart] = []
-    size = 0
-    for family in families:
-        for chunk in chunks(family, ROWS_PER_PART):
-            if waiting and size + chunk.size > ROWS_PER_PART:
-                yield SyncPart(tuple(waiting), absent_from)
-                waiting, size = [], 0
-            waiting.append(chunk)
-            size += chunk.size
-    if waiting:
-        yield SyncPart(tuple(waiting), absent_from)
+    return packed(families(), horizon.start)
 
 
 def _family_part(change: FamilyChange, horizon: Window, calendar_zone: str) -> FamilyPart:
@@ -184,65 +167,13 @@ def _family_part(change: FamilyChange, horizon: Window, calendar_zone: str) -> F
     )
 
 
-def chunks(family: FamilyPart, most: int) -> Iterator[FamilyPart]:
-    """The family, cut so that no chunk has more than `most` rows. The last one closes it."""
-    rest, written = family, list(family.present)
-    while rest.size > most:
-        chunk, rest = _cut(rest, most)
-        yield chunk
-        written += [meeting.google_calendar_event_id for meeting in chunk.meetings]
-    yield replace(rest, present=tuple(written))
-
-
-def _cut(family: FamilyPart, rows: int) -> tuple[FamilyPart, FamilyPart]:
-    """The first so many rows of a family, and the rest of it."""
-    events = min(rows, len(family.events))
-    meetings = min(rows - events, len(family.meetings))
-    reasons = min(rows - events - meetings, len(family.withheld))
-    forgotten = min(rows - events - meetings - reasons, len(family.forgotten))
-    ended = rows - events - meetings - reasons - forgotten
-    withheld = list(family.withheld.items())
-    first = replace(
-        family,
-        events=family.events[:events],
-        meetings=family.meetings[:meetings],
-        withheld=dict(withheld[:reasons]),
-        forgotten=family.forgotten[:forgotten],
-        ended=family.ended[:ended],
-        present=(),
-        entering=family.entering if family.alone else {},
-        closes=False,
-    )
-    rest = replace(
-        family,
-        events=family.events[events:],
-        meetings=family.meetings[meetings:],
-        withheld=dict(withheld[reasons:]),
-        forgotten=family.forgotten[forgotten:],
-        ended=family.ended[ended:],
-    )
-    return first, rest
-
-
-def halves(part: SyncPart) -> tuple[SyncPart, SyncPart] | None:
-    """The part in two, for a store that found it too much; None: it cannot be cut any more."""
-    if len(part.families) > 1:
-        middle = len(part.families) // 2
-        return replace(part, families=part.families[:middle]), replace(part, families=part.families[middle:])
-    if part.size < 2:
-        return None
-    first, rest = _cut(part.families[0], (part.size + 1) // 2)
-    written = (*rest.present, *(meeting.google_calendar_event_id for meeting in first.meetings))
-    return replace(part, families=(first,)), replace(part, families=(replace(rest, present=written),))
-
-
 def entering_parts(
     events: Iterable[Event], since: dt.datetime, until: dt.datetime, calendar_zone: str
 ) -> Iterator[SyncPart]:
     """What comes to stand between two ends of the horizon, of whole families of the mirror, in parts of at most
     ROWS_PER_PART rows. Rows that end before `since` are not their matter."""
     span = Window(since, until)
-    return _packed(
+    return packed(
         (
             _entering_family(base_id, members, span, calendar_zone)
             for base_id, members in sorted(by_family(events).items())

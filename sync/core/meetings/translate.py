@@ -36,7 +36,11 @@ FAR_YEAR = 9000
 def event_from_google(item: Mapping[str, Any]) -> Event:
     """One item of events.list, or one trimmed mirror row. Fields of another type than Google's count as absent. Raises
     KeyError only if the item has no id."""
-    details = trim(item)
+    return event_from_trimmed(trim(item))
+
+
+def event_from_trimmed(details: Mapping[str, Any]) -> Event:
+    """The event whose `details` these are: what `trim` made in this same sync."""
     event_id: str = details["id"]
     status = details.get("status")
     series_id, original_start = _link_to_series(details)

@@ -12,7 +12,7 @@ from itertools import islice
 
 from sync.clients.store import StagedItems
 from sync.core.meetings.families import by_family
-from sync.core.meetings.translate import event_from_google
+from sync.core.meetings.translate import event_from_trimmed
 from sync.errors import LeaseLost
 from sync.jobs.leases import LEASE_SECONDS
 from sync.jobs.services import Services
@@ -83,5 +83,5 @@ class ChangeBuffer:
         while after is not None:
             staged: StagedItems = self._services.store.commits.read_items(self._claim, after, ITEMS_AT_ONCE)
             if staged.details:
-                yield [event_from_google(item) for item in staged.details]
+                yield [event_from_trimmed(item) for item in staged.details]
             after = staged.last

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import asdict
 
 from sync.clients.store import Committed, Staged
 from sync.core.accounts.connection_loss import CALENDAR_BACK
 from sync.core.meetings.exceptions import alone_changes, asked_about, exceptions_alone
-from sync.core.meetings.parts import FamilyChange, delta_changes, full_changes, halves, over_families, sync_parts
+from sync.core.meetings.packing import halves
+from sync.core.meetings.parts import FamilyChange, delta_changes, full_changes, over_families, sync_parts
 from sync.core.meetings.translate import event_from_google
 from sync.core.polling.plan import COALESCE_SECONDS, SyncPlan
 from sync.core.polling.poll_policy import NextPoll, another_look
@@ -75,8 +78,20 @@ class _Writer:
                 yield part
 
     def stage_all(self) -> None:
-        for part in self.parts():
-            self.stage(part)
+        """Stages all parts. Of a full listing one is made while the last is written; what a delta reads of the mirror,
+        its last part may have written."""
+        if not self._listing.is_full:
+            for part in self.parts():
+                self.stage(part)
+            return
+        with ThreadPoolExecutor(1, thread_name_prefix="stage") as beside:
+            writing: Future[None] | None = None
+            for part in self.parts():
+                if writing:
+                    writing.result()
+                writing = beside.submit(copy_context().run, self.stage, part)
+            if writing:
+                writing.result()
 
     def stage(self, part: SyncPart) -> None:
         self._run.between_pages()

@@ -7,7 +7,8 @@ import datetime as dt
 import pytest
 
 from sync.core.meetings.exceptions import alone_changes, asked_about, exceptions_alone
-from sync.core.meetings.parts import delta_changes, halves, sync_parts
+from sync.core.meetings.packing import halves
+from sync.core.meetings.parts import delta_changes, sync_parts
 from sync.model import FamilyPart
 from tests.core.items import HORIZON, ZONE, Item, cancelled_exception, daily, events, exception, single, tombstone
 

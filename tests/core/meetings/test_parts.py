@@ -12,15 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.core.meetings.evidence import EVER
+from sync.core.meetings.packing import ROWS_PER_PART, chunks, halves
 from sync.core.meetings.parts import (
     HISTORY_DAYS,
-    ROWS_PER_PART,
     FamilyChange,
-    chunks,
     delta_changes,
     entering_parts,
     full_changes,
-    halves,
     horizon_at,
     sync_parts,
 )
@@ -107,6 +105,21 @@ def test_a_family_larger_than_a_part_comes_in_chunks_and_the_last_one_knows_all(
     named = [meeting.google_calendar_event_id for family in of_b for meeting in family.meetings]
     assert len(set(named)) == len(named) == 2500
     assert {*of_b[-1].present, *(meeting.google_calendar_event_id for meeting in of_b[-1].meetings)} == set(named)
+
+
+def test_a_long_text_that_every_occurrence_repeats_is_spread_over_parts() -> None:
+    """As much as a calendar's owner may write, in the most frequent series that a calendar shows."""
+    parts = full(daily("b", rule="FREQ=MINUTELY;INTERVAL=30;COUNT=2500", description="x" * 8000))
+
+    largest = max(sum(len(each.description or "") for f in part.families for each in f.meetings) for part in parts)
+    assert largest <= 1000 * ROWS_PER_PART
+    assert sum(len(family.meetings) for part in parts for family in part.families) == 2500
+
+
+def test_one_row_is_never_cut_however_much_it_weighs() -> None:
+    parts = full(single("a", description="x" * 1000 * ROWS_PER_PART, location=None))
+
+    assert [part.size for part in parts] == [1, 1]
 
 
 def rows_of(family: FamilyPart) -> Iterator[object]:
