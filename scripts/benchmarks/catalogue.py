@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from scripts.benchmarks import doors, edits, idle
+from scripts.benchmarks import doors, edits, first_sync, idle, one_change
 from scripts.benchmarks.measuring import Measure
 
-MEASURES: tuple[Measure, ...] = (*doors.MEASURES, *idle.MEASURES, *edits.MEASURES)
+MEASURES: tuple[Measure, ...] = (
+    *doors.MEASURES,
+    *idle.MEASURES,
+    *first_sync.MEASURES,
+    *one_change.MEASURES,
+    *edits.MEASURES,
+)
