@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.benchmarks import doors, edits, first_sync, idle, one_change
+from scripts.benchmarks import doors, edits, first_sync, idle, logs, one_change, scale, writes
 from scripts.benchmarks.measuring import Measure
 
 MEASURES: tuple[Measure, ...] = (
@@ -11,4 +11,7 @@ MEASURES: tuple[Measure, ...] = (
     *first_sync.MEASURES,
     *one_change.MEASURES,
     *edits.MEASURES,
+    *scale.MEASURES,
+    *writes.MEASURES,
+    *logs.MEASURES,
 )

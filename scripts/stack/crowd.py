@@ -1,5 +1,5 @@
 """Fills a migrated database with very many calendars at once, as they stand in the middle of a day: what plans and
-timings are taken at. Called by the tests of plans and by `scripts/bench_scale`."""
+timings are taken at. Called by the tests of plans and by `scripts/bench`."""
 
 from __future__ import annotations
 
@@ -126,9 +126,14 @@ def fill(
     for statement in ((_ROWS + _BOTS if with_bots else _ROWS) % values).split(";")[:-1]:
         admin.execute(statement.encode())
     if logs:
-        admin.execute((_LOGS % {"logs": logs, "calendars": calendars}).encode())
+        add_logs(admin, calendars, logs)
     admin.execute("reindex schema auth")
     admin.execute("reindex schema public")
     admin.execute("vacuum analyze")
     admin.execute("reset synchronous_commit")
     admin.execute("reset session_replication_role")
+
+
+def add_logs(admin: psycopg.Connection[Any], calendars: int, logs: int) -> None:
+    """Sync logs of ninety days beside the one that each calendar has."""
+    admin.execute((_LOGS % {"logs": logs, "calendars": calendars}).encode())

@@ -781,6 +781,10 @@ create index if not exists calendar_sync_logs_by_time on public.calendar_sync_lo
 create index if not exists calendar_sync_logs_of_user on public.calendar_sync_logs (user_id, created_at desc);
 create index if not exists calendar_sync_logs_of_calendar on public.calendar_sync_logs (calendar_id, created_at desc);
 
+-- A day's rows are a small share of ninety days': what is planned by what the table held a week ago is planned wrong.
+alter table public.calendar_sync_logs set (
+  autovacuum_analyze_scale_factor = 0.01, autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.05);
+
 -- 6. Access ----------------------------------------------------------------------------------------------------------
 
 -- Access: who may touch which table. Hosted projects grant nothing by default any more, not even to service_role, and

@@ -1,0 +1,77 @@
+"""Two databases of one cluster that differ in nothing but how many calendars they have, for measures of scale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from scripts.stack import crowd
+from scripts.stack.supabase import LocalSupabase
+
+# As many wait in both: the same work. Chosen by a hash, so that they lie all over the tables.
+_WAITING = """
+update calendar_webhooks set due_at = now() - random() * interval '10 minutes',
+  notifications_seen = notifications_seen + (hashtext(id::text) % 2 = 0)::int,
+  expiration_time = case when hashtext(id::text) % 2 = 0 then now() else expiration_time end
+where id in (select id from calendar_webhooks order by hashtext(id::text) limit 400);
+update bot_wishes set due_at = now(), is_shown = false
+where meeting_id in (select meeting_id from bot_wishes order by hashtext(meeting_id::text) limit 80);
+update bot_requests set due_at = now(), is_shown = false
+where id in (select id from bot_requests where meeting_end > now() order by hashtext(id::text) limit 80);
+update calendar_channels set stop_after = now()
+where id in (select id from calendar_channels where state = 'superseded' order by hashtext(id) limit 80);
+update event_deliveries set state = 'pending'
+where position in (select position from event_deliveries order by hashtext(position::text) limit 40);
+insert into change_events (type, user_id, calendar_id, order_key)
+select 'calendar.lost', id, id, id from auth.users order by hashtext(id::text) limit 80
+"""
+# Past the triggers, for each row of a million.
+_OUTAGE = """
+set session_replication_role = replica;
+update calendar_webhooks set due_at = now() - (0.1 + random()) * interval '4 hours',
+  watch_due_at = now() - random() * interval '4 hours';
+update calendar_queue q set due_at = w.due_at from calendar_webhooks w where w.id = q.calendar_id;
+update calendar_channels set stop_after = now() where state = 'superseded';
+reset session_replication_role
+"""
+STATES = {"idle": "", "waiting": _WAITING, "after an outage": _OUTAGE}
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """`service`: as the service speaks to it. `admin`: the superuser's connection."""
+
+    calendars: int
+    admin: psycopg.Connection[Any]
+    service: psycopg.Connection[Any]
+
+    def come_to(self, state: str) -> None:
+        """From the state before it in STATES."""
+        for statement in filter(str.strip, STATES[state].split(";")):
+            self.admin.execute(statement.encode())
+        self.admin.execute("vacuum analyze")
+
+
+@contextmanager
+def crowds(*calendars: int) -> Iterator[list[Crowd]]:
+    """A crowd of each size, in which nothing is due."""
+    with LocalSupabase(migrate=False) as supabase, ExitStack() as stack:
+
+        def connected(url: str) -> psycopg.Connection[Any]:
+            return stack.enter_context(psycopg.connect(url, autocommit=True))
+
+        made = []
+        for number, count in enumerate(calendars):
+            owner_url = supabase.new_database(f"crowd{number}", migrate=True)
+            admin, service = connected(supabase.superuser_url(f"crowd{number}")), connected(owner_url)
+            admin.execute("set statement_timeout = 0")
+            crowd.fill(admin, count, due=0, with_bots=True)
+            service.execute("set role service_role")
+            while service.execute("select fold_sync_logs(288)").fetchall()[0][0] == 288:
+                pass
+            made.append(Crowd(count, admin, service))
+        yield made
