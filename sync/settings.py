@@ -269,7 +269,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         try:
             raw = _given(environment, key) or key.default
             if raw is None and not key.optional:
-                raise env_checks.BadValue("; ".join(filter(None, (f"is missing; set it to {key.help}", key.make))))
+                raise env_checks.BadValue("; ".join(filter(None, (f"is missing: {key.help}", key.make))))
             values[key.field] = None if raw is None else key.check(raw)
         except env_checks.BadValue as bad:
             problems[key.name] = str(bad)

@@ -55,25 +55,31 @@ $$;
 --   connections  {seen, connected, lost_in_testing: as a consent screen in testing ends grants, ends_by_itself: Google named an
 --                end of the grant, of_other_client, without_scope, in_the_clear: tokens of the original system}
 --   keys         {id of an encryption key, in hex: rows that are sealed with it}
---   channels     {calendars, none, lapsed, lapsing} of the active calendars
+--   channels     {calendars, none, lapsed, lapsing} of the active calendars that Google pushes
 --   refused      {kind: how many} of the last 24 hours
--- Guarantee: of 20,000 users and of 20,000 calendars at most, so that a million cost no more; names nobody.
+-- Guarantee: of 10,000 users, of the 10,000 calendars whose channels lapse first and of 10,000 without one, so that a million
+-- cost no more; names nobody.
 create or replace function public.examine_service(p_lapsing_seconds double precision, p_oauth_client text, p_scopes text[])
 returns jsonb
 language sql stable security invoker set search_path = ''
 as $$
   with at as materialized (select clock_timestamp() as now), held as materialized (
     select g.status, g.status_reason, g.refresh_token, g.refresh_token_expires_at, g.scopes, g.oauth_client
-    from public.google_credentials g order by g.user_id limit 20000
+    from public.google_credentials g order by g.user_id limit 10000
   ), sealed as (
     select h.refresh_token as stored from held h where h.status <> 'disconnected' and h.refresh_token is not null
     union all
-    select s.secret from public.event_subscriptions s
+    (select s.secret from public.event_subscriptions s order by s.id limit 1000)
   ), calendars as materialized (
-    select w.expiration_time from public.calendar_webhooks w
+    (select w.expiration_time from public.calendar_webhooks w
     where w.is_active and w.paused_reason is null and w.duplicate_of is null and w.retired_at is null
-      and w.watch_error_code is distinct from 'pushNotSupportedForRequestedResource'
-    order by w.expiration_time limit 20000
+      and w.expiration_time > '-infinity'
+    order by w.expiration_time limit 10000)
+    union all
+    (select null from public.calendar_webhooks w
+    where w.is_active and w.paused_reason is null and w.duplicate_of is null and w.retired_at is null
+      and w.expiration_time is null and w.watch_error_code is distinct from 'pushNotSupportedForRequestedResource'
+    limit 10000)
   )
   select jsonb_build_object(
     'connections', (
@@ -125,6 +131,7 @@ p_lapsing_seconds: a channel with less left should have been renewed.
   connections  {seen, connected, lost_in_testing: as a consent screen in testing ends grants, ends_by_itself: Google named an
                end of the grant, of_other_client, without_scope, in_the_clear: tokens of the original system}
   keys         {id of an encryption key, in hex: rows that are sealed with it}
-  channels     {calendars, none, lapsed, lapsing} of the active calendars
+  channels     {calendars, none, lapsed, lapsing} of the active calendars that Google pushes
   refused      {kind: how many} of the last 24 hours
-Guarantee: of 20,000 users and of 20,000 calendars at most, so that a million cost no more; names nobody.';
+Guarantee: of 10,000 users, of the 10,000 calendars whose channels lapse first and of 10,000 without one, so that a million
+cost no more; names nobody.';

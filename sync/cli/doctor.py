@@ -55,7 +55,7 @@ def _services_of(desk: Desk) -> tuple[Services | None, Mapping[str, str]]:
     try:
         return desk.services, {}
     except SettingsError as bad:
-        return services_around(bad.problems)
+        return services_around(bad.problems), bad.problems
 
 
 def _show(console: Console, verdicts: Sequence[Verdict]) -> None:

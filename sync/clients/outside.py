@@ -6,14 +6,16 @@ A certificate is read even where it is refused, so that its end can be told.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import datetime as dt
+import re
 import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 from cryptography import x509
@@ -24,6 +26,9 @@ from sync.clients.retrying import seconds_left
 CONNECT_SECONDS = 4.0
 # OpenSSL's numbers for why a certificate is refused.
 _REFUSALS = {9: "not_yet_valid", 10: "expired", 62: "other_host", 64: "other_host"}
+
+# The first word of the error that Google names.
+_CODE = re.compile(rb"[a-z]+(?:_[a-z]+)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,29 @@ def clock_of(url: str, clock: Callable[[], dt.datetime]) -> Told | None:
             return Told(parsedate_to_datetime(answer.headers["date"]).astimezone(dt.UTC), asked_at, answered_at)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, LookupError, ValueError):
         return None
+
+
+def consent_refusal(url: str) -> str | None:
+    """Why Google's consent page refuses to begin, as its own code (redirect_uri_mismatch, invalid_client…); None: it
+    goes on to a sign-in. "not_told": neither can be told. Nobody is signed in, and nothing is granted.
+
+    Google tells a refusal by leading to its error page, the code inside `authError` (base64 of its name and a
+    sentence); others by the error of RFC 6749."""
+    try:
+        with httpx.Client(
+            verify=certificates(), timeout=max(0.1, seconds_left(CONNECT_SECONDS)), follow_redirects=False
+        ) as client:
+            answer = client.get(url)
+            target = urlsplit(answer.headers.get("location", ""))
+            told = dict(parse_qsl(target.query)).get("authError")
+            if told is not None:
+                found = _CODE.search(base64.urlsafe_b64decode(told + "=" * (-len(told) % 4)))
+                return found[0].decode() if found else "not_told"
+            if answer.is_client_error:
+                return str(answer.json()["error"])[:60]
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, LookupError, ValueError, TypeError):
+        return "not_told"
+    return None if answer.is_success or answer.is_redirect else "not_told"
 
 
 def _open(host: str, port: int) -> tuple[str | None, None]:

@@ -1,4 +1,5 @@
-"""The project's published signing keys (JWKS): kept, refreshed and rotated. Called by `user_tokens`.
+"""The project's published signing keys (JWKS): kept, refreshed and rotated. Called by `user_tokens`, and by
+the doctor.
 
 Only asymmetric keys are taken, each for the one algorithm its kind is for, so no token chooses how it is checked. A
 known key costs no call. The set is asked for again when it is old or when a token names an unknown key, but by one
@@ -74,6 +75,14 @@ class UserKeys:
                 self._lock.release()
             key = self._known().get(key_id)
         return key
+
+    def published(self) -> int:
+        """How many the project publishes now. Raises KeysUnavailable."""
+        with self._lock:
+            self._ask()
+            if not self._is_fresh():
+                raise KeysUnavailable("keys_unavailable")
+            return len(self._keys)
 
     def _known(self) -> dict[str, jwt.PyJWK]:
         fetched_at = self._fetched_at

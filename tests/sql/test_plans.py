@@ -165,6 +165,7 @@ def calls(db: Database) -> dict[str, dict[str, Any]]:
             "p_with_mail": True,
             "p_newest": "1",
         },
+        "examine_service": {"p_lapsing_seconds": 43200.0, "p_oauth_client": "c", "p_scopes": ["s"]},
         "drop_old_alerts": {"p_keep_days": 90, "p_limit": 1000},
         "drop_old_logs": {"p_keep_days": 90, "p_limit": 1000},
         "drop_old_channels": {"p_keep_days": 30, "p_limit": 1000},

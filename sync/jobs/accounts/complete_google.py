@@ -11,7 +11,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-from sync.core.accounts.oauth_flow import grants_all_asked, secret_hash
+from sync.core.accounts.oauth_flow import grants_all_asked, redirect_uri, secret_hash
 from sync.errors import CalendarLost, ReconnectNeeded, SyncError, TokenUnreadable
 from sync.jobs.accounts.connect_calendar import (
     PRIMARY,
@@ -22,7 +22,7 @@ from sync.jobs.accounts.connect_calendar import (
     account_of,
     connect_grant,
 )
-from sync.jobs.accounts.connect_google import code_kind, redirect_uri, verifier_kind
+from sync.jobs.accounts.connect_google import code_kind, verifier_kind
 from sync.jobs.services import Services
 from sync.model import Grant
 
@@ -63,7 +63,10 @@ def _complete(services: Services, user_id: str, handle: str) -> NewConnection:
     parked = _take(services, user_id, handle)
     try:
         grant = services.consent.exchange(
-            parked.code, verifier=parked.verifier, redirect_uri=redirect_uri(services), now=services.clock()
+            parked.code,
+            verifier=parked.verifier,
+            redirect_uri=redirect_uri(services.settings.webhook_base_urls),
+            now=services.clock(),
         )
     except ReconnectNeeded as refused:
         raise CodeRefused("code_refused") from refused

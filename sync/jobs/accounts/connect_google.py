@@ -17,6 +17,7 @@ from sync.core.accounts.oauth_flow import (
     code_challenge,
     consent_url,
     read_state,
+    redirect_uri,
     secret_hash,
     sign_state,
     with_handle,
@@ -26,7 +27,6 @@ from sync.errors import StoreRejected, SyncError
 from sync.jobs.accounts.connect_calendar import FOREIGN_KEY_VIOLATION, UnknownUser
 from sync.jobs.services import Services
 
-CALLBACK_PATH = "/connect/google/callback"
 # Google's consent takes a minute; with a password to look up, some more. A code lives as long.
 FLOW_SECONDS = 600
 # The app's page completes it as soon as it has loaded; signing in again first takes a while.
@@ -88,7 +88,7 @@ def begin_flow(
     return consent_url(
         settings.google_auth_uri,
         client_id=settings.google_client_id,
-        redirect_uri=redirect_uri(services),
+        redirect_uri=redirect_uri(settings.webhook_base_urls),
         state=sign_state(settings.channel_token_secrets[0], state),
         challenge=code_challenge(verifier),
         login_hint=login_hint or connection.google_account or email,
@@ -132,11 +132,6 @@ def _result(outcome: str, error: str | None, handle: str | None) -> str:
     if handle:
         return CONSENTED
     return "access_denied" if error == "access_denied" else "google_refused"
-
-
-def redirect_uri(services: Services) -> str:
-    """One for all regions: Google knows a client's redirect URIs by heart."""
-    return next(iter(services.settings.webhook_base_urls.values())) + CALLBACK_PATH
 
 
 def verifier_kind(hashed: str) -> str:

@@ -5,7 +5,10 @@ docs/doctor.md shows each of these set-ups, and is compared with what is said he
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -14,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from sync.cli.desk import Desk
+from sync.core.operations.doctor.verdict import Grade
+from sync.jobs.operations.doctor.examine import examine
 from sync.jobs.services import Services, build_services
 from sync.settings import KEYS, load, process_environment
 from tests.command_line import Answer, invoke
@@ -86,6 +91,14 @@ def a_tenant_of_other_keys(world: World, _path: Path) -> Iterator[Environment]:
     yield {"TOKEN_ENCRYPTION_KEYS": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}
 
 
+@contextmanager
+def unknown_redirect_uri(_world: World, _path: Path) -> Iterator[Environment]:
+    """As Google's consent page tells it."""
+    told = base64.urlsafe_b64encode(b"\n\x15redirect_uri_mismatch\x12\x0bBad Request").decode()
+    with answering(302, {"Location": f"https://accounts.google.com/signin/oauth/error?authError={told}"}) as url:
+        yield {"GOOGLE_AUTH_URI": url, "CONNECT_REDIRECT_URLS": "https://app.example.com/"}
+
+
 def connections(**columns: object) -> Breaking:
     @contextmanager
     def breaking(world: World, _path: Path) -> Iterator[None]:
@@ -95,15 +108,17 @@ def connections(**columns: object) -> Breaking:
     return breaking
 
 
-@contextmanager
-def lapsed_channels(world: World, _path: Path) -> Iterator[None]:
-    alice = world.person()
-    world.db.execute(
-        "insert into calendar_webhooks (user_id, google_calendar_id, expiration_time, due_at) "
-        "values (%s, 'primary', now() - interval '1 hour', now() + interval '1 hour')",
-        (alice.user_id,),
-    )
-    yield
+def calendars(expiration_time: str | None) -> Breaking:
+    @contextmanager
+    def breaking(world: World, _path: Path) -> Iterator[None]:
+        world.db.execute(
+            "insert into calendar_webhooks (user_id, google_calendar_id, expiration_time, due_at) "
+            f"values (%s, 'primary', {expiration_time or 'null'}, now() + interval '1 hour')".encode(),
+            (world.person().user_id,),
+        )
+        yield
+
+    return breaking
 
 
 def insert_connection(world: World, **columns: object) -> None:
@@ -159,6 +174,7 @@ CASES = [
         {"realtime": "unpublished"},
     ),
     Case("the OAuth client's secret is wrong", sets(GOOGLE_CLIENT_SECRET="wrong"), {"Google client": "invalid_client"}),
+    Case("Google does not know the redirect URI", unknown_redirect_uri, {"redirect URI": "redirect_uri_mismatch"}),
     Case("a gateway asks for a key", door(401), {"door": "door_status_401"}),
     Case("the door redirects", door(301, Location="https://example.com"), {"door": "door_status_301"}),
     Case("the path is not the service's", door(404), {"door": "door_status_404"}),
@@ -193,7 +209,14 @@ CASES = [
         ),
         {"cron": "cron_silent"},
     ),
-    Case("channels have lapsed", lapsed_channels, {"channels": "channels_lapsed"}),
+    Case(
+        "channels have lapsed", calendars(expiration_time="now() - interval '1 hour'"), {"channels": "channels_lapsed"}
+    ),
+    Case(
+        "calendars have no channel",
+        calendars(expiration_time=None),
+        {"channels": "channels_none"},
+    ),
     Case("an encryption key is missing", a_tenant_of_other_keys, {"encryption keys": "token_key_missing"}),
     Case(
         "the consent screen is in testing",
@@ -204,6 +227,16 @@ CASES = [
         "a user left the calendar's box unticked",
         connections(scopes=["openid"]),
         {"scopes": "scope_missing"},
+    ),
+    Case(
+        "grants of another OAuth client",
+        connections(oauth_client="another"),
+        {"OAuth client": "other_oauth_client"},
+    ),
+    Case(
+        "tokens of the original system in the clear",
+        connections(refresh_token="1//token"),
+        {"encryption keys": "tokens_in_the_clear"},
     ),
     Case("nobody is told of alerts", sets(ALERT_URLS=""), {"alerts": "no_destination"}),
 ]
@@ -225,14 +258,16 @@ def set_up(world: World) -> World:
     return world
 
 
-def doctor(world: World, *arguments: str, clock_off_seconds: float = 0.0, **environment: str) -> Answer:
+def doctor(
+    world: World, *arguments: str, environment: Environment | None = None, clock_off_seconds: float = 0.0
+) -> Answer:
     """As on the command line, with that environment."""
 
     def opening(_is_verbose: bool) -> Services:
         off = dt.timedelta(seconds=clock_off_seconds)
         return build_services(load(process_environment()), lambda: dt.datetime.now(dt.UTC) + off)
 
-    return invoke(["doctor", *arguments], Desk(opening=opening), **{**world.environment, **environment})
+    return invoke(["doctor", *arguments], Desk(opening=opening), **{**world.environment, **(environment or {})})
 
 
 def test_all_is_well_where_nothing_is_broken(set_up: World) -> None:
@@ -244,7 +279,7 @@ def test_all_is_well_where_nothing_is_broken(set_up: World) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.set_up)
 def test_a_broken_set_up_is_named_with_its_mend(set_up: World, case: Case, tmp_path: Path) -> None:
     with case.breaking(set_up, tmp_path) as environment:
-        answer = doctor(set_up, "--json", clock_off_seconds=case.clock_off_seconds, **(environment or {}))
+        answer = doctor(set_up, "--json", environment=environment, clock_off_seconds=case.clock_off_seconds)
     wrong = {each["check"]: each for each in answer.json["verdicts"] if each["grade"] in ("warning", "failed")}
     assert {check: each["code"] for check, each in wrong.items()} == case.codes
     assert all(each["mend"] for each in wrong.values())
@@ -256,3 +291,46 @@ def test_a_broken_set_up_is_named_with_its_mend(set_up: World, case: Case, tmp_p
     for check, each in wrong.items():
         row = f"| {case.set_up} | {check}: {each['grade']}, `{each['code']}` | {each['mend']} |"
         assert row in page, f"put into {PAGE.name}: {row}"
+
+
+def test_settings_that_are_wrong_hide_nothing_that_does_not_need_them(set_up: World) -> None:
+    wrong = {"CHANNEL_TOKEN_SECRET": "short", "BOT_PROVIDER": "attendee", "SMTP_URL": "nonsense"}
+    answer = doctor(set_up, "--json", environment=wrong)
+    told = {each["check"]: each["grade"] for each in answer.json["verdicts"] if each["grade"] != "ok"}
+    assert told == {"settings": "failed", "door": "not_checked"}
+    assert {name for name in wrong if name in answer.stdout} >= {"CHANNEL_TOKEN_SECRET", "SMTP_URL"}
+    assert "BOT_PROVIDER=attendee needs it" in answer.stdout
+
+
+def test_people_see_the_point_what_was_seen_and_the_mend(set_up: World) -> None:
+    answer = doctor(set_up, environment={"SUPABASE_URL": NOWHERE})
+    assert answer.exit_code == 2
+    assert "ConnectError" in answer.stdout
+    assert "→ See whether SUPABASE_URL is the project's" in answer.stdout
+    assert "not checked  grants" in answer.stdout
+
+
+def test_whoever_hangs_is_not_waited_for(set_up: World) -> None:
+    """A host that takes a connection and says nothing, in the place of everybody."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        names = ("SUPABASE_URL", "GOOGLE_TOKEN_URI", "GOOGLE_AUTH_URI", "WEBHOOK_BASE_URL")
+        elsewhere = {**dict.fromkeys(names, url), "CONNECT_REDIRECT_URLS": "https://app.example.com/"}
+        services = build_services(load({**set_up.environment, **elsewhere}))
+        began = time.monotonic()
+        verdicts = examine(services, {}, seconds=0.5)
+        took = time.monotonic() - began
+    assert took < 2
+    told = {each.check: each for each in verdicts}
+    for check in ("database", "grants", "channels", "Google client", "door"):
+        assert told[check].grade is Grade.NOT_CHECKED or told[check].grade is Grade.FAILED, check
+    assert told["database"].seen == "It did not end within 0.5 s."
+
+
+def test_with_no_setting_at_all_the_rest_is_still_looked_at(set_up: World) -> None:
+    needed = [key.name for key in KEYS if not key.optional and not key.default]
+    answer = doctor(set_up, "--json", environment=dict.fromkeys(needed, ""))
+    verdicts = answer.json["verdicts"]
+    told = " ".join(each["mend"] for each in verdicts if each["code"] == "settings_refused")
+    assert [name for name in needed if f"{name} is missing" not in told] == []
+    assert [each["check"] for each in verdicts if each["grade"] == "ok"] == ["clock"]

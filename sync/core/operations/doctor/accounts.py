@@ -10,6 +10,7 @@ from typing import Any
 from sync.core.operations.doctor.verdict import Verdict, failed, named, warning, well
 from sync.core.operations.formatting import number
 from sync.core.operations.mends import sentence_of
+from sync.core.operations.rule_parts import counted
 
 SCOPES, CONSENT_SCREEN, OAUTH_CLIENT = "scopes", "consent screen", "OAuth client"
 KEYS, CHANNELS = "encryption keys", "channels"
@@ -82,7 +83,7 @@ def _keys(held: Held) -> Verdict:
 
 def _channels(held: Held) -> Verdict:
     channels = held.facts["channels"]
-    of = f"of {number(channels['calendars'])} calendars"
+    of = f"of {counted(channels['calendars'])} calendars"
     if channels["lapsed"]:
         return failed(
             CHANNELS,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sync.core.operations.doctor.verdict import Verdict, failed, named, unchecked, warning, well
 from sync.core.operations.mends import sentence_of
 
-GOOGLE_CLIENT, CLOCK = "Google client", "clock"
+GOOGLE_CLIENT, REDIRECT_URI, CLOCK = "Google client", "redirect URI", "clock"
 ADDRESS, DOOR = "address", "door"
 # A certificate is renewed a month before its end where that runs by itself.
 ENDS_SOON = dt.timedelta(days=14)
@@ -88,6 +88,27 @@ def google_client(code: str | None) -> Verdict:
             "See whether this network lets GOOGLE_TOKEN_URI through, and whether that is Google's own.",
         )
     return failed(GOOGLE_CLIENT, code, f"Google's token endpoint refuses the client ({code}).", sentence_of(code))
+
+
+def redirect_uri(uri: str, code: str | None) -> Verdict:
+    """`code`: why Google's consent page refuses to begin a flow that is to come back to `uri`; None: it begins one;
+    not_told: it said neither."""
+    if code is None:
+        return well(REDIRECT_URI, f"Google's consent page sends users back to {uri}.")
+    if code == "redirect_uri_mismatch":
+        return failed(
+            REDIRECT_URI,
+            code,
+            f"Google's consent page does not know {uri} as one of the client's.",
+            "Add it, letter by letter, to the Authorized redirect URIs of the client (Google Cloud console, Clients).",
+        )
+    if code == "not_told" or code == "invalid_request":
+        return unchecked(REDIRECT_URI, f"Google's consent page did not say whether it knows {uri}.")
+    return failed(REDIRECT_URI, code, f"Google's consent page refuses the client ({code}).", sentence_of(code))
+
+
+def no_redirect_uri() -> Verdict:
+    return well(REDIRECT_URI, "None is used: without CONNECT_REDIRECT_URLS nobody connects by the consent page.")
 
 
 def address(check: str, reached: Reached, now: dt.datetime) -> Verdict:

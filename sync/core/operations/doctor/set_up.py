@@ -9,7 +9,7 @@ from sync.core.operations.doctor.verdict import Verdict, failed, named, unchecke
 from sync.core.operations.mends import DATABASE_MENDS, sentence_of
 from sync.errors import StoreFailure
 
-SETTINGS, SERVICE_KEY, DATABASE = "settings", "service key", "database"
+SETTINGS, SERVICE_KEY, SIGN_IN, DATABASE = "settings", "service key", "sign-in keys", "database"
 TABLES, ROW_SECURITY, GRANTS, REALTIME = "tables and functions", "row level security", "grants", "realtime"
 SCHEMA = (TABLES, ROW_SECURITY, GRANTS, REALTIME)
 _RERUN = "Run the newest migrations again"
@@ -39,6 +39,28 @@ def service_key(*, is_legacy: bool) -> Verdict:
             "Make a secret key (sb_secret_…, Project Settings, API keys) and put it into SUPABASE_SECRET_KEY.",
         )
     return well(SERVICE_KEY, "The key has the form of a secret one.")
+
+
+def sign_in(published: int | None, *, has_secret: bool) -> Verdict:
+    """`published`: signing keys of the project; None: they cannot be had."""
+    if published:
+        return well(SIGN_IN, f"The project publishes its signing keys ({published}): users' calls can be checked.")
+    if has_secret:
+        return well(SIGN_IN, "Users' calls are checked with SUPABASE_JWT_SECRET.")
+    if published is None:
+        return failed(
+            SIGN_IN,
+            "keys_unavailable",
+            "The project's signing keys cannot be had: no user's call can be checked.",
+            "See whether SUPABASE_URL is the project's, and whether /auth/v1/.well-known/jwks.json answers there.",
+        )
+    return failed(
+        SIGN_IN,
+        "no_signing_keys",
+        "The project publishes no signing key, and SUPABASE_JWT_SECRET is not set: no user's call can be checked.",
+        "Put the project's legacy JWT secret into SUPABASE_JWT_SECRET, or move it to signing keys (Project Settings, "
+        "JWT keys).",
+    )
 
 
 def database(failure: StoreFailure | None, url: str) -> Verdict:

@@ -13,32 +13,24 @@ from collections.abc import Mapping
 from sync.jobs.services import Services, build_services
 from sync.settings import KEYS, SettingsError, load, process_environment
 
-# Loading again may uncover what does not fit together; each time one key more is left out.
-ROUNDS = 5
+# These ask for others; nothing that is looked at needs them.
+ASKING = ("BOT_PROVIDER", "METRICS_PORT")
 
 
-def services_around(problems: Mapping[str, str]) -> tuple[Services | None, dict[str, str]]:
-    """Services in which every key of `problems` has a stand-in, and all problems there are. None: not even so."""
-    found, stand_ins = dict(problems), _stand_ins()
-    for _ in range(ROUNDS):
-        try:
-            return build_services(
-                load({**process_environment(), **_left_out(found), **_chosen(stand_ins, found)})
-            ), found
-        except SettingsError as more:
-            if more.problems.keys() <= found.keys():
-                break
-            found |= more.problems
-    return None, found
+def services_around(problems: Mapping[str, str]) -> Services | None:
+    """Services in which every key of `problems` is left out, or has a stand-in if it has to be there. None: not even
+    so."""
+    left_out = {**_left_out(problems), **dict.fromkeys(ASKING, "")}
+    stand_ins = {name: value for name, value in _stand_ins().items() if name in problems}
+    try:
+        return build_services(load({**process_environment(), **left_out, **stand_ins}))
+    except SettingsError:
+        return None
 
 
 def _left_out(problems: Mapping[str, str]) -> dict[str, str]:
     """An empty value counts as missing: the default holds."""
     return {name: "" for key in KEYS if key.name in problems for name in (key.name, key.also) if name}
-
-
-def _chosen(stand_ins: Mapping[str, str], problems: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in stand_ins.items() if name in problems}
 
 
 def _stand_ins() -> dict[str, str]:

@@ -7,12 +7,15 @@ at side by side; what depends on another one is not checked where that failed. C
 from __future__ import annotations
 
 import datetime as dt
+import secrets
 from collections.abc import Callable, Mapping
 from functools import partial
 from urllib.parse import urlsplit
 
 from sync.clients import outside
 from sync.clients.google.oauth import GoogleOAuth
+from sync.clients.user_keys import KeysUnavailable, UserKeys
+from sync.core.accounts.oauth_flow import code_challenge, consent_url, redirect_uri
 from sync.core.events.endpoints import is_public
 from sync.core.operations.doctor import outside as rules
 from sync.core.operations.doctor import set_up
@@ -29,15 +32,18 @@ from sync.jobs.services import Services
 SECONDS = 10.0
 # A grant that nobody was given: the endpoint refuses it only to a client that it knows.
 NO_GRANT = "1//doctor"
+KEYS_PATH = "/auth/v1/.well-known/jwks.json"
 # The Date header has whole seconds.
 HALF_A_SECOND = 0.5
 
 _DATABASE_KEYS = frozenset({"SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY"})
 _GOOGLE_KEYS = frozenset({"GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "GOOGLE_TOKEN_URI"})
 
+_CONSENT_KEYS = frozenset({"GOOGLE_CLIENT_ID", "GOOGLE_AUTH_URI", "WEBHOOK_BASE_URL", "CONNECT_REDIRECT_URLS"})
 
-def examine(services: Services | None, unset: Mapping[str, str]) -> list[Verdict]:
-    """All verdicts, within SECONDS. `unset`: keys of the environment that are not set right, with their mends;
+
+def examine(services: Services | None, unset: Mapping[str, str], seconds: float = SECONDS) -> list[Verdict]:
+    """All verdicts, within `seconds`. `unset`: keys of the environment that are not set right, with their mends;
     `services` stand in spite of them, or not at all."""
     verdicts = set_up.settings(unset)
     if services is None:
@@ -47,11 +53,13 @@ def examine(services: Services | None, unset: Mapping[str, str]) -> list[Verdict
         Examination(
             (set_up.DATABASE, *set_up.SCHEMA, *SERVICE_CHECKS), _DATABASE_KEYS, partial(_database, services, unset)
         ),
+        Examination((set_up.SIGN_IN,), frozenset({"SUPABASE_URL"}), partial(_sign_in, services)),
         Examination((rules.GOOGLE_CLIENT,), _GOOGLE_KEYS, partial(_google_client, services)),
+        Examination((rules.REDIRECT_URI,), _CONSENT_KEYS, partial(_redirect_uri, services)),
         *_doors(services),
         Examination((rules.CLOCK,), frozenset(), partial(_clock, services, unset)),
     ]
-    return verdicts + side_by_side(examinations, unset, SECONDS)
+    return verdicts + side_by_side(examinations, unset, seconds)
 
 
 def _service_key(services: Services) -> list[Verdict]:
@@ -86,6 +94,32 @@ def _google_client(services: Services) -> list[Verdict]:
     except (RetryLater, SyncError) as refused:
         return [rules.google_client(refused.code)]
     return [rules.google_client(None)]
+
+
+def _sign_in(services: Services) -> list[Verdict]:
+    settings = services.settings
+    try:
+        published = UserKeys(settings.supabase_url + KEYS_PATH).published()
+    except KeysUnavailable:
+        published = None
+    return [set_up.sign_in(published, has_secret=settings.supabase_jwt_secret is not None)]
+
+
+def _redirect_uri(services: Services) -> list[Verdict]:
+    settings = services.settings
+    if not settings.connect_redirect_urls:
+        return [rules.no_redirect_uri()]
+    uri = redirect_uri(settings.webhook_base_urls)
+    url = consent_url(
+        settings.google_auth_uri,
+        client_id=settings.google_client_id,
+        redirect_uri=uri,
+        state="doctor",
+        challenge=code_challenge(secrets.token_urlsafe(48)),
+        login_hint=None,
+        ask_consent=False,
+    )
+    return [rules.redirect_uri(uri, outside.consent_refusal(url))]
 
 
 def _doors(services: Services) -> list[Examination]:

@@ -42,7 +42,7 @@ def side_by_side(examinations: Sequence[Examination], unset: Mapping[str, str], 
     until = time.monotonic() + seconds
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
-    late = f"It did not end within {seconds:.0f} s."
+    late = f"It did not end within {seconds:g} s."
     return [
         verdict
         for place, each in enumerate(examinations)
