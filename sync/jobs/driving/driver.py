@@ -240,11 +240,17 @@ class Driver:
             for claim in claimed:
                 self._lanes.enter(claim.lane)
         for claim in claimed:
-            if self._stopping:
-                # It was claimed while the process was told to end.
+            if self._stopping or not self._begin(claim):
+                # It was claimed while the process was told to end, or ends untold.
                 self._give_back(claim)
-            else:
-                self._pool.submit(self._sync, claim, self._asked.pop(claim.calendar_id, NOBODY))
+
+    def _begin(self, claim: Claim) -> bool:
+        try:
+            self._pool.submit(self._sync, claim, self._asked.pop(claim.calendar_id, NOBODY))
+        except RuntimeError:
+            # No thread begins any more: the interpreter is ending.
+            return False
+        return True
 
     def _give_back(self, claim: Claim) -> None:
         self._services.leases.drop(claim)
