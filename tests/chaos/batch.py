@@ -17,15 +17,17 @@ from tests.chaos.people import History, Presence, new_history
 from tests.world import World, wait_until
 
 STEPS = 24
-# As if hours had passed: what was put off is due, a grant that was refused once may be refused again, Google's quota is
-# whole, no notification vouches for a calendar any more, and each is due for a poll. Leases are left to lapse, unless
-# there is no time for it.
+# As if hours had passed: what was put off is due, openings whose process died are given up, a grant that was refused
+# once may be refused again, Google's quota is whole, no notification vouches for a calendar any more, and each is due
+# for a poll. Leases are left to lapse, unless there is no time for it.
 HOURS_PASS = """
 update calendar_webhooks set not_before = null, due_at = least(due_at, now()), due_reason = 'poll_interval',
   last_webhook_received = last_webhook_received - interval '8 hours' where lease_expires_at is null;
 update calendar_webhooks set watch_retry_at = null where watch_failures > 0;
 update google_credentials set suspected_at = suspected_at - interval '8 hours' where suspected_at is not null;
 update calendar_channels set stop_after = now() where stop_after > now() + interval '5 minutes';
+update calendar_channels set created_at = created_at - interval '1 hour'
+where state = 'opening' and created_at < now() - interval '30 seconds';
 update google_quota set rate = most, blocked_until = null
 """
 # A channel that died silently is known by its misses, which take changes that are minutes old; or lapses in the end.
