@@ -19,6 +19,7 @@ from sync.clients.certificates import certificates
 from sync.clients.circuit import Tripping
 from sync.clients.retrying import LEAST_SECONDS, Retries, retry, seconds_left
 from sync.clients.store.refusals import set_up_fault, words_of
+from sync.clients.store.transport import KEEP_SECONDS, LeanClient, is_proxied
 from sync.env_checks import is_front_end_key, is_jwt
 from sync.errors import (
     DataRefused,
@@ -35,6 +36,7 @@ from sync.telemetry.registry import observed
 
 # Above the platform's own statement timeout (8 s), so that the database's answer comes before ours.
 TIMEOUT_SECONDS = 12.0
+CONNECT_SECONDS = 5.0
 ATTEMPTS = 4
 RETRIES = Retries("database", ATTEMPTS, first_seconds=0.2, most_seconds=2.0)
 # More than one call's attempts. A probe every few seconds: all work, and every notification, waits for it.
@@ -82,19 +84,9 @@ class Rpc:
         self._breaker = (breakers or Breakers()).of(
             DATABASE, TRIPPING, counts=_is_outage, down=lambda _seconds: StoreDown("database_down")
         )
-        # HTTP/2 breaks under threads and closed keep-alives (lost writes); PostgREST's own retry hides unknown
-        # outcomes.
-        http = httpx.Client(
-            verify=certificates(),
-            http2=False,
-            timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=5.0),
-            limits=httpx.Limits(
-                max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=30.0
-            ),
-            event_hooks={"request": [_hurry, _tell_origin], "response": [self._see]},
-        )
+        # PostgREST's own retry hides unknown outcomes.
         options = ClientOptions(
-            httpx_client=http, auto_refresh_token=False, persist_session=False, postgrest_client_retry=False
+            httpx_client=self._http(url), auto_refresh_token=False, persist_session=False, postgrest_client_retry=False
         )
         self._client: Client = create_client(url, service_key, options)
         if not is_jwt(service_key):
@@ -102,6 +94,22 @@ class Rpc:
             del self._client.options.headers["Authorization"]
         # Built lazily and without a lock by supabase-py: touch it before threads share it.
         _ = self._client.postgrest
+
+    def _http(self, url: str) -> httpx.Client:
+        origin, hooks = httpx.URL(url), [_hurry, _tell_origin]
+        if not is_proxied(origin.scheme):
+            timeouts = httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS).as_dict()
+            return LeanClient(origin, certificates(), timeouts, CONNECTIONS, hooks, self._see)
+        # HTTP/2 breaks under threads and closed keep-alives (lost writes).
+        return httpx.Client(
+            verify=certificates(),
+            http2=False,
+            timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
+            limits=httpx.Limits(
+                max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEEP_SECONDS
+            ),
+            event_hooks={"request": hooks, "response": [self._see]},
+        )
 
     def close(self) -> None:
         self._client.postgrest.session.close()

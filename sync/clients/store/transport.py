@@ -1,0 +1,195 @@
+"""The way to the store beneath supabase-py: httpx's client without what no call of the store needs, over connections
+kept open.
+
+httpx's own pool asks a lock and several layers at every step, which is most of a short call. Here a connection is taken
+from the top of a stack and put back. Nothing is sent twice: whoever calls knows what may be repeated (`rpc`). Called by
+`rpc`.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from urllib.request import getproxies
+
+import httpx
+
+from sync.clients.store.wire import Connection, connect
+
+# Below what gateways keep an idle connection for (60 s and more).
+KEEP_SECONDS = 30.0
+_PORTS = {"http": 80, "https": 443}
+# Gateways turn away whoever does not say what they are.
+_FIELDS = {"Accept-Encoding": "gzip, deflate", "User-Agent": f"python-httpx/{httpx.__version__}"}
+_url = lru_cache(512)(httpx.URL)
+
+Timeouts = Mapping[str, float | None]
+
+
+class LeanTransport(httpx.BaseTransport):
+    """Connections to one origin, `most` at once; a call waits for one for as long as its "pool" seconds. Thread-safe.
+
+    HTTP/1.1 with whole answers; a request's body is in memory. Knows no proxy. A process that forks leaves its
+    connections to its parent. Raises what httpx' own transport does.
+    """
+
+    def __init__(self, origin: httpx.URL, context: ssl.SSLContext, most: int) -> None:
+        self._origin = (origin.scheme, origin.host, origin.port)
+        self._address = (origin.host, origin.port or _PORTS[origin.scheme])
+        self._context = context if origin.scheme == "https" else None
+        self._most = most
+        self.forget()
+        _ALL.add(self)
+
+    def forget(self) -> None:
+        """As in a child: what is open is the parent's."""
+        self._idle: deque[Connection] = deque()
+        self._room = threading.BoundedSemaphore(self._most)
+        self._is_closed = False
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        if (url.scheme, url.host, url.port) != self._origin:
+            raise httpx.UnsupportedProtocol("not the origin this is for", request=request)
+        timeouts: Timeouts = request.extensions.get("timeout", {})
+        head, body = _head_of(request), request.read()
+        if not self._room.acquire(timeout=timeouts.get("pool")):
+            raise httpx.PoolTimeout("all connections are taken", request=request)
+        try:
+            return self._ask(request.method, head, body, timeouts)
+        except httpx.RequestError as failure:
+            failure.request = request
+            raise
+        finally:
+            self._room.release()
+
+    def close(self) -> None:
+        self._is_closed = True
+        while connection := self._pop():
+            connection.close()
+
+    def _ask(self, method: str, head: bytes, body: bytes, timeouts: Timeouts) -> httpx.Response:
+        connection = self._take() or connect(self._address, self._context, timeouts.get("connect"))
+        try:
+            answer = connection.ask(
+                head, body, is_head=method == "HEAD", write=timeouts.get("write"), read=timeouts.get("read")
+            )
+        except BaseException:
+            # An answer that nobody waits for any more must not become another call's.
+            connection.close()
+            raise
+        if answer.is_last or self._is_closed:
+            connection.close()
+        else:
+            self._keep(connection)
+        return httpx.Response(answer.status, headers=answer.fields, stream=httpx.ByteStream(answer.body))
+
+    def _take(self) -> Connection | None:
+        """The one used last, if it is still good: those beneath it were used before."""
+        oldest = time.monotonic() - KEEP_SECONDS
+        while connection := self._pop():
+            if connection.used_at >= oldest and connection.is_as_left():
+                return connection
+            connection.close()
+        return None
+
+    def _keep(self, connection: Connection) -> None:
+        self._idle.append(connection)
+        if self._idle[0].used_at < time.monotonic() - KEEP_SECONDS:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        """One for each that is put back: after a crowd, few are needed."""
+        try:
+            self._idle.popleft().close()
+        except IndexError:
+            return
+
+    def _pop(self) -> Connection | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
+
+
+class LeanClient(httpx.Client):
+    """httpx's client for supabase-py, in the one form it is called in: a URL, headers and a body.
+
+    It keeps no cookies, follows no redirect and asks no netrc. `on_request` and `on_response` see each call.
+    """
+
+    def __init__(
+        self,
+        origin: httpx.URL,
+        context: ssl.SSLContext,
+        timeouts: Timeouts,
+        most: int,
+        on_request: Sequence[Callable[[httpx.Request], None]],
+        on_response: Callable[[httpx.Response], None],
+    ) -> None:
+        super().__init__(transport=LeanTransport(origin, context, most), trust_env=False)
+        self._timeouts = timeouts
+        self._on_request = on_request
+        self._on_response = on_response
+
+    def request(  # type: ignore[override]
+        self,
+        method: str,
+        url: str,
+        *,
+        content: bytes | None = None,
+        params: httpx.QueryParams | None = None,
+        headers: httpx.Headers | None = None,
+        auth: object = None,  # noqa: ARG002 - the key is among the headers
+    ) -> httpx.Response:
+        asked = httpx.Request(
+            method,
+            _url(url),
+            content=content,
+            params=params or None,
+            headers=headers,
+            extensions={"timeout": self._timeouts},
+        )
+        for name, value in _FIELDS.items():
+            asked.headers.setdefault(name, value)
+        for look in self._on_request:
+            look(asked)
+        answer = self._transport.handle_request(asked)
+        answer.request = asked
+        answer.read()
+        self._on_response(answer)
+        return answer
+
+
+def is_proxied(scheme: str) -> bool:
+    """The environment names a proxy that httpx would ask: its own transport knows how, and for whom not."""
+    named = getproxies()
+    return bool(named.get(scheme) or named.get("all"))
+
+
+def _head_of(request: httpx.Request) -> bytes:
+    fields = request.headers.raw
+    lines = [b"%s %s HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
+    lines += [b"%s: %s" % pair for pair in fields]
+    head = b"\r\n".join(lines)
+    # A value that breaks the line would be a header, or a request, of its own.
+    if head.count(b"\n") != len(fields) or head.count(b"\r") != len(fields) or "Transfer-Encoding" in request.headers:
+        raise httpx.LocalProtocolError("a request that cannot be written", request=request)
+    return head + b"\r\n\r\n"
+
+
+_ALL: weakref.WeakSet[LeanTransport] = weakref.WeakSet()
+
+
+def _leave_to_parent() -> None:
+    for transport in list(_ALL):
+        transport.forget()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
