@@ -117,3 +117,15 @@ def test_an_exception_alone_says_when_it_enters_and_leaves_its_series_be(db: Dat
     rows = db.rows("select enters_at from calendar_events where google_event_id = 'series_3'")
     assert rows == [{"enters_at": None}]
     assert db.calendar_row(calendar["id"])["next_entry_at"].isoformat()[:10] == "2030-06-01"
+
+
+def test_a_commit_that_has_nothing_to_write_leaves_what_is_to_enter(db: Database) -> None:
+    calendar = db.calendar()
+    db.sync(calendar, part(events=[series()], entering={"series": "2030-06-01T12:00:00+00:00"}, cut=["series"]))
+    before = db.calendar_row(calendar["id"])
+
+    db.sync(calendar)
+
+    after = db.calendar_row(calendar["id"])
+    kept = ("next_entry_at", "series_cut")
+    assert [after[name] for name in kept] == [before[name] for name in kept] != [None, 0]
