@@ -34,7 +34,7 @@ from (
   select *, now() + interval '%(ahead)s' + (0.01 + random()) * interval '4 days' as renewed_at
   from calendar_events where kind = 'series') e;
 insert into calendar_queue (calendar_id, user_id, lane, due_at)
-select w.id, w.user_id, calendar_internal.lane_of(w), w.due_at from calendar_webhooks w;
+select w.id, w.user_id, w.queue_lane, w.due_at from calendar_webhooks w;
 insert into calendar_channels (id, calendar_id, user_id, resource_id, address, state, expires_at, opened_at)
 select 'live-' || id, id, id, 'resource', '%(hook)s', 'live', now() + interval '5 days', now() from auth.users;
 insert into calendar_channels (id, calendar_id, user_id, resource_id, state, expires_at, stop_after, updated_at)

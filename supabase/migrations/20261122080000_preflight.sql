@@ -90,9 +90,9 @@ select kind, relation, unnest(string_to_array(names, ' ')) from (values
     'google_calendar_id horizon_until id initial_events initial_meetings initial_sync is_active last_change_at '
     'last_error_at last_error_code last_poll_at last_synced_at last_webhook_received lease_expires_at next_entry_at '
     'not_before notifications_seen notifications_synced notified_since paused_at paused_reason '
-    'poll_interval_seconds push_reason push_since push_state reopened_in_vain resource_id retired_at series_cut '
-    'settings_generation silence_odd_at stale_bound_seconds sync_token time_zone updated_at user_id watch_due_at '
-    'watch_error_code watch_failures watch_lead_seconds watch_retry_at webhook_failures webhook_id'),
+    'poll_interval_seconds push_reason push_since push_state queue_lane reopened_in_vain resource_id retired_at '
+    'series_cut settings_generation silence_odd_at stale_bound_seconds sync_token time_zone updated_at user_id '
+    'watch_due_at watch_error_code watch_failures watch_lead_seconds watch_retry_at webhook_failures webhook_id'),
   ('column', 'google_credentials',
     'access_token access_token_expires_at created_at former_account google_account oauth_client refresh_lease_until '
     'refresh_token refresh_token_expires_at scopes status status_at status_reason suspected_at updated_at user_id'),

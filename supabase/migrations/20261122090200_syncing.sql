@@ -31,6 +31,17 @@ comment on column public.calendar_notifications.expires_at is 'When it said that
 comment on column public.calendar_notifications.received_at is 'When it came.';
 create index if not exists calendar_notifications_of_calendar on public.calendar_notifications (calendar_id);
 
+-- The lane a calendar waits in; null: it may not be claimed. A column that Postgres computes, not a function: it is asked
+-- for at every write.
+alter table public.calendar_webhooks add column if not exists queue_lane text generated always as (case
+  when is_active is not true or paused_reason is not null or duplicate_of is not null then null
+  when claims_unended >= 2 then 'suspect'
+  when sync_token is null then 'first'
+  when notifications_seen > notifications_synced then 'notified'
+  when due_reason = 'imminent' then 'imminent'
+  else 'poll' end) stored;
+comment on column public.calendar_webhooks.queue_lane is 'Its lane in calendar_queue, computed; null: it may not be claimed.';
+
 -- The queue, narrow: of each calendar that may be claimed its lane and when it is due, as its own row says. A claim, a
 -- notification and a commit change those and much else of a calendar's row; the row is rewritten in its place, and only
 -- the two small indexes here are written.
@@ -66,37 +77,22 @@ alter table public.calendar_queue enable row level security;
 revoke all on table public.calendar_queue from public, anon, authenticated, service_role;
 grant select, insert, update, delete on table public.calendar_queue to service_role;
 
--- The lane a calendar waits in; null: it may not be claimed.
-create or replace function calendar_internal.lane_of(p_calendar public.calendar_webhooks) returns text
-language sql immutable security invoker set search_path = ''
-as $$
-  select case
-    when p_calendar.is_active is not true or p_calendar.paused_reason is not null or p_calendar.duplicate_of is not null then null
-    when p_calendar.claims_unended >= 2 then 'suspect'
-    when p_calendar.sync_token is null then 'first'
-    when p_calendar.notifications_seen > p_calendar.notifications_synced then 'notified'
-    when p_calendar.due_reason = 'imminent' then 'imminent'
-    else 'poll' end
-$$;
-
 -- Keeps calendar_queue true to calendar_webhooks, whoever writes there.
 create or replace function calendar_internal.keep_queue() returns trigger
 language plpgsql security invoker set search_path = ''
 as $$
-declare
-  v_lane text := calendar_internal.lane_of(new);
 begin
-  if v_lane is null then
+  if new.queue_lane is null then
     delete from public.calendar_queue q where q.calendar_id = new.id;
     return null;
   end if;
   update public.calendar_queue q set
-    lane = v_lane, due_at = new.due_at, not_before = new.not_before, leased_until = new.lease_expires_at,
+    lane = new.queue_lane, due_at = new.due_at, not_before = new.not_before, leased_until = new.lease_expires_at,
     claim_id = new.claim_id
   where q.calendar_id = new.id;
   if not found then
     insert into public.calendar_queue (calendar_id, user_id, lane, due_at, not_before, leased_until, claim_id)
-    values (new.id, new.user_id, v_lane, new.due_at, new.not_before, new.lease_expires_at, new.claim_id);
+    values (new.id, new.user_id, new.queue_lane, new.due_at, new.not_before, new.lease_expires_at, new.claim_id);
   end if;
   return null;
 end
@@ -111,8 +107,8 @@ create trigger queue_changed
   after update of due_at, due_reason, not_before, lease_expires_at, claim_id, claims_unended, notifications_seen,
     notifications_synced, sync_token, is_active, paused_reason, duplicate_of on public.calendar_webhooks
   for each row when (
-    (new.due_at, new.not_before, new.lease_expires_at, new.claim_id, calendar_internal.lane_of(new.*))
-    is distinct from (old.due_at, old.not_before, old.lease_expires_at, old.claim_id, calendar_internal.lane_of(old.*)))
+    (new.due_at, new.not_before, new.lease_expires_at, new.claim_id, new.queue_lane)
+    is distinct from (old.due_at, old.not_before, old.lease_expires_at, old.claim_id, old.queue_lane))
   execute function calendar_internal.keep_queue();
 comment on trigger queue_changed on public.calendar_webhooks is 'Keeps a calendar''s place in calendar_queue.';
 
@@ -129,21 +125,21 @@ begin
   from public.calendar_webhooks w
   left join public.calendar_queue q on q.calendar_id = w.id and q.calendar_id > p_after and q.calendar_id <= p_upto
   where w.id > p_after and w.id <= p_upto
-    and (w.due_at, w.not_before, w.lease_expires_at, w.claim_id, calendar_internal.lane_of(w))
+    and (w.due_at, w.not_before, w.lease_expires_at, w.claim_id, w.queue_lane)
       is distinct from (q.due_at, q.not_before, q.leased_until, q.claim_id, q.lane)
-    and (q.calendar_id is not null or calendar_internal.lane_of(w) is not null);
+    and (q.calendar_id is not null or w.queue_lane is not null);
   if v_ids is null then
     return 0;
   end if;
   with held as materialized (
     select w.* from public.calendar_webhooks w where w.id = any (v_ids) order by w.id for update skip locked
   ), gone as (
-    delete from public.calendar_queue q using held h where q.calendar_id = h.id and calendar_internal.lane_of(h) is null
+    delete from public.calendar_queue q using held h where q.calendar_id = h.id and h.queue_lane is null
     returning 1
   ), mended as (
     insert into public.calendar_queue as q (calendar_id, user_id, lane, due_at, not_before, leased_until, claim_id)
-    select h.id, h.user_id, calendar_internal.lane_of(h), h.due_at, h.not_before, h.lease_expires_at, h.claim_id
-    from held h where calendar_internal.lane_of(h) is not null
+    select h.id, h.user_id, h.queue_lane, h.due_at, h.not_before, h.lease_expires_at, h.claim_id
+    from held h where h.queue_lane is not null
     on conflict (calendar_id) do update set lane = excluded.lane, due_at = excluded.due_at,
       not_before = excluded.not_before, leased_until = excluded.leased_until, claim_id = excluded.claim_id
     returning 1
@@ -154,8 +150,8 @@ end
 $$;
 -- Calendars that are there already.
 insert into public.calendar_queue (calendar_id, user_id, lane, due_at, not_before, leased_until, claim_id)
-select w.id, w.user_id, calendar_internal.lane_of(w), w.due_at, w.not_before, w.lease_expires_at, w.claim_id
-from public.calendar_webhooks w where calendar_internal.lane_of(w) is not null
+select w.id, w.user_id, w.queue_lane, w.due_at, w.not_before, w.lease_expires_at, w.claim_id
+from public.calendar_webhooks w where w.queue_lane is not null
 on conflict (calendar_id) do nothing;
 
 -- Whose turn it is to have a user's calendars polled, connected or listed.
@@ -748,7 +744,6 @@ revoke all on function
   public.record_notification,
   public.claim_due_calendars,
   calendar_internal.drain_notifications,
-  calendar_internal.lane_of,
   calendar_internal.keep_queue,
   calendar_internal.mend_queue,
   calendar_internal.claimed,
@@ -768,7 +763,6 @@ grant execute on function
   public.record_notification,
   public.claim_due_calendars,
   calendar_internal.drain_notifications,
-  calendar_internal.lane_of,
   calendar_internal.keep_queue,
   calendar_internal.mend_queue,
   calendar_internal.claimed,
@@ -1731,7 +1725,6 @@ revoke all on function public.sample_for_audit from public, anon, authenticated;
 grant execute on function public.sample_for_audit to service_role;
 
 -- Functions, as the comments above them say. Written by scripts/document_sql.
-comment on function calendar_internal.lane_of is 'The lane a calendar waits in; null: it may not be claimed.';
 comment on function calendar_internal.keep_queue is 'Keeps calendar_queue true to calendar_webhooks, whoever writes there.';
 comment on function calendar_internal.mend_queue is 'Puts right what calendar_queue has of the calendars after one id and up to another: rows that were written past the
 triggers (a restore, a replica). Answers how many were wrong. Waits for nobody; what somebody holds is not looked at.';

@@ -260,7 +260,6 @@ FUNCTIONS = {
     "public.show_bot_states",
     "calendar_internal.claimed",
     "calendar_internal.drain_notifications",
-    "calendar_internal.lane_of",
     "calendar_internal.keep_queue",
     "calendar_internal.mend_queue",
     "calendar_internal.pick_due",

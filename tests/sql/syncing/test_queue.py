@@ -9,11 +9,11 @@ from typing import Any
 from tests.sql.database import Connection, Database, Row, call, facts, part
 
 SAME = """
-select w.id, w.due_at, w.not_before, w.lease_expires_at, w.claim_id, calendar_internal.lane_of(w) as lane, q as queued
+select w.id, w.due_at, w.not_before, w.lease_expires_at, w.claim_id, w.queue_lane as lane, q as queued
 from calendar_webhooks w full join calendar_queue q on q.calendar_id = w.id
-where (w.user_id, w.due_at, w.not_before, w.lease_expires_at, w.claim_id, calendar_internal.lane_of(w))
+where (w.user_id, w.due_at, w.not_before, w.lease_expires_at, w.claim_id, w.queue_lane)
     is distinct from (q.user_id, q.due_at, q.not_before, q.leased_until, q.claim_id, q.lane)
-  and (q is not null or calendar_internal.lane_of(w) is not null)
+  and (q is not null or w.queue_lane is not null)
 """
 # What a calendar's place hangs on, and values that it may have.
 VALUES = {
