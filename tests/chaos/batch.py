@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
+from tests.chaos import bots
 from tests.chaos.field import Field
 from tests.chaos.judge import judged
 from tests.chaos.misfortunes import Fate, Strike, ask_for
@@ -64,6 +65,7 @@ def run_batch(
         histories = [new_history(field.world, seed * 1000 + number, STEPS) for number in range(count)]
         tell("joins")
         field.await_up()
+        field.bots.give_to(field.world, histories[0].members[0], f"http://127.0.0.1:{field.webs[0].port}")
         _join(field, histories)
         tell("goes wrong")
         fate = Fate(field, histories, dice)
@@ -115,6 +117,7 @@ def _heal(
     field, world = fate.field, fate.field.world
     world.supabase.clear_faults()
     world.google.clear_faults()
+    field.bots.peace()
     world.google.configure(
         push="deliver", drop_rate=0.0, duplicate=0, delay_seconds=0.0, reorder=False, push_retry_base_seconds=0.3
     )
@@ -128,6 +131,7 @@ def _heal(
     while wrong and time.monotonic() < deadline:
         field.sql(HOURS_PASS)
         field.sql(LAPSE, fate.dead_channels)
+        field.sql(bots.HOURS_PASS)
         _ask_again(field, histories)
         # A channel that should be dead is stopped when it speaks. And what was right before may not stay so.
         _touch(world, histories)
@@ -142,7 +146,7 @@ def _until_right(field: Field, histories: list[History], within_seconds: float) 
     while wrong and time.monotonic() < deadline:
         for path in ("renew-calendar-watches", "calendar-polling-cron"):
             field.post(f"/functions/v1/{path}", {})
-        wrong = judged(field.world, [history for history in histories if history.seed in wrong])
+        wrong = judged(field.world, [history for history in histories if history.seed in wrong], field.bots)
     return wrong
 
 

@@ -21,6 +21,7 @@ from scripts.stack.google.process import EmulatorProcess
 from scripts.stack.ports import free_port
 from scripts.stack.supabase import LocalSupabase
 from sync.settings import load
+from tests.chaos.bots import Bots
 from tests.chaos.off_clock import OFF_SECONDS
 from tests.connections import connect
 from tests.flows.processes import Process
@@ -61,6 +62,8 @@ class Field:
     def __enter__(self) -> Field:
         self.supabase = self._exits.enter_context(LocalSupabase())
         emulator = self._exits.enter_context(EmulatorProcess())
+        self.bots = Bots()
+        self._exits.callback(self.bots.fake.stop)
         doors = ",".join(f"{role.name}=http://127.0.0.1:{role.port}" for role in self.webs)
         self.environment = {
             **self.supabase.environment(google_addresses(emulator.url)),
@@ -69,6 +72,7 @@ class Field:
             "SWEEP_SECONDS": "1",
             "SYNC_THREADS": "4",
             "LOG_LEVEL": "warning",
+            **self.bots.environment(),
         }
         self.world = World(self.supabase, emulator.control, self.environment)
         self._exits.callback(self._end)

@@ -5,10 +5,11 @@ The truth is the emulator's (`scripts/stack/google/expansion.py`: dateutil, noth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scripts.stack.google.errors import JsonObject
+from tests.chaos.bots import Bots
 from tests.chaos.people import History, Member, Presence
 from tests.situations.history import history_differences
 from tests.world import World
@@ -34,10 +35,13 @@ union all select 'a watched calendar' from public.calendar_webhooks where user_i
 """
 
 
-def judged(world: World, histories: Iterable[History]) -> dict[int, list[str]]:
+def judged(world: World, histories: Sequence[History], bots: Bots) -> dict[int, list[str]]:
     """The histories (by seed) that are not right, each with a line for each way."""
     channels = world.google.channels()
     found = {history.seed: problems(world, history, channels) for history in histories}
+    for history in histories:
+        if bots.member in history.members:
+            found[history.seed] += bots.problems(world)
     return {seed: lines for seed, lines in found.items() if lines}
 
 

@@ -107,8 +107,12 @@ class Fate:
         often = {"probability": self.dice.choice([0.1, 0.3, 1.0]), "times": self.dice.randint(1, 12)}
         self.world.google.add_fault(kind, **often, **whom, **match)
 
+    def trouble_provider(self) -> None:
+        self.field.bots.trouble(self.dice)
+
     def peace(self) -> None:
         self.world.google.clear_faults()
+        self.field.bots.peace()
 
     def forget_tokens(self) -> None:
         self.world.google.expire_sync_tokens(self.dice.choice([None, self.dice.choice(self.members).person.email]))
@@ -240,6 +244,7 @@ STRIKES: list[Strike] = [
     *[Fate.page_oddly, Fate.push_badly, Fate.peace, Fate.watches_are_due] * 2,
     Fate.refuse_watches,
     Fate.refuse_tokens,
+    Fate.trouble_provider,
     Fate.forget_tokens,
     Fate.push_late,
     Fate.turn_clock,

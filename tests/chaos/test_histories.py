@@ -12,6 +12,7 @@ from tests.chaos.misfortunes import Fate, Strike
 STRIKES: list[Strike] = [
     Fate.push_badly,
     Fate.lose_answers,
+    Fate.trouble_provider,
     Fate.refuse,
     Fate.kill,
     Fate.break_answers,
