@@ -28,7 +28,16 @@ from tests.world import World
 PAGE = Path(__file__).parents[3] / "docs" / "doctor.md"
 # Nobody answers there.
 NOWHERE = "http://127.0.0.1:9"
+OTHER_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 SECRETS = [name for key in KEYS if key.secret for name in (key.name, key.also) if name]
+
+# In the order in which they are told.
+CHECKS = [
+    *("settings", "service key", "database", "tables and functions", "row level security", "grants", "realtime"),
+    *("processes", "cron", "calendars", "quota", "Google project", "upstreams", "dead letters", "alerts"),
+    *("OAuth client", "scopes", "consent screen", "encryption keys", "channels"),
+    *("sign-in keys", "Google client", "redirect URI", "address", "door", "clock"),
+]
 
 Environment = Mapping[str, str]
 Breaking = Callable[[World, Path], AbstractContextManager[Environment | None]]
@@ -88,7 +97,7 @@ def self_signed_door(_world: World, path: Path) -> Iterator[Environment]:
 @contextmanager
 def a_tenant_of_other_keys(world: World, _path: Path) -> Iterator[Environment]:
     insert_connection(world, refresh_token=world.services.vault.seal("x", "refresh", "1//token"))
-    yield {"TOKEN_ENCRYPTION_KEYS": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}
+    yield {"TOKEN_ENCRYPTION_KEYS": OTHER_KEY}
 
 
 @contextmanager
@@ -271,7 +280,10 @@ def doctor(
 
 
 def test_all_is_well_where_nothing_is_broken(set_up: World) -> None:
-    answer = doctor(set_up, "--json")
+    insert_connection(set_up, refresh_token=set_up.services.vault.seal("x", "refresh", "1//token"))
+    keys = f"{OTHER_KEY},{set_up.environment['TOKEN_ENCRYPTION_KEYS']}"
+    answer = doctor(set_up, "--json", environment={"TOKEN_ENCRYPTION_KEYS": keys})
+    assert [each["check"] for each in answer.json["verdicts"]] == CHECKS
     assert [each for each in answer.json["verdicts"] if each["grade"] != "ok"] == []
     assert (answer.exit_code, answer.json["grade"]) == (0, "ok")
 
@@ -280,6 +292,7 @@ def test_all_is_well_where_nothing_is_broken(set_up: World) -> None:
 def test_a_broken_set_up_is_named_with_its_mend(set_up: World, case: Case, tmp_path: Path) -> None:
     with case.breaking(set_up, tmp_path) as environment:
         answer = doctor(set_up, "--json", environment=environment, clock_off_seconds=case.clock_off_seconds)
+    assert [each["check"] for each in answer.json["verdicts"]] == CHECKS
     wrong = {each["check"]: each for each in answer.json["verdicts"] if each["grade"] in ("warning", "failed")}
     assert {check: each["code"] for check, each in wrong.items()} == case.codes
     assert all(each["mend"] for each in wrong.values())

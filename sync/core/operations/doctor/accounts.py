@@ -96,7 +96,7 @@ def _channels(held: Held) -> Verdict:
             CHANNELS,
             "channels_none",
             f"{number(channels['none'])} {of} have no channel: polls alone find their changes.",
-            "See that the door above is well, then `calendar-monitor renew`; some calendars cannot be pushed.",
+            "See that the door is well, then `calendar-monitor renew`; some calendars cannot be pushed.",
         )
     if channels["lapsing"]:
         return warning(

@@ -70,7 +70,7 @@ def _database(services: Services, unset: Mapping[str, str]) -> list[Verdict]:
     failure = why_not_ready(services)
     verdict = set_up.database(failure, services.settings.supabase_url)
     if failure is not None:
-        why = "The database is to be reached first."
+        why = "The database is to be set right first."
         return [verdict, *set_up.schema_unknown(why), *look_at_service(services, unset, why)]
     try:
         schema = set_up.schema(services.store.schema.inspect())
