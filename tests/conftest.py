@@ -22,7 +22,7 @@ from tests.world import World
 HERE = Path(__file__).parent
 # What waits for processes, deadlines and each other comes first: one long file begun last would keep one worker busy
 # while the others have ended.
-LONG_FIRST = ("flows", "situations", "docs", "stack", "workflows", "jobs", "web", "sql")
+LONG_FIRST = ("chaos", "flows", "situations", "docs", "stack", "workflows", "jobs", "web", "sql")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
