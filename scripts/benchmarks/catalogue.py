@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from scripts.benchmarks import doors, edits, first_sync, idle, logs, one_change, scale, writes
+from scripts.benchmarks import (
+    audit,
+    bots,
+    crowd,
+    dashboard,
+    doors,
+    first_sync,
+    idle,
+    links,
+    logs,
+    one_change,
+    recurrence,
+    scale,
+    writes,
+)
 from scripts.benchmarks.measuring import Measure
 
 MEASURES: tuple[Measure, ...] = (
@@ -10,8 +24,13 @@ MEASURES: tuple[Measure, ...] = (
     *idle.MEASURES,
     *first_sync.MEASURES,
     *one_change.MEASURES,
-    *edits.MEASURES,
+    *audit.MEASURES,
+    *bots.MEASURES,
+    *crowd.MEASURES,
+    *dashboard.MEASURES,
     *scale.MEASURES,
     *writes.MEASURES,
     *logs.MEASURES,
+    *links.MEASURES,
+    *recurrence.MEASURES,
 )

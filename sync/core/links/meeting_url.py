@@ -35,7 +35,7 @@ from sync.core.links.url_unwrap import (
 )
 
 # A dozen times the 8,192 characters Google is reported to allow. Scanning is linear; at its worst (nothing but
-# near-miss links, see scripts/bench_meeting_url) this much text takes under 0.3 s.
+# near-miss links, see scripts/bench links) this much text takes under 0.3 s.
 MAX_TEXT_CHARS = 100_000
 
 # What ends a URL in prose: white space, quotes, brackets, and every non-letter or CJK character beyond Latin ones

@@ -1,25 +1,19 @@
-#!/usr/bin/env python3
-"""What finding a join link costs: CPU microseconds per ordinary event, and growth on the worst texts we could think of.
-
-Run as `.venv/bin/python scripts/bench_meeting_url`. Exits 1 when a hostile text of double size takes more than
-`MAX_GROWTH` times as long, which would mean the scan is no longer linear.
-"""
+"""What finding a join link costs: of ordinary events, and growth on the worst texts we could think of. A text of double
+size that takes more than `MAX_GROWTH` times as long would mean that the scan is no longer linear."""
 
 from __future__ import annotations
 
 import statistics
-import sys
 import time
-from pathlib import Path
+from collections.abc import Iterator
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
+from scripts.benchmarks.measuring import Measure, Row, Size, row_of
 from sync.core.links import meeting_url
 from sync.core.links.meeting_link import LinkSources
 from sync.core.links.meeting_url import find_meeting_link
 
 HOSTILE_CHARS = 1_000_000
-ROUNDS = 5
+CALLS = 300
 # Twice the text should take twice the time; caches and the collector add noise, a quadratic scan would take four.
 MAX_GROWTH = 3.0
 
@@ -79,40 +73,31 @@ def seconds(sources: LinkSources, calls: int = 1) -> float:
     return (time.process_time() - started) / calls
 
 
-def median_seconds(sources: LinkSources, calls: int) -> float:
-    return statistics.median(seconds(sources, calls) for _ in range(ROUNDS))
-
-
-def growth(text: str) -> tuple[float, float]:
-    """Seconds for the whole text, and how many times those of its half; each pair is timed back to back."""
+def growth(text: str) -> float:
+    """How many times the whole takes of what its half takes; both are timed back to back."""
     half, whole = LinkSources(description=text[: len(text) // 2]), LinkSources(description=text)
-    pairs = [(seconds(half), seconds(whole)) for _ in range(ROUNDS)]
-    return statistics.median(w for _, w in pairs), statistics.median(w / h for h, w in pairs)
+    return seconds(whole) / seconds(half)
 
 
-def main() -> int:
-    print(f"{'ordinary event':22}{'chars':>8}{'µs':>10}  found")
+def links(size: Size) -> Iterator[Row]:
     for name, sources in ORDINARY.items():
-        size = len(sources.location or "") + len(sources.description or "")
-        link = find_meeting_link(sources)
-        print(f"{name:22}{size:8}{median_seconds(sources, 300) * 1e6:10.1f}  {link.room_key if link else '-'}")
-
+        found = [seconds(sources, size.of(CALLS, 3)) * 1e6 for _ in range(size.rounds)]
+        yield row_of(f"ordinary: {name}", "µs", found)
     capped = meeting_url.MAX_TEXT_CHARS
-    print(f"\n{'hostile text':22}{f'{capped} chars, ms':>20}{f'{HOSTILE_CHARS} uncapped, ms':>24}{'growth':>8}")
-    failed = []
-    for name, unit in HOSTILE.items():
-        text = unit * (HOSTILE_CHARS // len(unit))
-        meeting_url.MAX_TEXT_CHARS = capped
-        capped_seconds = median_seconds(LinkSources(description=text[:capped]), 1)
+    texts = {name: unit * (size.of(HOSTILE_CHARS, 20_000) // len(unit)) for name, unit in HOSTILE.items()}
+    try:
+        slowest = {
+            name: [seconds(LinkSources(description=text[:capped])) * 1000 for _ in range(size.rounds)]
+            for name, text in texts.items()
+        }
         meeting_url.MAX_TEXT_CHARS = HOSTILE_CHARS
-        whole_seconds, times = growth(text)
-        print(f"{name:22}{capped_seconds * 1e3:20.1f}{whole_seconds * 1e3:24.1f}{times:8.1f}")
-        if times > MAX_GROWTH:
-            failed.append(name)
-    if failed:
-        print(f"\nNot linear: {', '.join(failed)}")
-    return 1 if failed else 0
+        times = {name: [growth(text) for _ in range(size.rounds)] for name, text in texts.items()}
+    finally:
+        meeting_url.MAX_TEXT_CHARS = capped
+    worst = max(slowest, key=lambda name: statistics.median(slowest[name]))
+    yield row_of(f"hostile, the slowest of {len(texts)}: {worst}", "ms", slowest[worst], aim=300.0)
+    steepest = max(times, key=lambda name: statistics.median(times[name]))
+    yield row_of(f"growth with double the text, the steepest: {steepest}", "times", times[steepest], aim=MAX_GROWTH)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+MEASURES = (Measure("links", "finding a join link in an event's texts", "none", links),)
