@@ -52,6 +52,7 @@ class Driver:
         self._stopping = False
         self._sweeps = False
         self._look_at = 0.0
+        self._full: set[str] = set()
         self._thread: threading.Thread | None = None
         # Room for long syncs beside the others.
         self._pool = ThreadPoolExecutor(
@@ -177,7 +178,7 @@ class Driver:
             else:
                 if self._sweeps and free == wanted:
                     self._after_outage.looked()
-                self._take(claimed)
+                self._take(claimed, {lane for lane, places in room.items() if not places})
                 self._look_again(hinted, claimed)
 
     def _await_work(self) -> list[str]:
@@ -232,9 +233,11 @@ class Driver:
             with self._condition:
                 self._hints.setdefault(calendar_id, time.monotonic() + MISSED_SECONDS * 2**times)
 
-    def _take(self, claimed: list[Claim]) -> None:
-        """Starts what was claimed; looks again as soon as there is room, until nothing is found."""
+    def _take(self, claimed: list[Claim], full: set[str]) -> None:
+        """Starts what was claimed; looks again as soon as there is room, until nothing is found. Of a lane that was
+        `full` nothing could be found: whoever leaves it is followed at once."""
         with self._condition:
+            self._full = full
             pause = self._services.settings.sweep_seconds * (0.75 + random.random() / 2)  # noqa: S311
             self._look_at = time.monotonic() + (0.0 if claimed else pause)
             for claim in claimed:
@@ -281,6 +284,8 @@ class Driver:
         finally:
             with self._condition:
                 self._lanes.leave(lane)
+                if claim.lane in self._full:
+                    self._look_at = 0.0
                 self._condition.notify_all()
 
     def _guarded(self, task: Task) -> float | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from sync.jobs.accounts.connect_calendar import connect_calendars
 from sync.jobs.driving.driver import Driver
+from sync.jobs.driving.lanes import MOST_FIRST
 from tests.world import World, wait_until
 
 
@@ -22,3 +24,21 @@ def test_a_claim_that_no_thread_takes_up_any_more_is_given_back(world: World) ->
     wait_until(lambda: world.calendar(alice)["lease_expires_at"] is None, "nobody holds it")
     driver.shut_down()
     assert world.calendar(alice)["claims_unended"] == 0
+
+
+def test_a_crowd_of_first_syncs_does_not_wait_for_the_next_sweep(world: World) -> None:
+    """They have few places: whoever leaves one is followed at once."""
+    world.stop_service()
+    services = world.services_with(SWEEP_SECONDS="600", SYNC_THREADS="32")
+    for _ in range(3 * MOST_FIRST):
+        person = world.person()
+        connect_calendars(services, person.user_id, person.refresh_token, [])
+    # So that all places are taken while the driver looks again.
+    world.google.add_fault("slow", method="events.list", seconds=0.3)
+    driver = Driver(services)
+    driver.start()
+    try:
+        waiting = "select 1 from calendar_webhooks where last_synced_at is null"
+        wait_until(lambda: world.db.execute(waiting).fetchone() is None, "all are synced")
+    finally:
+        driver.shut_down()
