@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sync.core.meetings.meeting_rules import decide_meeting, is_organiser, others_of, own_answer, title_of
+from sync.core.meetings.meeting_rules import Verdict, decide_meeting, is_organiser, others_of, own_answer, title_of
 from sync.core.meetings.privacy import is_private
 from sync.core.series.event_spans import duration_of, end_of, start_of
 from sync.core.series.instance_ids import instance_id
@@ -41,8 +41,12 @@ def derive(members: Sequence[Event], horizon: Window, expand_from: dt.datetime, 
     found = _occurrences(members, horizon, min(expand_from, horizon.start), calendar_zone)
     withheld = found.withheld
     meetings = []
+    # Once for an event: of a series one text stands for thousands of occurrences, and is searched for links.
+    verdicts: dict[int, Verdict] = {}
     for occurrence_id, slot in found.slots.items():
-        verdict = decide_meeting(slot.event)
+        verdict = verdicts.get(id(slot.event))
+        if verdict is None:
+            verdict = verdicts[id(slot.event)] = decide_meeting(slot.event)
         if verdict.link is None:
             withheld[occurrence_id] = verdict.reason
             continue
