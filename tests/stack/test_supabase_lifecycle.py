@@ -294,6 +294,9 @@ def test_postgres_and_postgrest_can_be_away_and_come_back_where_they_were() -> N
         with project.without_postgrest():
             assert client.get("calendar_webhooks").status_code == 502
         assert client.get("calendar_webhooks").status_code == 200
+        with psycopg.connect(project.db_url, autocommit=True) as connection:
+            # A cluster that is thrown away does not wait for the disk, and Postgres goes without a word.
+            connection.execute("checkpoint")
         with project.without_postgres(), pytest.raises(psycopg.OperationalError):
             psycopg.connect(project.db_url)
         with psycopg.connect(project.db_url) as connection:
