@@ -58,11 +58,12 @@ class LeanTransport(httpx.BaseTransport):
         if (url.scheme, url.host, url.port) != self._origin:
             raise httpx.UnsupportedProtocol("not the origin this is for", request=request)
         timeouts: Timeouts = request.extensions.get("timeout", {})
-        head, body = _head_of(request), request.read()
+        if "Transfer-Encoding" in request.headers:
+            raise httpx.LocalProtocolError("a body that is not in memory", request=request)
         if not self._room.acquire(timeout=timeouts.get("pool")):
             raise httpx.PoolTimeout("all connections are taken", request=request)
         try:
-            return self._ask(request.method, head, body, timeouts)
+            return self._ask(request, timeouts)
         except httpx.RequestError as failure:
             failure.request = request
             raise
@@ -74,11 +75,16 @@ class LeanTransport(httpx.BaseTransport):
         while connection := self._pop():
             connection.close()
 
-    def _ask(self, method: str, head: bytes, body: bytes, timeouts: Timeouts) -> httpx.Response:
+    def _ask(self, request: httpx.Request, timeouts: Timeouts) -> httpx.Response:
         connection = self._take() or connect(self._address, self._context, timeouts.get("connect"))
         try:
             answer = connection.ask(
-                head, body, is_head=method == "HEAD", write=timeouts.get("write"), read=timeouts.get("read")
+                request.method,
+                request.url.raw_path,
+                request.headers.raw,
+                request.read(),
+                write=timeouts.get("write"),
+                read=timeouts.get("read"),
             )
         except BaseException:
             # An answer that nobody waits for any more must not become another call's.
@@ -171,17 +177,6 @@ def is_proxied(scheme: str) -> bool:
     """The environment names a proxy that httpx would ask: its own transport knows how, and for whom not."""
     named = getproxies()
     return bool(named.get(scheme) or named.get("all"))
-
-
-def _head_of(request: httpx.Request) -> bytes:
-    fields = request.headers.raw
-    lines = [b"%s %s HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
-    lines += [b"%s: %s" % pair for pair in fields]
-    head = b"\r\n".join(lines)
-    # A value that breaks the line would be a header, or a request, of its own.
-    if head.count(b"\n") != len(fields) or head.count(b"\r") != len(fields) or "Transfer-Encoding" in request.headers:
-        raise httpx.LocalProtocolError("a request that cannot be written", request=request)
-    return head + b"\r\n\r\n"
 
 
 _ALL: weakref.WeakSet[LeanTransport] = weakref.WeakSet()

@@ -1,30 +1,27 @@
-"""HTTP/1.1 over one connection: a request out, its whole answer in. Strict, since the connection is used again.
+"""One connection to the store: a request out, its whole answer in. h11 speaks HTTP; here are the socket and its times.
 
-Knows sockets and bytes. What it raises is httpx's, so that nobody above tells it from httpx's own. Called by
-`transport`.
+What is raised is httpx's, so that nobody above tells it from httpx's own. Called by `transport`.
 """
 
 from __future__ import annotations
 
-import re
 import select
 import socket
 import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+import h11
 import httpx
 
 # Of one answer: what the other side sends is bounded here. More than any function of ours gives.
 MOST_BYTES = 256 * 1024 * 1024
 MOST_HEAD_BYTES = 64 * 1024
 PART_BYTES = 256 * 1024
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?: [^\r\n]*)?")
-_FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\r\n\x00]*?)[ \t]*")
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?")
-_BODILESS = frozenset({204, 304})
+
+Fields = list[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +29,9 @@ class Answer:
     """`is_last`: nothing more can be asked over the connection."""
 
     status: int
-    fields: list[tuple[bytes, bytes]]
+    fields: Fields
     body: bytes
     is_last: bool
-
-
-@dataclass(slots=True)
-class _Head:
-    status: int
-    is_last: bool
-    fields: list[tuple[bytes, bytes]] = field(default_factory=list)
-    lengths: set[bytes] = field(default_factory=set)
-    codings: list[bytes] = field(default_factory=list)
-
-    def note(self, name: bytes, value: bytes) -> None:
-        self.fields.append((name, value))
-        match name.lower():
-            case b"content-length":
-                self.lengths.update(part.strip() for part in value.split(b","))
-            case b"transfer-encoding":
-                self.codings.append(value.lower())
-            case b"connection":
-                self.is_last |= b"close" in value.lower()
 
 
 class Connection:
@@ -61,7 +39,7 @@ class Connection:
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
-        self._came = bytearray()
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_HEAD_BYTES)
         self._watch = select.poll()
         self._watch.register(connected, select.POLLIN)
         self.used_at = time.monotonic()
@@ -71,17 +49,20 @@ class Connection:
 
     def is_as_left(self) -> bool:
         """The other side has neither closed it nor said anything unasked."""
-        if self._came or (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):
+        came, _ = self._http.trailing_data
+        if came or (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):
             return False
         return not self._watch.poll(0)
 
-    def ask(self, head: bytes, body: bytes, *, is_head: bool, write: float | None, read: float | None) -> Answer:
+    def ask(
+        self, method: str, target: bytes, fields: Fields, body: bytes, *, write: float | None, read: float | None
+    ) -> Answer:
         """The answer, whole. Seconds are of each step: of what the network takes or gives at once."""
-        unsent = self._send(head, body, write)
+        unsent = self._send(self._written(method, target, fields, body), write)
         self._socket.settimeout(read)
         try:
             with _as_httpx(httpx.ReadTimeout, httpx.ReadError):
-                answer = self._answer(is_head=is_head)
+                answer = self._answer()
         except httpx.TransportError:
             if unsent is not None:
                 raise unsent from None
@@ -90,107 +71,65 @@ class Connection:
         # Whoever answers before they have read all will not read the rest as a request.
         return answer if unsent is None else Answer(answer.status, answer.fields, answer.body, is_last=True)
 
-    def _send(self, head: bytes, body: bytes, seconds: float | None) -> httpx.WriteError | None:
+    def _written(self, method: str, target: bytes, fields: Fields, body: bytes) -> bytes:
+        try:
+            parts = [self._http.send(h11.Request(method=method, target=target, headers=fields))]
+            parts += [self._http.send(h11.Data(data=body)), self._http.send(h11.EndOfMessage())]
+        except h11.LocalProtocolError as refused:
+            # Such as a value that would be a header, or a request, of its own.
+            raise httpx.LocalProtocolError(str(refused)) from None
+        return b"".join(part for part in parts if part)
+
+    def _send(self, data: bytes, seconds: float | None) -> httpx.WriteError | None:
         """What broke while it was sent, if the refusal may still be read: as of a body that is too large."""
         self._socket.settimeout(seconds)
         try:
             with _as_httpx(httpx.WriteTimeout, httpx.WriteError):
-                if len(body) < PART_BYTES:
-                    # One packet, mostly.
-                    self._send_all(head + body)
-                else:
-                    self._send_all(head)
-                    self._send_all(body)
+                # Unlike `sendall`, whose time is that of the whole.
+                left = memoryview(data)
+                while left:
+                    left = left[self._socket.send(left[:PART_BYTES]) :]
         except httpx.WriteError as broken:
             return broken
         return None
 
-    def _send_all(self, data: bytes) -> None:
-        """Unlike `sendall`, whose time is that of the whole."""
-        left = memoryview(data)
-        while left:
-            left = left[self._socket.send(left[:PART_BYTES]) :]
-
-    def _answer(self, *, is_head: bool) -> Answer:
-        head = self._head()
-        while head.status < 200:
-            # Hints, and "go on".
-            head = self._head()
-        if is_head or head.status in _BODILESS:
-            return Answer(head.status, head.fields, b"", head.is_last)
-        if head.codings:
-            if head.codings != [b"chunked"]:
-                raise httpx.RemoteProtocolError("a transfer coding that was not asked for")
-            # Of one that names a length as well, nobody knows which one a middleman went by.
-            return Answer(head.status, head.fields, b"".join(self._chunks()), head.is_last or bool(head.lengths))
-        if not head.lengths:
-            return Answer(head.status, head.fields, self._rest(), is_last=True)
-        return Answer(head.status, head.fields, self._exactly(_length(head.lengths)), head.is_last)
-
-    def _head(self) -> _Head:
-        first, *lines = self._until(b"\r\n\r\n", MOST_HEAD_BYTES).split(b"\r\n")
-        status = _STATUS_LINE.fullmatch(first)
-        if status is None:
-            raise httpx.RemoteProtocolError("no status line")
-        head = _Head(int(status[2]), is_last=status[1] == b"0")
-        for line in lines:
-            found = _FIELD.fullmatch(line)
-            if found is None:
-                raise httpx.RemoteProtocolError("a malformed header")
-            head.note(found[1], found[2])
-        return head
-
-    def _chunks(self) -> Iterator[bytes]:
-        whole = 0
+    def _answer(self) -> Answer:
+        head: h11.Response | None = None
+        body = bytearray()
         while True:
-            found = _CHUNK.fullmatch(self._until(b"\r\n", MOST_HEAD_BYTES))
-            if found is None:
-                raise httpx.RemoteProtocolError("a malformed chunk")
-            size = int(found[1], 16)
-            if not size:
+            event = self._event()
+            if isinstance(event, h11.Response):
+                head = event
+            elif isinstance(event, h11.Data):
+                body += event.data
+                if len(body) > MOST_BYTES:
+                    raise httpx.RemoteProtocolError("an answer beyond all measure")
+            elif isinstance(event, h11.EndOfMessage) and head is not None:
                 break
-            whole += size
-            _refuse_beyond(whole)
-            yield self._exactly(size)
-            if self._exactly(2) != b"\r\n":
-                raise httpx.RemoteProtocolError("a chunk longer than it says")
-        # Trailers, which nobody asked for, end with an empty line.
-        while self._until(b"\r\n", MOST_HEAD_BYTES):
-            pass
+            # Else hints, and "go on".
+        return Answer(
+            head.status_code, list(head.headers.raw_items()), bytes(body), is_last=not self._is_good_for_more(head)
+        )
 
-    def _until(self, end: bytes, most: int) -> bytes:
-        searched = 0
-        while (at := self._came.find(end, searched)) < 0:
-            if len(self._came) > most:
-                raise httpx.RemoteProtocolError("a head without end")
-            searched = max(0, len(self._came) - len(end) + 1)
-            self._more()
-        found = bytes(self._came[:at])
-        del self._came[: at + len(end)]
-        return found
+    def _event(self) -> object:
+        """The next of the answer's."""
+        try:
+            while (event := self._http.next_event()) is h11.NEED_DATA:
+                self._http.receive_data(self._socket.recv(PART_BYTES))
+        except h11.RemoteProtocolError as wrong:
+            raise httpx.RemoteProtocolError(str(wrong)) from None
+        if event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
+            raise httpx.RemoteProtocolError("no answer")
+        return event
 
-    def _exactly(self, count: int) -> bytes:
-        _refuse_beyond(count)
-        while len(self._came) < count:
-            self._more()
-        found = bytes(self._came[:count])
-        del self._came[:count]
-        return found
-
-    def _rest(self) -> bytes:
-        """Of an answer that ends with its connection."""
-        while part := self._socket.recv(PART_BYTES):
-            self._came += part
-            _refuse_beyond(len(self._came))
-        found = bytes(self._came)
-        self._came.clear()
-        return found
-
-    def _more(self) -> None:
-        part = self._socket.recv(PART_BYTES)
-        if not part:
-            raise httpx.RemoteProtocolError("cut short")
-        self._came += part
+    def _is_good_for_more(self, head: h11.Response) -> bool:
+        """Of an answer that is chunked and names a length as well, nobody knows which one a middleman went by."""
+        names = {name for name, _ in head.headers}
+        is_done = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+        if not is_done or names >= {b"content-length", b"transfer-encoding"}:
+            return False
+        self._http.start_next_cycle()
+        return True
 
 
 def connect(address: tuple[str, int], context: ssl.SSLContext | None, seconds: float | None) -> Connection:
@@ -213,15 +152,3 @@ def _as_httpx(late: type[httpx.TimeoutException], broken: type[httpx.NetworkErro
         raise late(str(failure)) from failure
     except OSError as failure:
         raise broken(str(failure)) from failure
-
-
-def _length(lengths: set[bytes]) -> int:
-    length = next(iter(lengths))
-    if len(lengths) > 1 or not length.isdigit() or len(length) > 12:
-        raise httpx.RemoteProtocolError("a length that is none")
-    return int(length)
-
-
-def _refuse_beyond(count: int) -> None:
-    if count > MOST_BYTES:
-        raise httpx.RemoteProtocolError("an answer beyond all measure")
