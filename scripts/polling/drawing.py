@@ -7,8 +7,8 @@ from xml.sax.saxutils import escape
 
 from scripts.polling.report import Curves
 
-WIDTH, HEIGHT = 860, 520
-LEFT, RIGHT, TOP, BOTTOM = 70, 290, 40, 60
+WIDTH, HEIGHT = 890, 520
+LEFT, RIGHT, TOP, BOTTOM = 70, 320, 40, 60
 COLOURS = ("#c2185b", "#1565c0", "#6d4c41", "#ef6c00", "#757575", "#2e7d32", "#8e24aa", "#000000")
 CALLS, STALE = (0.5, 40.0), (0.002, 0.2)
 _CALL_TICKS = (0.5, 1, 2, 3, 5, 10, 20, 40)
