@@ -25,7 +25,7 @@ def main() -> int:
     given = _arguments()
     if given.list:
         for measure in MEASURES:
-            print(f"{measure.name:14} {measure.what}")
+            print(f"{measure.name:20} {measure.what}")
         return 0
     known = {measure.name: measure for measure in MEASURES}
     unknown = [name for name in given.names if name not in known]

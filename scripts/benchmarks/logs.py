@@ -6,9 +6,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from scripts.benchmarks.crowds import Crowd, crowds
+from scripts.benchmarks.large_databases import Database, databases
 from scripts.benchmarks.measuring import Measure, Row, Size, row_of
-from scripts.stack import crowd
+from scripts.stack import many_calendars
 
 # Each calendar has some four a day then, for ninety days.
 LOGS_OF_EACH = 400
@@ -18,15 +18,15 @@ STEP = 5000
 def logs(size: Size) -> Iterator[Row]:
     calendars = size.of(5000, 50)
     count = LOGS_OF_EACH * calendars
-    with crowds(calendars) as (each,):
-        crowd.add_logs(each.admin, calendars, count)
+    with databases(calendars) as (each,):
+        many_calendars.add_logs(each.admin, calendars, count)
         yield from bytes_of_a_row(each, count + calendars)
         yield rolled_up(each)
         yield from folded(each)
         yield dropped(each)
 
 
-def bytes_of_a_row(each: Crowd, rows: int) -> Iterator[Row]:
+def bytes_of_a_row(each: Database, rows: int) -> Iterator[Row]:
     ((heap, indexes),) = each.admin.execute(
         "select pg_table_size(oid)::float8, pg_indexes_size(oid)::float8 from pg_class"
         " where oid = 'calendar_sync_logs'::regclass"
@@ -35,7 +35,7 @@ def bytes_of_a_row(each: Crowd, rows: int) -> Iterator[Row]:
     yield row_of("its indexes", "bytes", [indexes / rows])
 
 
-def rolled_up(each: Crowd) -> Row:
+def rolled_up(each: Database) -> Row:
     each.admin.execute("delete from overview_marks")
     took, more = [], 288
     while more == 288:
@@ -45,7 +45,7 @@ def rolled_up(each: Crowd) -> Row:
     return row_of("fold_sync_logs, five minutes of logs", "ms", took)
 
 
-def folded(each: Crowd) -> Iterator[Row]:
+def folded(each: Database) -> Iterator[Row]:
     rates, seen, gone, last = [], 0, 0, STEP
     while last == STEP:
         began = time.perf_counter()
@@ -56,7 +56,7 @@ def folded(each: Crowd) -> Iterator[Row]:
     yield row_of("of these, folded away", "", [gone / max(1, seen)])
 
 
-def dropped(each: Crowd) -> Row:
+def dropped(each: Database) -> Row:
     each.admin.execute("vacuum calendar_sync_logs")
     rates, last, after = [], STEP, ("-infinity", "")
     while last == STEP:

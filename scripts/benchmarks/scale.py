@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from scripts.benchmarks.crowds import STATES, Crowd, crowds
+from scripts.benchmarks.large_databases import STATES, Database, databases
 from scripts.benchmarks.measuring import Measure, Row, Size
 from scripts.benchmarks.scale_calls import CALLS, Call
 
@@ -27,7 +27,7 @@ ENOUGH_MS = 200.0
 
 def scale(size: Size) -> Iterator[Row]:
     worst: dict[str, Row] = {}
-    with crowds(SMALL, size.of(LARGE, 2000)) as pair:
+    with databases(SMALL, size.of(LARGE, 2000)) as pair:
         for state in STATES:
             for each in pair:
                 each.come_to(state)
@@ -41,7 +41,7 @@ def _cost(row: Row) -> tuple[bool, float]:
     return row.is_met is False, row.ratio or 0.0
 
 
-def compared(pair: list[Crowd], call: Call, state: str, rounds: int) -> Row:
+def compared(pair: list[Database], call: Call, state: str, rounds: int) -> Row:
     took: list[list[float]] = [[] for _ in pair]
     # A quick one is asked more often: of few rounds none may be undisturbed.
     while len(took[1]) < rounds or (len(took[1]) < 6 * rounds and sum(took[1]) < ENOUGH_MS):

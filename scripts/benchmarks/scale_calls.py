@@ -14,7 +14,7 @@ IDLE_LOOK = """'{"sync_id": "00000000-0000-4000-8000-000000000000", "sync_type":
  "entering": {}, "cut": [], "withheld": {}, "absent_from": "2026-01-01"}'::jsonb"""
 ROOM = """'{"notified": 15, "first": 8, "poll": 15, "suspect": 1}'"""
 _VALUES = {
-    # One calendar, with its user of the same id, that every crowd has.
+    # One calendar, with its user of the same id, that every such database has.
     "one": "md5('77')::uuid",
     "idle_look": IDLE_LOOK,
     "room": ROOM,

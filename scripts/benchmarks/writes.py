@@ -7,7 +7,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterator
 
-from scripts.benchmarks.crowds import Crowd, crowds
+from scripts.benchmarks.large_databases import Database, databases
 from scripts.benchmarks.measuring import Measure, Row, Size, row_of
 from scripts.benchmarks.scale import LARGE
 from scripts.benchmarks.scale_calls import IDLE_LOOK, ROOM
@@ -17,11 +17,11 @@ _LOOK = f"select commit_sync(%s, %s, {IDLE_LOOK} || %s::jsonb)".encode()
 
 
 def writes(size: Size) -> Iterator[Row]:
-    with crowds(size.of(LARGE, 2000)) as (each,):
+    with databases(size.of(LARGE, 2000)) as (each,):
         yield from written(each, size.of(2000, 50))
 
 
-def written(each: Crowd, calendars: int) -> Iterator[Row]:
+def written(each: Database, calendars: int) -> Iterator[Row]:
     """Rows of each kind of write, to so many calendars that lie all over the table."""
     service = each.service
     found = each.admin.execute(
@@ -58,7 +58,7 @@ def written(each: Crowd, calendars: int) -> Iterator[Row]:
         yield from counted(each, name, work)
 
 
-def counted(each: Crowd, name: str, work: Callable[[], int]) -> Iterator[Row]:
+def counted(each: Database, name: str, work: Callable[[], int]) -> Iterator[Row]:
     log, updated, hot = so_far(each)
     times = work()
     log_after, updated_after, hot_after = so_far(each)
@@ -67,7 +67,7 @@ def counted(each: Crowd, name: str, work: Callable[[], int]) -> Iterator[Row]:
     yield row_of(f"{name}: log, without full pages", "bytes", [(log_after - log) / times])
 
 
-def so_far(each: Crowd) -> tuple[float, int, int]:
+def so_far(each: Database) -> tuple[float, int, int]:
     """Bytes of the log, updates of calendars, and heap-only ones of these."""
     each.service.execute("select pg_stat_force_next_flush()")
     each.service.execute("select 1")

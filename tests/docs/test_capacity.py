@@ -8,7 +8,17 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.reckoning import GOOGLE, STEPS, Calendar, Google, Measured, free_until, need, one_project_until, shown
+from scripts.capacity_figures import (
+    GOOGLE,
+    STEPS,
+    Calendar,
+    Google,
+    Measured,
+    free_until,
+    need,
+    one_project_until,
+    shown,
+)
 from tests.docs.pages import ROOT
 
 # Figures that can be reckoned in the head.

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from scripts.stack import crowd as crowd_of_rows
+from scripts.stack import many_calendars
 from tests.sql.bots import at_scale as bots
 from tests.sql.conftest import Scratch
 from tests.sql.database import Connection, Database, call, facts, meeting, part
@@ -73,7 +73,7 @@ MOST_BUFFERS = 400
 NOTHING_DUE = {
     "claim_expiring_watches": "select * from public.claim_expiring_watches(50, 120)",
     "watches_due": "select public.watches_due()",
-    "renew_moved_watches": f"select public.renew_moved_watches(array['{crowd_of_rows.HOOK}'], 0, 500)",
+    "renew_moved_watches": f"select public.renew_moved_watches(array['{many_calendars.HOOK}'], 0, 500)",
     "retire_lost_calendars": "select public.retire_lost_calendars(604800, 20)",
 }
 ONE = "select id, user_id, 'live-' || id as channel, fence from public.calendar_webhooks where id = md5('77')::uuid"
@@ -82,7 +82,7 @@ ONE = "select id, user_id, 'live-' || id as channel, fence from public.calendar_
 @pytest.fixture(scope="module")
 def crowd(scratch: Scratch) -> Iterator[Database]:
     db = Database(*scratch.create(migrate=True))
-    crowd_of_rows.fill(db.admin, with_bots=True)
+    many_calendars.fill(db.admin, with_bots=True)
     db.insert("overview_marks", name="rollups", at=dt.datetime.now(dt.UTC) - dt.timedelta(days=10))
     yield db
     db.close()
@@ -120,7 +120,7 @@ def calls(db: Database) -> dict[str, dict[str, Any]]:
         "count_late_polls": {"p_late_seconds": -1e6, "p_limit": 500},
         "spread_late_polls": {"p_late_seconds": -1e6, "p_over_seconds": 60, "p_limit": 100},
         "sample_ingress": {"p_from": str(uuid.UUID(int=2**126)), "p_limit": 100, "p_now": "2026-01-01"},
-        "look_through_region": {"p_address": crowd_of_rows.HOOK, "p_limit": 20},
+        "look_through_region": {"p_address": many_calendars.HOOK, "p_limit": 20},
         "push_findings": {},
         "calendars_of_user": user,
         "lost_connections": {"p_after": str(uuid.UUID(int=0)), "p_limit": 200},

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.released import problems
+from scripts.released_migrations import problems
 from tests.workflows.cron_service import ROOT
 
 RELEASED = ROOT / "supabase" / "released.sha256"

@@ -27,15 +27,15 @@ PAGE = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 300
 NEVER_ENDED = b"POST / HTTP/1.1\r\nHost: x\r\nX-Slow: "
 
 
-def in_a_crowd(size: Size) -> Iterator[Row]:
+def misbehaving_clients(size: Size) -> Iterator[Row]:
     with ground() as here, gunicorn(here.environment) as url, ExitStack() as stays:
         here.google.configure(push="drop")
         user_id, _ = here.person(here.services(), "alice")
         here.google.add_fault("slow", method="events.list", seconds=0.5)
         alone = healthy(url, size.of(5, 1))
         port = int(url.rsplit(":", 1)[1])
-        stays.enter_context(crowd(port, READERS, 10, PAGE))
-        stays.enter_context(crowd(port, SENDERS, 11, NEVER_ENDED))
+        stays.enter_context(many(port, READERS, 10, PAGE))
+        stays.enter_context(many(port, SENDERS, 11, NEVER_ENDED))
         stays.enter_context(polling(port, user_id, f"Bearer {here.environment['SUPABASE_SERVICE_ROLE_KEY']}"))
         time.sleep(size.of(3, 0))
         took = healthy(url, size.of(30, 1))
@@ -44,7 +44,7 @@ def in_a_crowd(size: Size) -> Iterator[Row]:
 
 
 @contextmanager
-def crowd(port: int, count: int, network: int, request: bytes) -> Iterator[None]:
+def many(port: int, count: int, network: int, request: bytes) -> Iterator[None]:
     """So many clients that have sent this, and neither send more nor read; those that are let go come back."""
     stop = threading.Event()
 
@@ -100,4 +100,6 @@ def healthy(url: str, seconds: float) -> list[float]:
     return took
 
 
-MEASURES = (Measure("crowd", "a healthy request while many misbehave", "the same alone", in_a_crowd),)
+MEASURES = (
+    Measure("misbehaving_clients", "a healthy request while many misbehave", "the same alone", misbehaving_clients),
+)

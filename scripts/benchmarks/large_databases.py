@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from scripts.stack import crowd
+from scripts.stack import many_calendars
 from scripts.stack.supabase import LocalSupabase
 
 # As many wait in both: the same work. Chosen by a hash, so that they lie all over the tables.
@@ -42,7 +42,7 @@ STATES = {"idle": "", "waiting": _WAITING, "after an outage": _OUTAGE}
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class Database:
     """`service`: as the service speaks to it. `admin`: the superuser's connection."""
 
     calendars: int
@@ -57,8 +57,8 @@ class Crowd:
 
 
 @contextmanager
-def crowds(*calendars: int) -> Iterator[list[Crowd]]:
-    """A crowd of each size, in which nothing is due."""
+def databases(*calendars: int) -> Iterator[list[Database]]:
+    """One of each size, in which nothing is due."""
     with LocalSupabase(migrate=False) as supabase, ExitStack() as stack:
 
         def connected(url: str) -> psycopg.Connection[Any]:
@@ -66,12 +66,12 @@ def crowds(*calendars: int) -> Iterator[list[Crowd]]:
 
         made = []
         for number, count in enumerate(calendars):
-            owner_url = supabase.new_database(f"crowd{number}", migrate=True)
-            admin, service = connected(supabase.superuser_url(f"crowd{number}")), connected(owner_url)
+            owner_url = supabase.new_database(f"calendars{number}", migrate=True)
+            admin, service = connected(supabase.superuser_url(f"calendars{number}")), connected(owner_url)
             admin.execute("set statement_timeout = 0")
-            crowd.fill(admin, count, due=0, with_bots=True)
+            many_calendars.fill(admin, count, due=0, with_bots=True)
             service.execute("set role service_role")
             while service.execute("select fold_sync_logs(288)").fetchall()[0][0] == 288:
                 pass
-            made.append(Crowd(count, admin, service))
+            made.append(Database(count, admin, service))
         yield made
