@@ -6,7 +6,6 @@ other, then each is moved; Google's notification starts everything.
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from functools import partial
 from scripts.benchmarks.ground import Ground, ground, gunicorn
 from scripts.benchmarks.measuring import Measure, Row, Size, row_of
 from scripts.stack.bots import FakeServer
+from scripts.stack.environment import bot_provider
 from scripts.stack.waiting import wait_until
 
 MEETINGS = 20
@@ -25,9 +25,9 @@ def bots(size: Size) -> Iterator[Row]:
     fake = FakeServer("attendee").start()
     try:
         with ground() as here:
-            environment = here.environment | bots_of(fake)
+            environment = here.environment | bot_provider(fake)
             with gunicorn(environment):
-                _, email = here.person(here.services(**bots_of(fake)), "alice")
+                _, email = here.person(here.services(**bot_provider(fake)), "alice")
                 wait_until(lambda: here.db.execute(SYNCED).fetchone(), within_seconds=60, what="the first sync")
                 yield from _reached(here, fake, email, size.of(MEETINGS, 2))
     finally:
@@ -66,25 +66,6 @@ def changes(fake: FakeServer) -> int:
 
 def has_changed_since(fake: FakeServer, before: int) -> bool:
     return changes(fake) > before
-
-
-def bots_of(fake: FakeServer) -> dict[str, str]:
-    """The settings that make the fake the provider."""
-    secret = base64.b64encode(base64.b64decode(fake.secret.removeprefix("whsec_"))).decode()
-    own = {
-        "attendee": {
-            "ATTENDEE_API_URL": fake.api_url,
-            "ATTENDEE_API_KEY": fake.api_key,
-            "ATTENDEE_WEBHOOK_SECRET": secret,
-        },
-        "recall": {
-            "RECALL_API_URL": fake.api_url,
-            "RECALL_API_KEY": fake.api_key,
-            "RECALL_WEBHOOK_SECRET": f"whsec_{secret}",
-        },
-        "webhook": {"BOT_WEBHOOK_URL": fake.api_url, "BOT_WEBHOOK_SECRET": f"whsec_{secret}"},
-    }[fake.kind]
-    return {"BOT_PROVIDER": fake.kind, "BOT_JOIN_RULE": "all", **own}
 
 
 def event(number: int, hours: float) -> dict[str, object]:

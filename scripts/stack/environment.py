@@ -1,6 +1,7 @@
 """Owns the service's development environment: which variables, which values, and the file they are written to.
 
-Called by supabase.py (values) and `__main__.py` (file). The names are the contract of `sync/settings.py`.
+Called by supabase.py (values), `__main__.py` (file), and by whoever puts an emulator in a provider's place. The names
+are the contract of `sync/settings.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from scripts.stack.bots import FakeServer
 from scripts.stack.secrets_file import Secrets
 
 # The client the emulator knows (scripts/stack/google). Not secret: it opens nothing but an emulator.
@@ -53,13 +55,32 @@ def google_addresses(emulator_url: str) -> dict[str, str]:
     """The emulator in Google's place. Without an emulator these are left out, and Google's own apply."""
     base = emulator_url.rstrip("/")
     return {
-        "GOOGLE_CLIENT_ID": "emulator-client",
-        "GOOGLE_CLIENT_SECRET": "emulator-secret",
+        "GOOGLE_CLIENT_ID": GOOGLE_CLIENT_ID,
+        "GOOGLE_CLIENT_SECRET": GOOGLE_CLIENT_SECRET,
         "GOOGLE_API_ENDPOINT": base,
         "GOOGLE_AUTH_URI": f"{base}/o/oauth2/v2/auth",
         "GOOGLE_TOKEN_URI": f"{base}/token",
         "GOOGLE_REVOKE_URI": f"{base}/revoke",
     }
+
+
+def bot_provider(fake: FakeServer) -> dict[str, str]:
+    """The fake in its provider's place, with a bot for every meeting."""
+    secret = fake.secret.removeprefix("whsec_")
+    own = {
+        "attendee": {
+            "ATTENDEE_API_URL": fake.api_url,
+            "ATTENDEE_API_KEY": fake.api_key,
+            "ATTENDEE_WEBHOOK_SECRET": secret,
+        },
+        "recall": {
+            "RECALL_API_URL": fake.api_url,
+            "RECALL_API_KEY": fake.api_key,
+            "RECALL_WEBHOOK_SECRET": f"whsec_{secret}",
+        },
+        "webhook": {"BOT_WEBHOOK_URL": fake.api_url, "BOT_WEBHOOK_SECRET": f"whsec_{secret}"},
+    }[fake.kind]
+    return {"BOT_PROVIDER": fake.kind, "BOT_JOIN_RULE": "all", **own}
 
 
 def write_env_file(path: Path, variables: Mapping[str, str]) -> None:

@@ -8,9 +8,10 @@ import random
 from collections import Counter
 
 from scripts.stack.bots import FakeServer
+from scripts.stack.environment import bot_provider
 from scripts.stack.truth import expected_meetings
 from tests.chaos.people import Member, Presence
-from tests.flows.bots.stage import LEAD, environment
+from tests.flows.bots.stage import LEAD
 from tests.world import World
 
 TROUBLES = ("cut", "lost_answer", "status_after", "status", "throttled", "truncated", "foreign_answer", "slow")
@@ -31,7 +32,7 @@ class Bots:
         self.member: Member | None = None
 
     def environment(self) -> dict[str, str]:
-        return {**environment(self.fake), "BOT_JOIN_RULE": "none"}
+        return {**bot_provider(self.fake), "BOT_JOIN_RULE": "none"}
 
     def give_to(self, world: World, member: Member, url: str) -> None:
         """From now on this member wishes a bot for each meeting; the provider tells how they fare at `url`."""

@@ -5,38 +5,18 @@ The truth is computed from Google alone: the rooms and times that somebody who r
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 from collections import Counter
 from typing import Any
 
 from scripts.stack.bots import FakeServer
+from scripts.stack.environment import bot_provider
 from scripts.stack.truth import expected_meetings
 from sync.jobs.bots.follow_bots import follow_bots
 from sync.jobs.bots.reconcile_bots import reconcile_bots
 from tests.world import Person, World
 
 LEAD = dt.timedelta(seconds=120)
-
-
-def environment(fake: FakeServer, **more: str) -> dict[str, str]:
-    """The settings that make this fake the provider."""
-    secret = fake.secret.removeprefix("whsec_")
-    keys = {
-        "attendee": {
-            "ATTENDEE_API_URL": fake.api_url,
-            "ATTENDEE_API_KEY": fake.api_key,
-            "ATTENDEE_WEBHOOK_SECRET": secret,
-        },
-        "recall": {
-            "RECALL_API_URL": fake.api_url,
-            "RECALL_API_KEY": fake.api_key,
-            "RECALL_WEBHOOK_SECRET": f"whsec_{secret}",
-        },
-        "webhook": {"BOT_WEBHOOK_URL": fake.api_url, "BOT_WEBHOOK_SECRET": f"whsec_{secret}"},
-    }[fake.kind]
-    assert base64.b64decode(secret)
-    return {"BOT_PROVIDER": fake.kind, "BOT_JOIN_RULE": "all", **keys, **more}
 
 
 class BotStage:
@@ -46,7 +26,7 @@ class BotStage:
         self.world, self.fake = world, fake
         # Each test says when a calendar is read.
         world.google.configure(push="drop")
-        world.restart_service(**environment(fake, **settings))
+        world.restart_service(**(bot_provider(fake) | settings))
         self.be_told()
         follow_bots(world.services)
 

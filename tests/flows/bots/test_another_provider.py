@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from scripts.stack.bots import FakeServer
+from scripts.stack.environment import bot_provider
 from sync.jobs.bots.follow_bots import follow_bots
 from sync.jobs.services import build_services
 from sync.settings import load
-from tests.flows.bots.stage import BotStage, environment, staged
+from tests.flows.bots.stage import BotStage, staged
 from tests.world import World
 
 
 def follow_with(stage: BotStage, chosen: FakeServer) -> None:
     """As a process does that has another provider's name, and the keys of both."""
-    services = build_services(load({**stage.world.environment, **environment(chosen)}))
+    services = build_services(load({**stage.world.environment, **bot_provider(chosen)}))
     for _ in range(2):
         stage.hasten()
         follow_bots(services)
@@ -57,7 +58,7 @@ def test_other_settings_take_force_once_nobody_works_by_the_former_ones(world: W
     stage, alice = staged(world, attendee)
     world.google.insert_event(alice.email, world.event("Standup"))
     stage.sync(alice)
-    services = build_services(load({**world.environment, **environment(attendee), "BOT_JOIN_RULE": "none"}))
+    services = build_services(load({**world.environment, **bot_provider(attendee), "BOT_JOIN_RULE": "none"}))
 
     follow_bots(services)
     assert stage.bots().total() == 1
