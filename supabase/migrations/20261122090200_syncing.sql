@@ -286,7 +286,9 @@ begin
       refused = c.refused + s.refused,
       last_notification_at = greatest(c.last_notification_at, s.last),
       last_message_number = greatest(c.last_message_number, s.number),
-      stop_after = case when s.is_dead and c.state <> 'stopped' then coalesce(c.stop_after, v_now) else c.stop_after end
+      -- Dead when it spoke, or failed since: then it waited here for who wrote that, and speaks all the same.
+      stop_after = case when (s.is_dead and c.state <> 'stopped') or (s.notifications > 0 and c.state = 'failed')
+        then coalesce(c.stop_after, v_now) else c.stop_after end
     from spoken s where c.id = s.channel_id
   )
   select count(*) into v_counted from taken;
@@ -331,6 +333,12 @@ begin
   if v_outcome = 'refused' then
     return query select v_outcome, null::uuid, null::double precision;
     return;
+  end if;
+  -- Its opening may have failed since: who recorded that has asked already whether it spoke.
+  if v_outcome = 'handshake' and exists (
+    select 1 from public.calendar_channels c where c.id = p_channel_id and c.state = 'failed')
+  then
+    v_outcome := 'dead_channel';
   end if;
   -- Of one that somebody holds nothing is known until they let go: it is asked for at once.
   select * into v_calendar from public.calendar_webhooks w where w.id = v_channel.calendar_id;

@@ -364,6 +364,9 @@ language plpgsql security invoker set search_path = ''
 as $$
 #variable_conflict use_column
 begin
+  -- What they said may wait still: whoever recorded their failure held them.
+  perform calendar_internal.drain_notifications(200, case when p_channel_ids is not null then array(
+    select c.calendar_id from public.calendar_channels c where c.id = any (p_channel_ids)) end);
   perform calendar_internal.abandon_channels(p_abandoned_seconds);
   return query
   select distinct on (c.calendar_id) c.id, c.calendar_id, c.resource_id, c.expires_at

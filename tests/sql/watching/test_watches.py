@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -290,6 +291,42 @@ def test_orphan_that_spoke_before_its_failure_is_stopped(db: Database) -> None:
     db.notify({"id": "new"}, 1, state="sync")
     fail(db, "new")
     assert claim_dead(db) == ["new"]
+
+
+def adoptable(db: Database) -> list[str]:
+    found = db.call("adoptable_channels", p_abandoned_seconds=300, p_channel_ids=["new"])
+    return [row["channel_id"] for row in found]
+
+
+def test_orphan_that_speaks_while_its_failure_is_recorded_is_adopted(db: Database) -> None:
+    """Its failure holds the channel, so that what it says is left for whoever asks next."""
+    begin(db, db.calendar())
+    other = db.another()
+    with db.service.transaction():
+        fail(db, "new")
+        assert db.notify({"id": "new"}, 1, state="sync", by=other)["outcome"] == "handshake"
+    assert adoptable(db) == ["new"]
+
+
+def test_orphan_whose_failure_overtakes_its_handshake_is_told_of_as_dead(db: Database) -> None:
+    """It was still being opened when its handshake came in: whoever recorded the failure has looked for it already."""
+    begin(db, db.calendar())
+    other = db.another()
+    with ThreadPoolExecutor(1) as pool:
+        with db.admin.transaction():
+            db.admin.execute("lock table public.calendar_notifications in share mode")
+            answer = pool.submit(db.notify, {"id": "new"}, 1, state="sync", by=other)
+            db.await_waiting()
+            fail(db, "new")
+        assert answer.result()["outcome"] == "dead_channel"
+    assert adoptable(db) == ["new"]
+
+
+def test_a_forged_notification_of_a_failed_channel_does_not_have_it_stopped(db: Database) -> None:
+    calendar = db.calendar()
+    db.channel(calendar, "failed", id="new")
+    assert db.notify({"id": "new"}, resource="forged")["outcome"] == "refused"
+    assert claim_dead(db) == []
 
 
 def test_abandoned_opening_counts_as_failed_and_a_fresh_one_does_not(db: Database) -> None:
