@@ -33,11 +33,15 @@ def test_situation_13_a_handshake_before_the_answer_to_watch_is_recognised(
 
     handshakes = [each for each in world.google.deliveries() if each["state"] == "sync"]
     assert [each["status"] for each in handshakes] == ([] if handshake == "never" else [204])
-    (live,) = channels(world, "live")
-    assert live["notifications"] == len(handshakes)
+    assert len(channels(world, "live")) == 1
     assert world.calendar(alice)["notifications_seen"] == 0
     world.google.insert_event(alice.email, world.event("Pushed"))
     world.await_equal(alice)
+    assert world.google.wait_push_idle()
+    # A handshake that met the channel's activation is counted with whatever is counted next.
+    spoken = len(world.google.deliveries())
+    assert spoken == len(handshakes) + 1
+    wait_until(lambda: channels(world, "live")[0]["notifications"] == spoken, "all that it said is counted")
 
 
 def test_situation_14_a_watch_whose_answer_was_lost_is_opened_anew_and_the_orphan_stopped_when_it_speaks(
