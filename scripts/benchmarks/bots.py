@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
-from scripts.benchmarks.ground import Ground, ground, gunicorn
+from scripts.benchmarks.ground import Ground, event, ground, gunicorn
 from scripts.benchmarks.measuring import Measure, Row, Size, row_of
 from scripts.stack.bots import FakeServer
 from scripts.stack.environment import bot_provider
@@ -39,7 +39,7 @@ def _reached(here: Ground, fake: FakeServer, email: str, count: int) -> Iterator
     events = []
     for number in range(count):
         began = now()
-        events.append(here.google.insert_event(email, event(number, 5)))
+        events.append(here.google.insert_event(email, meeting(number, 5)))
         wait_until(lambda: len(fake.control.bots()) == len(events), within_seconds=60, what="the bot")
         at = dt.datetime.fromisoformat(fake.control.bots()[-1]["history"][0]["at"]).timestamp()
         room = events[-1]["location"]
@@ -47,7 +47,7 @@ def _reached(here: Ground, fake: FakeServer, email: str, count: int) -> Iterator
         created.append((at - began) * 1000)
         committed.append((at - row_at.timestamp()) * 1000)
     for number, each in enumerate(events):
-        body = event(number, 30)
+        body = meeting(number, 30)
         began, before = now(), changes(fake)
         here.google.patch_event(email, each["id"], {"start": body["start"], "end": body["end"]})
         wait_until(partial(has_changed_since, fake, before), within_seconds=60, what="the move")
@@ -68,15 +68,9 @@ def has_changed_since(fake: FakeServer, before: int) -> bool:
     return changes(fake) > before
 
 
-def event(number: int, hours: float) -> dict[str, object]:
+def meeting(number: int, hours: float) -> dict[str, object]:
     """In a room of its own."""
-    start = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(hours=hours)
-    return {
-        "summary": "Meeting",
-        "location": f"https://zoom.us/j/555{number:07d}",
-        "start": {"dateTime": start.isoformat()},
-        "end": {"dateTime": (start + dt.timedelta(hours=1)).isoformat()},
-    }
+    return event("Meeting", hours, location=f"https://zoom.us/j/555{number:07d}")
 
 
 def now() -> float:

@@ -8,6 +8,7 @@ from scripts.benchmarks import (
     dashboard,
     doors,
     first_sync,
+    hostile_event,
     idle,
     links,
     logs,
@@ -21,6 +22,7 @@ from scripts.benchmarks.measuring import Measure
 
 MEASURES: tuple[Measure, ...] = (
     *doors.MEASURES,
+    *hostile_event.MEASURES,
     *idle.MEASURES,
     *first_sync.MEASURES,
     *one_change.MEASURES,

@@ -1,10 +1,9 @@
-"""What a notification takes from Google to its answer, and to the row; and what others feel of a hostile event."""
+"""What a notification takes from Google to its answer, and to the row."""
 
 from __future__ import annotations
 
 import datetime as dt
 import itertools
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,7 @@ from functools import partial
 
 import httpx
 
-from scripts.benchmarks.ground import Ground, ground, gunicorn
+from scripts.benchmarks.ground import Ground, event, ground, gunicorn
 from scripts.benchmarks.measuring import Measure, Row, Size, row_of, share, turn_about
 from scripts.stack.waiting import wait_until
 from sync.core.accounts.channel_token import channel_token
@@ -26,8 +25,6 @@ grant execute on function public.bench_floor() to service_role;
 notify pgrst, 'reload schema'
 """
 EDITS_PER_SECOND = 20
-# What expands to very many occurrences, with a text in which links are looked for.
-_HOSTILE_TEXT = "https://zoom.us/" + "a/" * 4000
 
 
 @dataclass(slots=True)
@@ -124,31 +121,26 @@ def _key(here: Ground) -> dict[str, str]:
 
 
 def push_to_row(size: Size) -> Iterator[Row]:
-    """From Google's answer to the edit until the row stands."""
+    """From Google's answer to the edit until the transaction that writes the row."""
     with ground() as here, gunicorn({**here.environment}):
         services = here.services()
         # So many that none has two edits within the pause that merges a burst, which is not measured here.
         people = [here.person(services, f"p{number}")[1] for number in range(size.of(60, 2))]
-        wait_until(lambda: _all_synced(here), within_seconds=60, what="first syncs")
+        wait_until(here.all_are_synced, within_seconds=60, what="first syncs")
         for name, per_second in (("idle", 2), (f"at {EDITS_PER_SECOND} edits a second", EDITS_PER_SECOND)):
             took = _edits(here, people, per_second, size.of(100, 4))
             yield Row(f"{name}, p99", "ms", share(took, 0.99) * 1000, min(took) * 1000, max(took) * 1000, aim=50.0)
             yield row_of(f"{name}, median", "ms", [each * 1000 for each in took])
 
 
-def _all_synced(here: Ground) -> bool:
-    waiting = "select 1 from calendar_webhooks where last_synced_at is null or lease_expires_at is not null"
-    return here.db.execute(waiting).fetchone() is None
-
-
 def _edits(here: Ground, people: list[str], per_second: float, count: int) -> list[float]:
-    """Seconds from each edit to its row, by the database's clock."""
+    """Seconds from each edit until the transaction of its row began, by the database's clock."""
     began = time.monotonic()
     told: dict[str, dt.datetime] = {}
     for number in range(count):
         time.sleep(max(0.0, began + number / per_second - time.monotonic()))
         title = f"Edit {per_second} {number}"
-        here.google.insert_event(people[number % len(people)], _event(title, number % 500 + 1))
+        here.google.insert_event(people[number % len(people)], event(title, number % 500 + 1))
         told[title] = dt.datetime.now(dt.UTC)
     ours = "select title, created_at from meetings where title = any(%s)"
     wait_until(
@@ -156,71 +148,6 @@ def _edits(here: Ground, people: list[str], per_second: float, count: int) -> li
     )
     rows = here.db.execute(ours, (list(told),)).fetchall()
     return [max(0.0, (created - told[title]).total_seconds()) for title, created in rows]
-
-
-def _event(title: str, hours: float, **more: object) -> dict[str, object]:
-    start = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(hours=hours)
-    return {
-        "summary": title,
-        "location": "https://zoom.us/j/5551234567",
-        "start": {"dateTime": start.isoformat(), "timeZone": "UTC"},
-        "end": {"dateTime": (start + dt.timedelta(minutes=15)).isoformat(), "timeZone": "UTC"},
-        **more,
-    }
-
-
-def hostile(size: Size) -> Iterator[Row]:
-    """A daily series for years with the longest text that Google takes, full of what looks like links."""
-    with ground() as here, gunicorn(here.environment) as url:
-        services = here.services()
-        # One each: a second event of theirs would wait for the pause that merges a burst.
-        victims = [here.person(services, f"victim{number}")[1] for number in range(size.of(5, 1))]
-        wait_until(lambda: _all_synced(here), within_seconds=60, what="the first sync")
-        alone = _healthz(url, threading.Event(), size.of(5, 1))
-        over, found = threading.Event(), list[float]()
-        asking = threading.Thread(target=lambda: found.extend(_healthz(url, over, 60)))
-        asking.start()
-        rule = "RRULE:FREQ=HOURLY;BYMINUTE=0,15,30,45"
-        took = []
-        for number, victim in enumerate(victims):
-            body = _event(f"Hostile {number}", 1, description=_HOSTILE_TEXT, location="", recurrence=[rule])
-            already = _syncs(here)
-            began = time.perf_counter()
-            here.google.insert_event(victim, body)
-            wait_until(partial(_has_synced, here, already), within_seconds=120, what="its sync")
-            took.append(time.perf_counter() - began)
-        over.set()
-        asking.join()
-        yield row_of("the event, until it is synced", "s", took, aim=1.0)
-        yield Row(
-            "others' /healthz meanwhile, p99",
-            "ms",
-            share(found, 0.99) * 1000,
-            min(found) * 1000,
-            max(found) * 1000,
-            share(alone, 0.99) * 1000,
-        )
-
-
-def _syncs(here: Ground) -> int:
-    return int(here.db.execute("select count(*) from calendar_sync_logs").fetchall()[0][0])
-
-
-def _has_synced(here: Ground, already: int) -> bool:
-    """Not that it is in `meetings`: what only looks like a link is none, and makes no meeting."""
-    return _syncs(here) > already and _all_synced(here)
-
-
-def _healthz(url: str, over: threading.Event, seconds: float) -> list[float]:
-    took = []
-    end = time.monotonic() + seconds
-    with httpx.Client(verify=False, timeout=30) as client:  # noqa: S501 - plain HTTP
-        while time.monotonic() < end and not over.is_set():
-            began = time.perf_counter()
-            client.get(f"{url}/healthz").raise_for_status()
-            took.append(time.perf_counter() - began)
-            over.wait(0.05)
-    return took
 
 
 MEASURES = (
@@ -231,7 +158,4 @@ MEASURES = (
         notification,
     ),
     Measure("push", "from an edit in Google to its committed row", "none", push_to_row),
-    Measure(
-        "hostile", "one event made to cost much, and what others feel of it", "the same while all is quiet", hostile
-    ),
 )

@@ -3,6 +3,7 @@ calendars, and the service in this process or under gunicorn. Called by the meas
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import signal
 import subprocess
@@ -27,6 +28,8 @@ from sync.logs import configure_logs
 from sync.settings import load
 
 ROOT = Path(__file__).resolve().parents[2]
+# More than any of them takes to stop; then it is ended, or the measure would not.
+_STOP_SECONDS = 60
 # Nothing measured here is to wait for a quota.
 _UNLIMITED = {"GOOGLE_REQUESTS_PER_MINUTE": "1000000", "GOOGLE_USER_REQUESTS_PER_MINUTE": "1000000"}
 
@@ -49,6 +52,11 @@ class Ground:
         user_id = str(row.fetchall()[0][0])
         connect_calendars(services, user_id, self.google.add_account(email), [])
         return user_id, email
+
+    def all_are_synced(self) -> bool:
+        """Each calendar was read, and nobody is reading one."""
+        waiting = "select 1 from calendar_webhooks where last_synced_at is null or lease_expires_at is not null"
+        return self.db.execute(waiting).fetchone() is None
 
 
 @contextmanager
@@ -73,7 +81,11 @@ def running(command: list[str], environment: dict[str, str]) -> Iterator[None]:
         yield
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 @contextmanager
@@ -93,3 +105,15 @@ def _answers(url: str) -> bool:
         return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def event(title: str, hours: float, **more: object) -> dict[str, object]:
+    """A meeting of a quarter of an hour, in so many hours."""
+    start = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(hours=hours)
+    return {
+        "summary": title,
+        "location": "https://zoom.us/j/5551234567",
+        "start": {"dateTime": start.isoformat(), "timeZone": "UTC"},
+        "end": {"dateTime": (start + dt.timedelta(minutes=15)).isoformat(), "timeZone": "UTC"},
+        **more,
+    }

@@ -7,7 +7,6 @@ on a new connection.
 from __future__ import annotations
 
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -15,13 +14,12 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import httpx
 
+from scripts.benchmarks.bystander import TLS, bystander
 from scripts.benchmarks.ground import ground, gunicorn
 from scripts.benchmarks.measuring import Measure, Row, Size, row_of, share
 
 READERS, SENDERS, POLLS = 64, 200, 60
 PER_ADDRESS = 8
-# Made once: httpx would read all certificates anew for each call, and be what is measured.
-TLS = ssl.create_default_context()
 POLL = "/functions/v1/calendar-polling-service"
 PAGE = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 300
 NEVER_ENDED = b"POST / HTTP/1.1\r\nHost: x\r\nX-Slow: "
@@ -32,13 +30,15 @@ def misbehaving_clients(size: Size) -> Iterator[Row]:
         here.google.configure(push="drop")
         user_id, _ = here.person(here.services(), "alice")
         here.google.add_fault("slow", method="events.list", seconds=0.5)
-        alone = healthy(url, size.of(5, 1))
+        with bystander(url) as alone:
+            time.sleep(size.of(10, 1))
         port = int(url.rsplit(":", 1)[1])
         stays.enter_context(many(port, READERS, 10, PAGE))
         stays.enter_context(many(port, SENDERS, 11, NEVER_ENDED))
         stays.enter_context(polling(port, user_id, f"Bearer {here.environment['SUPABASE_SERVICE_ROLE_KEY']}"))
         time.sleep(size.of(3, 0))
-        took = healthy(url, size.of(30, 1))
+        with bystander(url) as took:
+            time.sleep(size.of(30, 1))
         yield row_of("median", "ms", took, alone)
         yield Row("p99", "ms", share(took, 0.99), min(took), max(took), share(alone, 0.99))
 
@@ -86,18 +86,6 @@ def polling(port: int, user_id: str, key: str) -> Iterator[None]:
         yield
     finally:
         stop.set()
-
-
-def healthy(url: str, seconds: float) -> list[float]:
-    """Milliseconds of each answer, asked for ten times a second."""
-    took: list[float] = []
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        began = time.monotonic()
-        httpx.get(f"{url}/healthz", timeout=30, verify=TLS).raise_for_status()
-        took.append((time.monotonic() - began) * 1000)
-        time.sleep(0.1)
-    return took
 
 
 MEASURES = (

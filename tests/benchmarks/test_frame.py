@@ -1,17 +1,16 @@
-"""The frame of `scripts/bench`: what is met, and that a measure that fails stops no other."""
+"""The frame of `scripts/bench`: what is met, and that a measure that fails stops no other and is not hidden."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from scripts.benchmarks.__main__ import as_json, print_table, take
+from scripts.benchmarks.__main__ import main
 from scripts.benchmarks.catalogue import MEASURES
 from scripts.benchmarks.measuring import Measure, Row, Size, row_of, turn_about
-
-QUICK = Size(rounds=2, is_quick=True)
 
 
 @pytest.mark.parametrize(
@@ -50,23 +49,53 @@ def test_ours_and_the_floor_are_timed_turn_about() -> None:
     assert found == [[3.0, 5.0], [4.0, 6.0]]
 
 
-def test_one_measure_that_fails_stops_no_other(capsys: pytest.CaptureFixture[str]) -> None:
-    def breaks(_size: Size) -> Iterator[Row]:
-        yield row_of("before", "ms", [1.0])
-        raise RuntimeError("no ground")
+def breaks(_size: Size) -> Iterator[Row]:
+    yield row_of("before", "ms", [1.0])
+    raise RuntimeError("no ground")
 
-    def works(size: Size) -> Iterator[Row]:
-        yield row_of("after", "ms", [2.0] * size.rounds, [4.0], aim=0.6)
 
-    found, failed = take([Measure("a", "one", "none", breaks), Measure("b", "other", "none", works)], QUICK)
-    print_table(found)
-    assert failed == {"a": "RuntimeError: no ground"}
-    told = json.loads(json.dumps(as_json(found, failed)))
+def works(size: Size) -> Iterator[Row]:
+    yield row_of("after", "ms", [2.0] * size.rounds, [4.0], aim=0.6)
+
+
+def is_stopped(_size: Size) -> Iterator[Row]:
+    yield row_of("before", "ms", [1.0])
+    raise KeyboardInterrupt
+
+
+def measured(capsys: pytest.CaptureFixture[str], *measures: Measure) -> tuple[int, str, dict[str, Any]]:
+    """The exit code, what was printed but the figures, and the figures."""
+    code = main(["--quick", "--rounds", "2", "--json", "-"], measures)
+    table, figures = capsys.readouterr().out.split("\n{\n", 1)
+    return code, table, json.loads("{" + figures)
+
+
+def test_one_measure_that_fails_stops_no_other_and_the_command_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    code, table, told = measured(capsys, Measure("a", "one", "none", breaks), Measure("b", "other", "none", works))
+    assert code == 1
+    assert told["failed"] == {"a": "RuntimeError: no ground"}
     assert [(row["measure"], row["ours"], row["ratio"], row["is_met"]) for row in told["rows"]] == [
         ("a", 1.0, None, None),
         ("b", 2.0, 0.5, True),
     ]
-    assert "after" in capsys.readouterr().out
+    assert "after" in table
+    assert "a FAILED: RuntimeError: no ground" in table
+
+
+def test_who_stops_the_command_has_the_table_of_what_was_found(capsys: pytest.CaptureFixture[str]) -> None:
+    code, table, told = measured(
+        capsys,
+        Measure("a", "one", "none", works),
+        Measure("b", "other", "none", is_stopped),
+        Measure("c", "n", "n", works),
+    )
+    assert code == 1
+    assert [(row["measure"], row["what"]) for row in told["rows"]] == [("a", "after"), ("b", "before")]
+    assert "b FAILED: interrupted, and so were those after it" in table
+
+
+def test_measures_that_all_worked_are_a_success(capsys: pytest.CaptureFixture[str]) -> None:
+    assert measured(capsys, Measure("b", "other", "none", works))[0] == 0
 
 
 def test_every_measure_can_be_named_and_says_what_it_is() -> None:
