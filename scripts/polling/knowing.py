@@ -67,7 +67,7 @@ def _misses_after(announced: float, missed: float, count: int) -> float:
 
 
 class Learner(Informed):
-    """Told everything but each calendar's recall, which it must learn: the limit where channels do not die."""
+    """Told everything but each calendar's recall, which it must learn: the limit of that. It does not see deaths."""
 
     name = "told all but each recall"
 
