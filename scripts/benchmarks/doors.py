@@ -24,6 +24,8 @@ $$ select to_jsonb(1) $$;
 grant execute on function public.bench_floor() to service_role;
 notify pgrst, 'reload schema'
 """
+# As in gunicorn.conf.py.
+WORKER_THREADS = 16
 EDITS_PER_SECOND = 20
 
 
@@ -76,8 +78,8 @@ def notification(size: Size) -> Iterator[Row]:
             wait_until(lambda: _is_there(select_one), within_seconds=30, what="the floor's function")
             for connections, most, aim in ((1, 200, 0.80), (64, 1500, 1.2)):
                 ours = Sender(push, connections, size.of(most, 20))
-                # Eight threads are what a gunicorn worker has for them.
-                floor = Sender(select_one, min(connections, 8), size.of(most, 20))
+                # As many as a gunicorn worker has threads.
+                floor = Sender(select_one, min(connections, WORKER_THREADS), size.of(most, 20))
                 waits: list[float] = []
                 rates, floors = turn_about(size.rounds, partial(_rate, ours, waits), partial(_rate, floor))
                 name = f"{connections} connection{'s' * (connections > 1)}"
