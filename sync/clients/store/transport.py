@@ -39,11 +39,14 @@ class LeanTransport(httpx.BaseTransport):
     connections to its parent. Raises what httpx' own transport does.
     """
 
-    def __init__(self, origin: httpx.URL, context: ssl.SSLContext, most: int) -> None:
+    def __init__(
+        self, origin: httpx.URL, context: ssl.SSLContext, most: int, keep_seconds: float = KEEP_SECONDS
+    ) -> None:
         self._origin = (origin.scheme, origin.host, origin.port)
         self._address = (origin.host, origin.port or _PORTS[origin.scheme])
         self._context = context if origin.scheme == "https" else None
         self._most = most
+        self._keep_seconds = keep_seconds
         self.forget()
         _ALL.add(self)
 
@@ -98,7 +101,7 @@ class LeanTransport(httpx.BaseTransport):
 
     def _take(self) -> Connection | None:
         """The one used last, if it is still good: those beneath it were used before."""
-        oldest = time.monotonic() - KEEP_SECONDS
+        oldest = time.monotonic() - self._keep_seconds
         while connection := self._pop():
             if connection.used_at >= oldest and connection.is_as_left():
                 return connection
@@ -107,7 +110,7 @@ class LeanTransport(httpx.BaseTransport):
 
     def _keep(self, connection: Connection) -> None:
         self._idle.append(connection)
-        if self._idle[0].used_at < time.monotonic() - KEEP_SECONDS:
+        if self._idle[0].used_at < time.monotonic() - self._keep_seconds:
             self._drop_oldest()
 
     def _drop_oldest(self) -> None:
@@ -138,8 +141,9 @@ class LeanClient(httpx.Client):
         most: int,
         on_request: Sequence[Callable[[httpx.Request], None]],
         on_response: Callable[[httpx.Response], None],
+        keep_seconds: float = KEEP_SECONDS,
     ) -> None:
-        super().__init__(transport=LeanTransport(origin, context, most), trust_env=False)
+        super().__init__(transport=LeanTransport(origin, context, most, keep_seconds), trust_env=False)
         self._timeouts = timeouts
         self._on_request = on_request
         self._on_response = on_response

@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -16,9 +17,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sync.clients.store import transport
 from sync.clients.store.rpc import Rpc
-from sync.clients.store.transport import LeanClient
+from sync.clients.store.transport import KEEP_SECONDS, LeanClient
 from tests.clients.google.answering import answering
 from tests.clients.store.speaking import Reply, Spoken, speaking
 from tests.strange_doors import certificate
@@ -32,9 +32,11 @@ def answer(body: bytes, *fields: bytes, status: bytes = b"200 OK") -> bytes:
     return b"HTTP/1.1 " + status + b"\r\n" + named + b"\r\n" + body
 
 
-def client_of(url: str, *, most: int = 40, tls: ssl.SSLContext | None = None, **timeouts: float) -> LeanClient:
+def client_of(
+    url: str, *, most: int = 40, tls: ssl.SSLContext | None = None, keep: float = KEEP_SECONDS, **timeouts: float
+) -> LeanClient:
     context = tls or ssl.create_default_context()
-    return LeanClient(httpx.URL(url), context, TIMEOUTS | timeouts, most, [], lambda _answer: None)
+    return LeanClient(httpx.URL(url), context, TIMEOUTS | timeouts, most, [], lambda _answer: None, keep)
 
 
 @pytest.fixture
@@ -106,10 +108,10 @@ def test_an_idle_connection_that_the_other_side_closed_costs_no_call_and_none_is
     assert len(spoken.heads) == 3
 
 
-def test_a_connection_that_was_idle_for_long_is_left(speak: Speak, monkeypatch: pytest.MonkeyPatch) -> None:
-    spoken, client = speak(lambda _head, _body: answer(b"[1]"))
-    monkeypatch.setattr(transport, "KEEP_SECONDS", -1.0)
+def test_a_connection_that_was_idle_for_long_is_left(speak: Speak) -> None:
+    spoken, client = speak(lambda _head, _body: answer(b"[1]"), keep=0.05)
     post(client, spoken.url)
+    time.sleep(0.06)
     post(client, spoken.url)
     assert spoken.connections == 2
 
