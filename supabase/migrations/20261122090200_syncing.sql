@@ -287,8 +287,13 @@ begin
       last_notification_at = greatest(c.last_notification_at, s.last),
       last_message_number = greatest(c.last_message_number, s.number),
       -- Dead when it spoke, or failed since: then it waited here for who wrote that, and speaks all the same.
-      stop_after = case when (s.is_dead and c.state <> 'stopped') or (s.notifications > 0 and c.state = 'failed')
-        then coalesce(c.stop_after, v_now) else c.stop_after end
+      -- Stopped, and speaking for long: Google said that it did not know it. It may also deliver late, so that each stop
+      -- is waited for longer than the one before: four minutes, sixteen, an hour, … a channel's life.
+      stop_after = case
+        when c.state = 'stopped' and s.last <= c.updated_at + interval '1 minute' * power(4, least(c.stop_attempts, 8))
+          then c.stop_after
+        when s.is_dead or (s.notifications > 0 and c.state = 'failed') then coalesce(c.stop_after, v_now)
+        else c.stop_after end
     from spoken s where c.id = s.channel_id
   )
   select count(*) into v_counted from taken;

@@ -431,7 +431,7 @@ begin
     where d.stop_after <= v_now and d.resource_id is not null
       and (p_channel_ids is null or d.id = any (p_channel_ids))
       -- An old channel is stopped only once another one speaks for its calendar, or the calendar is watched no more, or is lost.
-      and (d.state in ('failed', 'expired') or (d.state = 'superseded' and live.is_there) or w.is_active is not true
+      and (d.state in ('failed', 'expired', 'stopped') or (d.state = 'superseded' and live.is_there) or w.is_active is not true
         or w.retired_at is not null)
     order by d.stop_after
     limit least(greatest(p_limit, 0), 200)

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from sync.jobs.watching.renew_watches import stop_channels
+from sync.states import NotifiedOutcome
 from tests.world import JsonObject, Person, World, wait_until
 
 
@@ -211,3 +213,29 @@ def test_a_store_that_fails_after_the_watch_loses_neither_channel_nor_answer(wor
     assert sorted(row["state"] for row in stored(world).values()) in (["live", "stopped"], ["live", "superseded"])
     world.renew()
     assert states(world) == ["stopped", "live"]
+
+
+def test_a_channel_that_speaks_long_after_its_stop_is_stopped_again(world: World, alice: Person) -> None:
+    """Google said that it did not know it. What was sent before the stop comes late and says nothing; and after each
+    stop it is left to speak for longer."""
+    about_to_lapse(world)
+    world.google.add_fault("lost_access_404", method="channels.stop", times=2)
+    world.renew()
+    (old,) = [each for each, row in stored(world).items() if row["state"] == "stopped"]
+    assert states(world) == ["live", "live"]
+
+    speaks(world, old)
+    assert world.google_calls("channels.stop") == 1
+    for minutes, stops, left in ((5, 2, ["live", "live"]), (5, 2, ["live", "live"]), (20, 3, ["stopped", "live"])):
+        since = dt.timedelta(minutes=minutes)
+        world.db.execute("update calendar_channels set updated_at = now() - %s where id = %s", (since, old))
+        speaks(world, old)
+        assert (world.google_calls("channels.stop"), states(world)) == (stops, left)
+
+
+def speaks(world: World, channel_id: str) -> None:
+    """The channel pushes, and the webhook takes it."""
+    (channel,) = [each for each in world.google.channels() if each["id"] == channel_id]
+    told = world.services.store.claims.record_notification(channel_id, channel["resourceId"], "exists", None, None)
+    assert told.outcome is NotifiedOutcome.DEAD_CHANNEL
+    stop_channels(world.services, [channel_id])
