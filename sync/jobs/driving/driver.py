@@ -53,6 +53,7 @@ class Driver:
         self._sweeps = False
         self._look_at = 0.0
         self._full: set[str] = set()
+        self._has_left_full = False
         self._thread: threading.Thread | None = None
         # Room for long syncs beside the others.
         self._pool = ThreadPoolExecutor(
@@ -162,6 +163,8 @@ class Driver:
                 if self._stopping:
                     return
                 free, room = self._lanes.free(), self._lanes.room(time.monotonic())
+                self._full = {lane for lane, places in room.items() if not places}
+                self._has_left_full = False
             wanted, free = free, self._services.breakers.room(GOOGLE_API, free)
             if not free:
                 # Google answers nobody: what is due stays due, unclaimed, until the next probe.
@@ -178,7 +181,7 @@ class Driver:
             else:
                 if self._sweeps and free == wanted:
                     self._after_outage.looked()
-                self._take(claimed, {lane for lane, places in room.items() if not places})
+                self._take(claimed)
                 self._look_again(hinted, claimed)
 
     def _await_work(self) -> list[str]:
@@ -233,13 +236,12 @@ class Driver:
             with self._condition:
                 self._hints.setdefault(calendar_id, time.monotonic() + MISSED_SECONDS * 2**times)
 
-    def _take(self, claimed: list[Claim], full: set[str]) -> None:
+    def _take(self, claimed: list[Claim]) -> None:
         """Starts what was claimed; looks again as soon as there is room, until nothing is found. Of a lane that was
-        `full` nothing could be found: whoever leaves it is followed at once."""
+        full nothing could be found: whoever leaves it is followed at once."""
         with self._condition:
-            self._full = full
             pause = self._services.settings.sweep_seconds * (0.75 + random.random() / 2)  # noqa: S311
-            self._look_at = time.monotonic() + (0.0 if claimed else pause)
+            self._look_at = time.monotonic() + (0.0 if claimed or self._has_left_full else pause)
             for claim in claimed:
                 self._lanes.enter(claim.lane)
         for claim in claimed:
@@ -271,8 +273,9 @@ class Driver:
         def lengthen() -> None:
             nonlocal lane
             with self._condition:
-                lane = self._lanes.lengthen(lane)
-                self._condition.notify_all()
+                lane, left = self._lanes.lengthen(lane), lane
+                if lane != left:
+                    self._has_left(left)
 
         try:
             outcome = sync_claim(self._services, claim, should_stop=lambda: self._stopping, on_long=lengthen)
@@ -284,9 +287,14 @@ class Driver:
         finally:
             with self._condition:
                 self._lanes.leave(lane)
-                if claim.lane in self._full:
-                    self._look_at = 0.0
-                self._condition.notify_all()
+                self._has_left(lane)
+
+    def _has_left(self, lane: str) -> None:
+        """There is room again, also while a claim is under way that did not know of it."""
+        if lane in self._full:
+            self._has_left_full = True
+            self._look_at = 0.0
+        self._condition.notify_all()
 
     def _guarded(self, task: Task) -> float | None:
         try:
