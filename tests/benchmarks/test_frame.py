@@ -22,6 +22,7 @@ from scripts.benchmarks.measuring import Measure, Row, Size, row_of, turn_about
         ([1.6], [1.0], 1.5, "lower", True, False),
         ([170.0], [320.0], 167.0, "higher", False, True),
         ([14.0, 90.0, 15.0], [], 15.0, "lower", True, True),
+        ([14.0, 90.0, 16.0], [], 15.0, "lower", True, False),
         ([14.0], [], None, "lower", True, None),
     ],
 )

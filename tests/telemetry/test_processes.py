@@ -79,7 +79,7 @@ sys.stdin.read()
 
 def make_old(folder: Path) -> None:
     an_hour_ago = time.time() - 3600
-    os.utime(folder, (an_hour_ago, an_hour_ago))
+    os.utime(folder, (an_hour_ago, an_hour_ago), follow_symlinks=False)
 
 
 @contextmanager
@@ -111,6 +111,7 @@ def test_a_master_sweeps_what_killed_ones_left_and_nothing_else(
     link = tmp_path / f"{processes.PREFIX}link"
     link.symlink_to(elsewhere)
     make_old(elsewhere)
+    make_old(link)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv(processes.FOLDER, "")
 

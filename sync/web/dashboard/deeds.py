@@ -1,6 +1,6 @@
 """POST routes of /dashboard: what an operator does by hand. Each is one `operate`, which writes who did it.
 
-Only the acting role comes so far, and only from a form of this session (`sessions`). Afterwards the browser is sent
+Only the acting role comes here, and only from a form of this session (`sessions`). Afterwards the browser is sent
 back to the page that the form stood on, which says what came of it.
 """
 

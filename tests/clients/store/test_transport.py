@@ -94,6 +94,14 @@ def test_a_connection_that_ends_with_its_answer_is_not_used_again(speak: Speak, 
     assert spoken.connections == 2
 
 
+def test_a_connection_is_not_used_again_after_its_other_side_has_said_so(speak: Speak) -> None:
+    """Though it has not closed it yet: it may at any time."""
+    spoken, client = speak(lambda _head, _body: answer(b"[1]", b"Content-Length: 3", b"Connection: close"))
+
+    assert [post(client, spoken.url).content for _ in range(2)] == [b"[1]"] * 2
+    assert spoken.connections == 2
+
+
 def test_a_big_body_arrives_whole(speak: Speak) -> None:
     spoken, client = speak(lambda _head, body: answer(body))
 
