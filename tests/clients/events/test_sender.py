@@ -15,14 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from sync.clients.events.sender import Sender
 from sync.core.events.endpoints import is_loopback, is_public
 from sync.event_model import Answer
+from tests.certificates import serving, signed_by_itself
 from tests.subscriber import Reply, subscriber
 
 SECRET = "whsec_" + base64.b64encode(os.urandom(32)).decode()
@@ -201,27 +198,7 @@ def test_a_name_that_nobody_knows_or_that_is_not_found_in_time() -> None:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of hooks.example.com, signed by itself; with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hooks.example.com")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("hooks.example.com")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "hooks.pem"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
+    return signed_by_itself(tmp_path_factory.mktemp("tls"), "hooks.example.com")
 
 
 @pytest.mark.parametrize(
@@ -235,13 +212,12 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_certificate_must_be_of_the_name_and_trusted(
     certificate: Path, host: str, trusts: bool, outcome: tuple[int | None, str | None]
 ) -> None:
-    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    serving.load_cert_chain(certificate)
+    context = serving(certificate)
     named: list[str | None] = []
-    serving.sni_callback = lambda _socket, name, _context: named.append(name)
+    context.sni_callback = lambda _socket, name, _context: named.append(name)
     trusting = ssl.create_default_context(cafile=str(certificate)) if trusts else None
     sender = Sender(is_allowed=is_loopback, resolve=Resolver(["127.0.0.1"]), context=trusting)
-    with server(says(OK), context=serving) as (port, heads):
+    with server(says(OK), context=context) as (port, heads):
         answer = post(sender, f"https://{host}:{port}/")
 
     assert (answer.status, answer.error_code) == outcome

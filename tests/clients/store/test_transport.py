@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -19,9 +18,9 @@ import pytest
 
 from sync.clients.store.rpc import Rpc
 from sync.clients.store.transport import KEEP_SECONDS, LeanClient
+from tests.certificates import serving, signed_by_itself
 from tests.clients.google.answering import answering
 from tests.clients.store.speaking import Reply, Spoken, speaking
-from tests.strange_doors import certificate
 
 Speak = Callable[..., tuple[Spoken, LeanClient]]
 TIMEOUTS = {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": 5.0}
@@ -237,9 +236,9 @@ def test_calls_beyond_the_bound_wait_for_a_connection_and_not_for_ever(speak: Sp
 @pytest.mark.parametrize("trusts", [True, False])
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_the_certificate_must_be_trusted_and_of_the_name(tmp_path: Path, *, host: str, trusts: bool) -> None:
-    serving = certificate(tmp_path, ends_in=timedelta(days=9))
-    context = ssl.create_default_context(cafile=str(tmp_path / "certificate.pem") if trusts else None)
-    with speaking(lambda _head, _body: answer(b"[1]"), tls=serving) as spoken:
+    certificate = signed_by_itself(tmp_path)
+    context = ssl.create_default_context(cafile=str(certificate) if trusts else None)
+    with speaking(lambda _head, _body: answer(b"[1]"), tls=serving(certificate)) as spoken:
         url = spoken.url.replace("127.0.0.1", host)
         with client_of(url, tls=context) as client:
             if trusts and host == "127.0.0.1":

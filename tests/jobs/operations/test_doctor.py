@@ -21,8 +21,9 @@ from sync.core.operations.doctor.verdict import Grade
 from sync.jobs.operations.doctor.examine import examine
 from sync.jobs.services import Services, build_services
 from sync.settings import KEYS, load, process_environment
+from tests.certificates import serving, signed_by_itself
 from tests.command_line import Answer, invoke
-from tests.strange_doors import answering, certificate
+from tests.strange_doors import answering
 from tests.world import World
 
 PAGE = Path(__file__).parents[3] / "docs" / "doctor.md"
@@ -84,13 +85,13 @@ def door(status: int, **headers: str) -> Breaking:
 
 @contextmanager
 def expired_door(_world: World, path: Path) -> Iterator[Environment]:
-    with answering(204, tls=certificate(path, ends_in=dt.timedelta(days=-3))) as url:
+    with answering(204, tls=serving(signed_by_itself(path, ends_in=dt.timedelta(days=-3)))) as url:
         yield {"WEBHOOK_BASE_URL": url}
 
 
 @contextmanager
 def self_signed_door(_world: World, path: Path) -> Iterator[Environment]:
-    with answering(204, tls=certificate(path, ends_in=dt.timedelta(days=60))) as url:
+    with answering(204, tls=serving(signed_by_itself(path, ends_in=dt.timedelta(days=60)))) as url:
         yield {"WEBHOOK_BASE_URL": url}
 
 
