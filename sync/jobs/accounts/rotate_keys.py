@@ -7,8 +7,10 @@ running service. Plaintexts of the original system are sealed too; once none is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from sync.clients.store import Store
 from sync.clients.vault import SUBSCRIPTION_SECRET, Vault
@@ -43,25 +45,37 @@ def rotate_keys(
 
     Raises StoreFailure.
     """
-    after, rotation = _FIRST, Rotation()
-    while batch := store.connections.read_tokens(after, at_once):
-        for user_id, tokens in batch:
-            rotation = rotation.with_one(_seal_anew(store, vault, user_id, tokens))
-        after = batch[-1][0]
-        on_progress(rotation)
-    store.connections.end_plaintext()
-    return _seal_subscriptions_anew(store, vault, rotation, on_progress)
+    connections, subscriptions = store.connections, store.subscriptions
+    rotation = _go_through(
+        lambda after: connections.read_tokens(after, at_once),
+        partial(_seal_anew, store, vault),
+        Rotation(),
+        on_progress,
+    )
+    connections.end_plaintext()
+    return _go_through(
+        lambda after: subscriptions.read_secrets(after, at_once),
+        partial(_seal_secrets_anew, store, vault),
+        rotation,
+        on_progress,
+    )
 
 
-def _seal_subscriptions_anew(
-    store: Store, vault: Vault, rotation: Rotation, on_progress: Callable[[Rotation], None]
+def _go_through(
+    read: Callable[[str], Sequence[tuple[Any, ...]]],
+    seal_anew: Callable[..., str],
+    rotation: Rotation,
+    on_progress: Callable[[Rotation], None],
 ) -> Rotation:
-    """The secrets of subscriptions, bound to these as tokens are to their users."""
+    """`read` gives the rows after an id, each as what `seal_anew` takes, its id first."""
     after = _FIRST
-    while batch := store.subscriptions.read_secrets(after, USERS_AT_ONCE):
-        for subscription_id, secret, previous in batch:
-            rotation = rotation.with_one(_seal_secrets_anew(store, vault, subscription_id, secret, previous))
-        after = batch[-1][0]
+    while batch := read(after):
+        for row in batch:
+            outcome = seal_anew(*row)
+            if outcome == "replaced":
+                # One of its tokens is new; the other may still be under an old key. Read on from here.
+                break
+            after, rotation = row[0], rotation.with_one(outcome)
         on_progress(rotation)
     return rotation
 
@@ -78,9 +92,7 @@ def _seal_secrets_anew(store: Store, vault: Vault, subscription_id: str, secret:
         fresh = (sealed_anew(secret), previous and sealed_anew(previous))
     except TokenUnreadable:
         return "unreadable"
-    # Replaced meanwhile: whoever did so sealed with the newest key.
-    is_replaced = store.subscriptions.replace_secrets(subscription_id, (secret, previous), fresh)
-    return "sealed" if is_replaced else "current"
+    return "sealed" if store.subscriptions.replace_secrets(subscription_id, (secret, previous), fresh) else "replaced"
 
 
 def _seal_anew(store: Store, vault: Vault, user_id: str, tokens: SealedTokens) -> str:
@@ -94,5 +106,4 @@ def _seal_anew(store: Store, vault: Vault, user_id: str, tokens: SealedTokens) -
     except TokenUnreadable:
         return "unreadable"
     new = SealedTokens(fresh.get("access"), None, fresh.get("refresh"))
-    # Replaced meanwhile: whoever did so sealed with the newest key.
-    return "sealed" if store.connections.replace_ciphertext(user_id, tokens, new) else "current"
+    return "sealed" if store.connections.replace_ciphertext(user_id, tokens, new) else "replaced"

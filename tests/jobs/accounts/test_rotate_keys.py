@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Callable
 
 import pytest
 
@@ -66,6 +67,34 @@ def test_an_interrupted_rotation_goes_on_where_it_stood(world: World) -> None:
     with pytest.raises(KeyboardInterrupt):
         rotate_keys(world.services.store, vault, interrupt, at_once=1)
     assert rotate_keys(world.services.store, vault, lambda _: None) == Rotation(sealed=2, current=1)
+
+
+class Interrupting(Vault):
+    """Before the first seal, as between a batch's reading and a row's writing, something else happens."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    def seal(self, user_id: str, kind: str, token: str) -> str:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            meanwhile()
+        return super().seal(user_id, kind, token)
+
+
+def test_a_token_that_is_refreshed_meanwhile_leaves_none_under_the_old_key(world: World) -> None:
+    """The service stores a new access token beside the refresh token as it stands."""
+    alice = world.person()
+    world.connect(alice)
+    key = os.urandom(32)
+    vault = Interrupting([key, *world.settings.token_encryption_keys])
+    fresh = vault.seal(alice.user_id, "access", "ya29.fresh")
+    vault.meanwhile = lambda: world.db.execute("update google_credentials set access_token = %s", (fresh,))
+
+    assert rotate_keys(world.services.store, vault, lambda _: None) == Rotation(sealed=1)
+
+    ((_, tokens),) = world.services.store.connections.read_tokens("00000000-0000-0000-0000-000000000000", 10)
+    assert Vault([key]).open(alice.user_id, "refresh", tokens.refresh or "") == alice.refresh_token
+    assert Vault([key]).open(alice.user_id, "access", tokens.access or "") == "ya29.fresh"
 
 
 def test_the_command_ends_with_1_if_no_key_opens_a_token(world: World, cli: Cli) -> None:
