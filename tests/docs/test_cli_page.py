@@ -12,6 +12,11 @@ import pytest
 import typer
 
 from sync.cli.app import app
+from sync.cli.desk import Desk
+from sync.cli.faults import ExitCode
+from sync.errors import RetryLater
+from sync.jobs.services import Services
+from tests.command_line import invoke
 from tests.docs.pages import ROOT
 
 GROUP = typer.main.get_command(app)
@@ -40,3 +45,17 @@ def test_every_command_shows_examples_that_can_be_typed(name: str) -> None:
     assert examples, f"{name} --help shows no example"
     for own, *arguments in examples:
         GROUP.commands[own].make_context(own, arguments)  # type: ignore[attr-defined]
+
+
+def test_every_command_that_the_doctor_names_is_taken_as_it_is_written() -> None:
+    """No database is needed to be refused for what was typed."""
+
+    def opening(_is_verbose: bool) -> Services:
+        raise RetryLater("as_far_as_it_goes")
+
+    told = "".join(path.read_text() for path in (ROOT / "sync" / "core" / "operations" / "doctor").glob("*.py"))
+    lines = set(re.findall(r"`calendar-monitor ([^`]+)`", told))
+    assert lines
+    for line in sorted(lines):
+        ended = invoke(shlex.split(line), Desk(opening=opening))
+        assert ended.exit_code == ExitCode.NOT_NOW, f"{line}: {ended.stderr}"

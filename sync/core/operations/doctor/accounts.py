@@ -89,21 +89,22 @@ def _channels(held: Held) -> Verdict:
             CHANNELS,
             "channels_lapsed",
             f"The channels {of} that have lapsed: {number(channels['lapsed'])}. Google pushes nothing for these.",
-            "`calendar-monitor renew`, and see why renewals did not run: who drives, and the last error of each watch.",
+            "`calendar-monitor renew --due`, and see why renewals did not run: who drives, and the last error of each "
+            "watch.",
         )
     if channels["none"]:
         return warning(
             CHANNELS,
             "channels_none",
             f"{number(channels['none'])} {of} have no channel: polls alone find their changes.",
-            "See that the door is well, then `calendar-monitor renew`; some calendars cannot be pushed.",
+            "See that the door is well, then `calendar-monitor renew --due`; some calendars cannot be pushed.",
         )
     if channels["lapsing"]:
         return warning(
             CHANNELS,
             "channels_lapsing",
             f"{number(channels['lapsing'])} {of} have a channel that should have been renewed by now.",
-            "`calendar-monitor renew`, and see why renewals did not run.",
+            "`calendar-monitor renew --due`, and see why renewals did not run.",
         )
     return well(
         CHANNELS, f"Every one {of} has a live channel." if channels["calendars"] else "There is no calendar yet."
