@@ -46,6 +46,8 @@ def audit(
     desk = desk_of(context, as_json)
     if which and every:
         raise Refused("too_much_named", "Name calendars, or give --all, not both.")
+    if which and since:
+        raise Refused("option_alone", "--since goes with --all: calendars that are named are audited.")
     found = _audit_named(desk, which) if which else _audit_unnamed(desk, None if every else limit, since)
     desk.out.answer(asdict(found), lambda console: console.print(pairs(_words_of(found))))
     raise typer.Exit(ExitCode.PARTLY if found.differing else ExitCode.DONE)

@@ -43,7 +43,9 @@ def calendar(
       calendar-monitor calendar 0b9f6f0e-6b1b-4a0e-9a0e-1f8f3a2b4c5d
     """
     desk = desk_of(context, as_json)
-    found_id = uuid_of(which) if which else None
+    found_id, after_id = uuid_of(which) if which else None, uuid_of(after) if after else None
+    if after and after_id is None:
+        raise Refused("calendar_malformed", f"{after!r} is no calendar's id.")
     card = desk.services.store.operators.calendar(found_id) if found_id else None
     if card is not None:
         _show_one(desk, card, limit)
@@ -52,7 +54,7 @@ def calendar(
         user_id=found_id,
         account=which.lower() if which and found_id is None else None,
         states=[str(each) for each in state] if state else None,
-        after=uuid_of(after) if after else None,
+        after=after_id,
         limit=limit,
     )
     if which and not calendars:

@@ -31,7 +31,9 @@ def chosen(store: Store, which: str) -> list[dict[str, Any]]:
     """Calendars as calendar_card or calendar_status have them, one at least. Raises Refused: nobody has such a one."""
     found_id = uuid_of(which)
     if found_id is None:
-        found = [each for each in _all(store, account=which.lower()) if each["google_account"] == which.lower()]
+        # The store finds accounts by how they begin; what is no address would find half of them.
+        beginning = _all(store, account=which.lower()) if "@" in which else []
+        found = [each for each in beginning if each["google_account"].lower() == which.lower()]
     else:
         card = store.operators.calendar(found_id)
         found = [card] if card else _all(store, user_id=found_id)

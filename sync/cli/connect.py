@@ -71,6 +71,8 @@ def connect(
     desk = desk_of(context, as_json)
     if (source is None) == (not user_id):
         raise Refused("nothing_named", "Name a user, or give --from FILE.")
+    if (source is not None and calendar) or (source is None and again):
+        raise Refused("option_alone", "--calendar goes with USER_ID, --again with --from.")
     if source is not None:
         _connect_many(desk, _grants_of(source), again)
     _connect_one(desk, user_id_of(user_id), calendar or ())
@@ -159,18 +161,20 @@ def _grants_of(source: Path) -> list[tuple[str, str, list[str]]]:
     """(user's id, refresh token, calendars) of each line. Raises Refused, naming the first line that is none, before
     anybody is connected."""
     found = []
-    for number, line in enumerate(source.read_text().splitlines(), 1):
+    for number, line in enumerate(source.read_bytes().splitlines(), 1):
         if not line.strip():
             continue
         try:
             found.append(_grant_of(json.loads(line)))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, Refused):
             raise Refused("line_malformed", f"Line {number} of {source} is no grant as --help shows it.") from None
     return found
 
 
 def _grant_of(body: Any) -> tuple[str, str, list[str]]:
     user_id, token, calendars = body["userId"], body["provider_refresh_token"], body.get("calendarIds", [])
-    if not isinstance(token, str) or not token or not all(isinstance(each, str) for each in calendars):
+    if not isinstance(token, str) or not token or not isinstance(calendars, list):
         raise ValueError
-    return user_id_of(user_id), token, list(calendars)
+    if not all(isinstance(each, str) for each in calendars):
+        raise ValueError
+    return user_id_of(user_id), token, calendars

@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from sync.cli.desk import Desk
+from sync.cli.output import Output
 from sync.core.operations.mends import DATABASE_MENDS, sentence_of
 from sync.errors import GoogleFailure, Misconfigured, ReconnectNeeded, StoreFailure, StoreUnavailable, SyncError
 from sync.logs import cleaned
@@ -44,6 +45,17 @@ class Refused(Exception):
 class Commands(TyperGroup):
     """Ends every command, whatever it raised, with a code and a sentence."""
 
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        # Parsing takes the arguments away, and may fail before a command hears of its --json.
+        as_json = "--json" in args
+        try:
+            context = super().make_context(info_name, args, parent, **extra)
+        except typer.TyperException as bad:
+            _refuse_usage(bad, as_json)
+            raise
+        context.ensure_object(Desk).out.as_json = as_json
+        return context
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
@@ -55,13 +67,23 @@ class Commands(TyperGroup):
             code, slug, sentence = ExitCode.REFUSED, "os_error", f"{failure.strerror}: {failure.filename or ''}"
         except typer.Abort:
             code, slug, sentence = ExitCode.REFUSED, "not_confirmed", "Nothing was done: it was not confirmed."
-        except (typer.Exit, typer.TyperException):
+        except typer.Exit:
+            raise
+        except typer.TyperException as bad:
+            _refuse_usage(bad, ctx.obj.out.as_json)
             raise
         except Exception:  # noqa: BLE001 - the last place where it can be said without what the stack holds
             code, slug, sentence = ExitCode.BUG, "bug", "This is a bug:\n" + cleaned(traceback.format_exc())
         desk: Desk = ctx.obj or Desk()
         desk.out.refuse(slug, sentence)
         raise typer.Exit(code)
+
+
+def _refuse_usage(bad: typer.TyperException, as_json: bool) -> None:
+    """What cannot be read as a command line; typer tells people."""
+    out = Output()
+    out.as_json = as_json
+    out.refuse("usage", str(getattr(bad, "message", bad)), is_said=True)
 
 
 def _said(ended: BaseException) -> tuple[ExitCode, str, str]:

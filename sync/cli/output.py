@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import io
 import json
+import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +25,8 @@ from sync.core.operations.words import gravity
 
 # Where there is no terminal (a file, a pipe), ids stay whole.
 PIPE_WIDTH = 200
+# JSON itself escapes the control characters of ASCII but the last.
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7e]")
 _STYLES = {"good": "green", "warn": "yellow", "bad": "red"}
 
 
@@ -34,7 +39,7 @@ class Output:
     def answer(self, data: Any, show: Callable[[Console], None]) -> None:
         """`data` for scripts; `show` writes the same for people."""
         if self.as_json:
-            print(json.dumps(data, indent=2, ensure_ascii=False, default=_plain_value))  # noqa: T201
+            _tell_scripts(data, indent=2)
         else:
             show(_console())
 
@@ -42,11 +47,12 @@ class Output:
         """Beside the answer: how far it is, what follows."""
         _console(stderr=True).print(text(sentence), soft_wrap=True)
 
-    def refuse(self, code: str, sentence: str) -> None:
-        """It was not done."""
+    def refuse(self, code: str, sentence: str, *, is_said: bool = False) -> None:
+        """It was not done. `is_said`: people were told already."""
         if self.as_json:
-            print(json.dumps({"error": {"code": code, "message": sentence}}, ensure_ascii=False))  # noqa: T201
-        _console(stderr=True).print(text(sentence, "red"), soft_wrap=True)
+            _tell_scripts({"error": {"code": code, "message": sentence}})
+        if not is_said:
+            _console(stderr=True).print(text(sentence, "red"), soft_wrap=True)
 
     @contextmanager
     def progress(self, what: str, total: int | None = None) -> Iterator[Callable[[int, str], None]]:
@@ -59,13 +65,13 @@ class Output:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[word]}"),
+            TextColumn("{task.fields[word]}", markup=False),
             console=console,
             disable=not console.is_terminal,
         )
         with bar:
             task = bar.add_task(what, total=total, word="")
-            yield lambda done, word: bar.update(task, completed=done, word=word)
+            yield lambda done, word: bar.update(task, completed=done, word=text(word).plain)
 
 
 def text(value: object, style: str = "") -> Text:
@@ -99,10 +105,25 @@ def listing(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str
 
 
 def _console(*, stderr: bool = False) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        # What a terminal's encoding lacks (→ in ASCII) is no reason to end.
+        stream.reconfigure(errors="replace")
     console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = PIPE_WIDTH
     return console
+
+
+def _tell_scripts(data: object, indent: int | None = None) -> None:
+    """JSON on stdout. Unprintable characters within it are escaped: somebody may look at it on a terminal."""
+    is_ascii = (sys.stdout.encoding or "").lower() not in ("utf-8", "utf8")
+    told = json.dumps(data, indent=indent, ensure_ascii=is_ascii, default=_plain_value)
+    print(_BEYOND_ASCII.sub(_escaped, told))  # noqa: T201
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]
 
 
 def _plain_value(value: object) -> object:

@@ -28,11 +28,10 @@ def rotate(context: typer.Context, as_json: AsJson = False) -> None:
 
     Ends with 0 if all is under the newest key, with 1 if some tokens open with none of the keys.
 
-    Examples:
+    Example:
 
     \b
       calendar-monitor rotate-keys
-      TOKEN_ENCRYPTION_KEYS=new,old calendar-monitor rotate-keys --json
     """
     desk = desk_of(context, as_json)
     services = desk.services

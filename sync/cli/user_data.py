@@ -11,7 +11,7 @@ import typer
 from sync.cli.choosing import user_id_of
 from sync.cli.desk import AsJson, Desk, desk_of
 from sync.cli.faults import ExitCode, Refused
-from sync.cli.output import pairs
+from sync.cli.output import pairs, text
 from sync.jobs.accounts.user_data import TABLES, erase_user, export_user
 
 UserId = Annotated[str, typer.Argument(metavar="USER_ID", help="The user's id in auth.users.")]
@@ -40,6 +40,8 @@ def export(
         return
     # Their calendar: for nobody else on this machine.
     to.touch(mode=0o600)
+    if to.is_file():
+        to.chmod(0o600)
     to.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -79,7 +81,7 @@ def _ask(desk: Desk, user_id: str) -> None:
     connection = desk.services.store.accounts.read(user_id)
     whose = connection.google_account or "no Google account"
     question = f"Erase all of {user_id} ({whose}, {len(connection.calendars)} calendars)? Nothing brings it back."
-    if not typer.confirm(question, err=True):
+    if not typer.confirm(text(question).plain, err=True):
         raise Refused("not_confirmed", "Nothing was erased.")
 
 
