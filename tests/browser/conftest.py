@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.world import World
 
@@ -23,6 +23,10 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+# A page asks again every few seconds, and what it is to show takes the service a moment too: 5 s would be a race.
+expect.set_options(timeout=15_000)
 
 
 def find_chromium() -> str | None:
