@@ -16,6 +16,7 @@ from scripts.benchmarks import (
     one_change,
     recurrence,
     scale,
+    sizes,
     writes,
 )
 from scripts.benchmarks.measuring import Measure
@@ -32,6 +33,7 @@ MEASURES: tuple[Measure, ...] = (
     *dashboard.MEASURES,
     *scale.MEASURES,
     *writes.MEASURES,
+    *sizes.MEASURES,
     *logs.MEASURES,
     *links.MEASURES,
     *recurrence.MEASURES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -57,9 +58,9 @@ class Database:
 
 
 @contextmanager
-def databases(*calendars: int) -> Iterator[list[Database]]:
-    """One of each size, in which nothing is due."""
-    with LocalSupabase(migrate=False) as supabase, ExitStack() as stack:
+def databases(*calendars: int, data: Path | None = None) -> Iterator[list[Database]]:
+    """One of each size, in which nothing is due. `data`: where the cluster is kept, as one whose rows matter."""
+    with LocalSupabase(migrate=False, data=data) as supabase, ExitStack() as stack:
 
         def connected(url: str) -> psycopg.Connection[Any]:
             return stack.enter_context(psycopg.connect(url, autocommit=True))
