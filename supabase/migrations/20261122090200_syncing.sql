@@ -315,26 +315,62 @@ as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := clock_timestamp();
-  v_channel public.calendar_channels;
-  v_calendar public.calendar_webhooks;
+  v_calendar_id uuid;
+  v_state text;
+  v_told text;
+  v_is_active boolean;
   v_outcome text;
+  v_due double precision;
 begin
-  select * into v_channel from public.calendar_channels c where c.id = p_channel_id;
+  select c.calendar_id, c.state, c.resource_id, w.is_active into v_calendar_id, v_state, v_told, v_is_active
+  from public.calendar_channels c left join public.calendar_webhooks w on w.id = c.calendar_id
+  where c.id = p_channel_id;
   if not found then
     return query select 'unknown_channel'::text, null::uuid, null::double precision;
     return;
   end if;
-  select * into v_calendar from public.calendar_webhooks w where w.id = v_channel.calendar_id;
   v_outcome := case
-    when v_channel.resource_id is distinct from p_resource_id and v_channel.resource_id is not null then 'refused'
-    when v_channel.state in ('stopped', 'failed', 'expired') then 'dead_channel'
+    when v_told is distinct from p_resource_id and v_told is not null then 'refused'
+    when v_state in ('stopped', 'failed', 'expired') then 'dead_channel'
     when p_resource_state = 'sync' then 'handshake'
-    when v_calendar.is_active is not true then 'dead_channel'
+    when v_is_active is not true then 'dead_channel'
     else 'due' end;
+  -- Nearly all are due, none waits before them, and nobody holds what they are counted in: then it is done here and now,
+  -- as drain_notifications would. The calendar before its channel, as everywhere.
+  if v_outcome = 'due' and not exists (
+    select 1 from public.calendar_notifications n where n.calendar_id = v_calendar_id)
+  then
+    perform 1 from public.calendar_webhooks w where w.id = v_calendar_id and w.is_active for update skip locked;
+    if found then
+      update public.calendar_channels c set
+        resource_id = coalesce(p_resource_id, c.resource_id),
+        expires_at = coalesce(c.expires_at, p_expires_at),
+        notifications = c.notifications + 1,
+        last_notification_at = greatest(c.last_notification_at, v_now),
+        last_message_number = greatest(c.last_message_number, p_message_number)
+      where c.id = (
+        select f.id from public.calendar_channels f
+        where f.id = p_channel_id and f.state = v_state and f.resource_id is not distinct from v_told
+        for update skip locked);
+      if found then
+        update public.calendar_webhooks w set
+          notifications_seen = w.notifications_seen + 1,
+          notified_since = coalesce(w.notified_since, v_now),
+          last_webhook_received = greatest(w.last_webhook_received, v_now),
+          webhook_failures = 0,
+          due_at = least(w.due_at, greatest(v_now, w.lease_expires_at, w.not_before)),
+          due_reason = 'notified'
+        where w.id = v_calendar_id
+        returning extract(epoch from w.due_at - v_now)::double precision into v_due;
+        return query select v_outcome, v_calendar_id, greatest(0, v_due);
+        return;
+      end if;
+    end if;
+  end if;
   insert into public.calendar_notifications (calendar_id, channel_id, outcome, resource_id, message_number, expires_at,
     received_at)
-  values (v_channel.calendar_id, p_channel_id, v_outcome, p_resource_id, p_message_number, p_expires_at, v_now);
-  perform calendar_internal.drain_notifications(1, array[v_channel.calendar_id]);
+  values (v_calendar_id, p_channel_id, v_outcome, p_resource_id, p_message_number, p_expires_at, v_now);
+  perform calendar_internal.drain_notifications(1, array[v_calendar_id]);
   if v_outcome = 'refused' then
     return query select v_outcome, null::uuid, null::double precision;
     return;
@@ -346,12 +382,29 @@ begin
     v_outcome := 'dead_channel';
   end if;
   -- Of one that somebody holds nothing is known until they let go: it is asked for at once.
-  select * into v_calendar from public.calendar_webhooks w where w.id = v_channel.calendar_id;
-  return query select v_outcome, v_channel.calendar_id, case when v_outcome = 'due' and not exists (
-      select 1 from public.calendar_notifications n where n.calendar_id = v_channel.calendar_id)
-    then greatest(0, extract(epoch from least(v_calendar.due_at, greatest(v_now, v_calendar.lease_expires_at,
-      v_calendar.not_before)) - v_now))::double precision else 0 end;
+  if v_outcome = 'due' and not exists (
+    select 1 from public.calendar_notifications n where n.calendar_id = v_calendar_id)
+  then
+    select extract(epoch from least(w.due_at, greatest(v_now, w.lease_expires_at, w.not_before)) - v_now)
+    into v_due from public.calendar_webhooks w where w.id = v_calendar_id;
+  end if;
+  return query select v_outcome, v_calendar_id, coalesce(greatest(0, v_due), 0);
 end
+$$;
+
+-- Likewise of several that came together, [{channel_id, resource_id, resource_state, message_number, expires_at}], one after
+-- the other: a crowd costs one call and one transaction. Answers each, in their order; if it fails, none is recorded.
+create or replace function public.record_notifications(p_notifications jsonb)
+returns table (outcome text, calendar_id uuid, due_in_seconds double precision)
+language sql security invoker set search_path = ''
+as $$
+  select recorded.outcome, recorded.calendar_id, recorded.due_in_seconds
+  from rows from (jsonb_to_recordset(p_notifications) as (
+      channel_id text, resource_id text, resource_state text, message_number bigint, expires_at timestamptz)
+    ) with ordinality as came (channel_id, resource_id, resource_state, message_number, expires_at, place)
+  cross join lateral public.record_notification(
+    came.channel_id, came.resource_id, came.resource_state, came.message_number, came.expires_at) recorded
+  order by came.place;
 $$;
 
 -- What a claim gives of these calendars, in this order.
@@ -755,6 +808,7 @@ $$;
 -- For the service alone.
 revoke all on function
   public.record_notification,
+  public.record_notifications,
   public.claim_due_calendars,
   calendar_internal.drain_notifications,
   calendar_internal.keep_queue,
@@ -774,6 +828,7 @@ revoke all on function
 from public, anon, authenticated;
 grant execute on function
   public.record_notification,
+  public.record_notifications,
   public.claim_due_calendars,
   calendar_internal.drain_notifications,
   calendar_internal.keep_queue,
@@ -1750,6 +1805,8 @@ Guarantee: an accepted notification is never lost, also while a sync of the cale
 pause between two syncs of a burst, or the backoff of a failing calendar; none waits for a lock: what cannot be counted
 at once is left in calendar_notifications, which every claim drains.
 Answers outcome: due | handshake | dead_channel | unknown_channel | refused.';
+comment on function public.record_notifications is 'Likewise of several that came together, [{channel_id, resource_id, resource_state, message_number, expires_at}], one after
+the other: a crowd costs one call and one transaction. Answers each, in their order; if it fails, none is recorded.';
 comment on function calendar_internal.claimed is 'What a claim gives of these calendars, in this order.';
 comment on function calendar_internal.pick_due is 'Due calendars of one lane, locked, the longest due first. Spread over users: at most p_per_user of each.';
 comment on function public.claim_due_calendars is 'Leases up to p_limit calendars, the longest due of each lane first:

@@ -339,6 +339,7 @@ FUNCTIONS = {
     "public.read_staged_items",
     "public.read_tokens",
     "public.record_notification",
+    "public.record_notifications",
     "public.claim_unmailed_notifications",
     "public.mark_mailed",
     "public.record_security_events",

@@ -31,7 +31,7 @@ _FUNCTIONS = """
     read_event_subscriptions read_events read_families read_ingress read_open_alerts read_operator_actions
     read_polling_plan read_private_items read_staged_items read_tokens record_alert_delivery record_alerts
     record_bot_delivery record_bot_message record_bot_wishes record_event_delivery record_ingress
-    record_notification record_security_events regain_connection release_calendar release_refresh
+    record_notification record_notifications record_security_events regain_connection release_calendar release_refresh
     release_watches remove_calendars remove_event_subscription renew_moved_watches replace_ciphertext
     replace_event_secrets replay_events report_breakers report_google_refusal report_ingress
     report_polling retire_lost_calendars sample_for_audit sample_ingress save_tokens service_figures

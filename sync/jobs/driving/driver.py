@@ -52,6 +52,8 @@ class Driver:
         self._stopping = False
         self._sweeps = False
         self._look_at = 0.0
+        # Until when the dispatcher waits by itself.
+        self._wakes_at = 0.0
         self._full: set[str] = set()
         self._has_left_full = False
         self._thread: threading.Thread | None = None
@@ -85,7 +87,8 @@ class Driver:
                 return
             self._hints[calendar_id] = min(when, self._hints.get(calendar_id, when))
             self._asked[calendar_id] = here()
-            self._start()
+            # Waking it for what it will find by itself would cost each notification of a burst as much as the first.
+            self._start(wakes=when < self._wakes_at)
 
     def follow_up(self, outcome: SyncOutcome) -> None:
         """What a sync leaves owing is done without the next cron: a notification that came meanwhile, a retry, and
@@ -150,11 +153,12 @@ class Driver:
 
     # The dispatcher
 
-    def _start(self) -> None:
+    def _start(self, *, wakes: bool = True) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._dispatch, name="driver", daemon=True)
             self._thread.start()
-        self._condition.notify_all()
+        if wakes:
+            self._condition.notify_all()
 
     def _dispatch(self) -> None:
         while True:
@@ -199,6 +203,7 @@ class Driver:
             times = [*self._hints.values(), *([self._look_at] if self._sweeps else [])]
             # A signal handler cannot notify: it is looked for every second.
             wait = min(1.0, max(0.0, min(times) - now)) if times and self._lanes.free() else 1.0
+            self._wakes_at = now + wait
             self._condition.wait(wait)
         return []
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from tests.sql.database import Database, at_once
+from tests.sql.database import Database, at_once, call
 
 
 def test_notification_makes_its_calendar_due_now(db: Database) -> None:
@@ -201,3 +203,67 @@ def test_notifications_at_the_same_time_are_all_counted(db: Database) -> None:
     at_once(*(lambda channel=channel: many(channel["id"]) for channel in [*channels, *channels]))
     assert db.calendar_row(calendar["id"])["notifications_seen"] == 100
     assert {db.channel_row(channel["id"])["notifications"] for channel in channels} == {50}
+
+
+def told(
+    channel_id: str, number: object = 2, *, state: str = "exists", resource: str = "resource"
+) -> dict[str, object]:
+    return {
+        "channel_id": channel_id,
+        "resource_id": resource,
+        "resource_state": state,
+        "message_number": number,
+        "expires_at": None,
+    }
+
+
+def test_notifications_recorded_together_come_to_what_each_comes_to_alone(db: Database) -> None:
+    alive, gone, closed = (db.calendar(after_seconds=3600, is_active=active) for active in (True, True, False))
+    one, dead, watched_no_more = db.channel(alive), db.channel(gone, "failed"), db.channel(closed)
+    together = [
+        told(one["id"], 7),
+        told("nobody's"),
+        told(one["id"], 5),
+        told(dead["id"]),
+        told(one["id"], resource="another"),
+        told(watched_no_more["id"]),
+        told(one["id"], state="sync"),
+    ]
+    answers = call(db.service, "record_notifications", p_notifications=json.dumps(together))
+    assert [(row["outcome"], row["calendar_id"], row["due_in_seconds"]) for row in answers] == [
+        ("due", alive["id"], 0),
+        ("unknown_channel", None, None),
+        ("due", alive["id"], 0),
+        ("dead_channel", gone["id"], 0),
+        ("refused", None, None),
+        ("dead_channel", closed["id"], 0),
+        ("handshake", alive["id"], 0),
+    ]
+    after = db.channel_row(one["id"])
+    assert (after["notifications"], after["refused"], after["last_message_number"]) == (3, 1, 7)
+    assert db.calendar_row(alive["id"])["notifications_seen"] == 2
+    assert db.rows("select 1 from public.calendar_notifications") == []
+
+
+def test_the_first_of_a_channel_tells_its_resource_for_those_after_it(db: Database) -> None:
+    channel = db.channel(db.calendar(), "opening", resource_id=None)
+    together = [told(channel["id"], 1, state="sync", resource="first"), told(channel["id"], 2, resource="other")]
+    answers = call(db.service, "record_notifications", p_notifications=json.dumps(together))
+    assert [row["outcome"] for row in answers] == ["handshake", "refused"]
+    assert db.channel_row(channel["id"])["resource_id"] == "first"
+
+
+def test_together_too_they_wait_for_no_lock(db: Database) -> None:
+    held, free = db.calendar(after_seconds=3600), db.calendar(after_seconds=3600)
+    channels, other = [db.channel(held), db.channel(free)], db.another()
+    together = json.dumps([told(channel["id"]) for channel in channels])
+    with db.service.transaction():
+        db.service.execute("select 1 from public.calendar_webhooks where id = %s for update", (held["id"],))
+        answers = call(other, "record_notifications", p_notifications=together)
+        assert [row["outcome"] for row in answers] == ["due", "due"]
+    assert db.calendar_row(free["id"])["notifications_seen"] == 1
+    assert len(db.claim()) == 2
+
+
+def test_none_recorded_are_none(db: Database) -> None:
+    assert call(db.service, "record_notifications", p_notifications="[]") == []

@@ -5,14 +5,18 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sync.clients.store import rows
+from sync.clients.store.gathering import Gathering
 from sync.clients.store.rpc import Rpc
 from sync.model import Claim
 from sync.states import NotifiedOutcome, PausedReason, SyncStatus, SyncType
 
 # Of one claim, so that a user with many calendars does not fill it.
 PER_USER = 20
+
+Notification = dict[str, str | int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class UserCalendar:
 class ClaimCalls:
     def __init__(self, rpc: Rpc) -> None:
         self._rpc = rpc
+        self._notifications = Gathering(self._record_one, self._record_all)
 
     def record_notification(
         self,
@@ -44,15 +49,25 @@ class ClaimCalls:
         number: int | None,
         expires_at: dt.datetime | None = None,
     ) -> Notified:
-        row = self._rpc.rows(
-            "record_notification",
-            p_channel_id=channel_id,
-            p_resource_id=resource_id,
-            p_resource_state=state,
-            p_message_number=number,
-            p_expires_at=expires_at.isoformat() if expires_at else None,
-        )[0]
-        return Notified(NotifiedOutcome(row["outcome"]), row["calendar_id"], row["due_in_seconds"] or 0.0)
+        """Durable when this answers. Those that wait together are recorded in one call."""
+        return self._notifications.ask(
+            {
+                "channel_id": channel_id,
+                "resource_id": resource_id,
+                "resource_state": state,
+                "message_number": number,
+                "expires_at": expires_at.isoformat() if expires_at else None,
+            }
+        )
+
+    def _record_one(self, notification: Notification) -> Notified:
+        row = self._rpc.rows("record_notification", **{f"p_{name}": value for name, value in notification.items()})[0]
+        return _notified(row)
+
+    def _record_all(self, notifications: Sequence[Notification]) -> list[Notified]:
+        """Once: what comes to nothing is repeated by each alone."""
+        found = self._rpc.once("record_notifications", {"p_notifications": list(notifications)})
+        return [_notified(row) for row in found or ()]
 
     def claim_due(
         self,
@@ -176,3 +191,7 @@ class ClaimCalls:
             )
             for row in found
         ]
+
+
+def _notified(row: Mapping[str, Any]) -> Notified:
+    return Notified(NotifiedOutcome(row["outcome"]), row["calendar_id"], row["due_in_seconds"] or 0.0)
