@@ -14,6 +14,7 @@ import httpx
 
 from scripts.benchmarks.ground import Ground, event, ground, gunicorn
 from scripts.benchmarks.measuring import Measure, Row, Size, row_of, share, turn_about
+from scripts.stack.ports import free_port
 from scripts.stack.waiting import wait_until
 from sync.core.accounts.channel_token import channel_token
 from sync.jobs.ingress_in_force import WEBHOOK_PATH
@@ -56,37 +57,75 @@ class Sender:
         return [*took, time.perf_counter() - began]
 
 
+@dataclass(slots=True)
+class Doors:
+    """What is asked of each: ours, the bare application, and PostgREST itself."""
+
+    here: Ground
+    url: str
+    bare_url: str
+    channels: list[tuple[str, str]]
+    pushes: Iterator[int]
+
+    def push(self, client: httpx.Client) -> httpx.Response:
+        number = next(self.pushes)
+        headers = _headers(self.here, *self.channels[number % len(self.channels)], number + 2)
+        return client.post(self.url + WEBHOOK_PATH, headers=headers)
+
+    def through_bare(self, client: httpx.Client) -> httpx.Response:
+        return client.post(self.bare_url, headers=_headers(self.here, *self.channels[0], 2))
+
+    def select_one(self, client: httpx.Client) -> httpx.Response:
+        url = f"{self.here.environment['SUPABASE_URL']}/rest/v1/rpc/bench_floor"
+        return client.post(url, json={}, headers=_key(self.here))
+
+
 def notification(size: Size) -> Iterator[Row]:
+    """Alone, and then with the syncs that it asks for, which take turns with it in one process."""
     with ground() as here:
         here.db.execute(_FLOOR.encode())
         services = here.services()
-        users = [here.person(services, f"p{number}") for number in range(size.of(64, 4))]
-        channels = _channels(here)
-        with gunicorn(here.environment) as url:
-            pushes = itertools.count()
+        for number in range(size.of(64, 4)):
+            here.person(services, f"p{number}")
+        bare = gunicorn(
+            {**here.environment, "PORT": str(free_port())},
+            configuration="scripts/benchmarks/bare_app.py",
+            application="scripts.benchmarks.bare_app:application",
+        )
+        wait_until(lambda: _is_there(here), within_seconds=30, what="the floor's function")
+        with gunicorn(here.environment) as url, bare as bare_url:
+            doors = Doors(here, url, bare_url, _channels(here), itertools.count())
+            wait_until(here.all_are_synced, within_seconds=60, what="the first syncs")
+            # Nothing is due before that: what a notification asks for is measured below, and by "push".
+            far = "now() + interval '1 day'"
+            here.db.execute(f"update calendar_webhooks set not_before = {far}, due_at = {far}".encode())  # noqa: S608
+            for connections, requests, aim in ((1, 200, 0.80), (64, 1500, 1.2)):
+                yield from _answers(size.rounds, doors, connections, size.of(requests, 20), aim)
+            here.db.execute("update calendar_webhooks set not_before = null, due_at = now()")
+            for connections, requests in ((1, 200), (64, 1500)):
+                ours = Sender(doors.push, connections, size.of(requests, 20))
+                (rates,) = turn_about(size.rounds, partial(_rate, ours))
+                yield row_of(f"{_named(connections)}, with the syncs that follow", "/s", rates, better="higher")
 
-            def push(client: httpx.Client) -> httpx.Response:
-                number = next(pushes)
-                channel_id, resource_id = channels[number % len(users)]
-                return client.post(url + WEBHOOK_PATH, headers=_headers(here, channel_id, resource_id, number + 2))
 
-            def select_one(client: httpx.Client) -> httpx.Response:
-                return client.post(
-                    f"{here.environment['SUPABASE_URL']}/rest/v1/rpc/bench_floor", json={}, headers=_key(here)
-                )
+def _answers(rounds: int, doors: Doors, connections: int, requests: int, aim: float) -> Iterator[Row]:
+    waits: list[float] = []
+    rates, bare, floors = turn_about(
+        rounds,
+        partial(_rate, Sender(doors.push, connections, requests), waits),
+        partial(_rate, Sender(doors.through_bare, connections, requests)),
+        # As many as a gunicorn worker has threads.
+        partial(_rate, Sender(doors.select_one, min(connections, WORKER_THREADS), requests)),
+    )
+    name = _named(connections)
+    yield row_of(name, "/s", rates, floors, aim=aim, better="higher")
+    yield row_of(f"{name}, a bare application", "/s", bare, floors, better="higher")
+    p99 = share(waits, 0.99) * 1000
+    yield Row(f"{name}, p99", "ms", p99, min(waits) * 1000, max(waits) * 1000, aim=80.0 if connections > 1 else None)
 
-            wait_until(lambda: _is_there(select_one), within_seconds=30, what="the floor's function")
-            for connections, most, aim in ((1, 200, 0.80), (64, 1500, 1.2)):
-                ours = Sender(push, connections, size.of(most, 20))
-                # As many as a gunicorn worker has threads.
-                floor = Sender(select_one, min(connections, WORKER_THREADS), size.of(most, 20))
-                waits: list[float] = []
-                rates, floors = turn_about(size.rounds, partial(_rate, ours, waits), partial(_rate, floor))
-                name = f"{connections} connection{'s' * (connections > 1)}"
-                yield row_of(name, "/s", rates, floors, aim=aim, better="higher")
-                p99 = share(waits, 0.99) * 1000
-                limit = 80.0 if connections > 1 else None
-                yield Row(f"{name}, p99", "ms", p99, min(waits) * 1000, max(waits) * 1000, aim=limit)
+
+def _named(connections: int) -> str:
+    return f"{connections} connection{'s' * (connections > 1)}"
 
 
 def _rate(sender: Sender, waits: list[float] | None = None) -> float:
@@ -97,9 +136,9 @@ def _rate(sender: Sender, waits: list[float] | None = None) -> float:
     return len(answers) / whole
 
 
-def _is_there(send: Callable[[httpx.Client], httpx.Response]) -> bool:
-    with httpx.Client() as client:
-        return send(client).status_code == 200
+def _is_there(here: Ground) -> bool:
+    url = f"{here.environment['SUPABASE_URL']}/rest/v1/rpc/bench_floor"
+    return httpx.post(url, json={}, headers=_key(here)).status_code == 200
 
 
 def _channels(here: Ground) -> list[tuple[str, str]]:
@@ -155,7 +194,7 @@ def _edits(here: Ground, people: list[str], per_second: float, count: int) -> li
 MEASURES = (
     Measure(
         "notification",
-        "a push of Google's to its answer, one gunicorn worker",
+        "a push of Google's to its answer, one gunicorn worker; beside it the least that any service would be",
         "the call of an empty function through the same PostgREST",
         notification,
     ),

@@ -89,11 +89,17 @@ def running(command: list[str], environment: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def gunicorn(environment: dict[str, str], *, workers: int = 1) -> Iterator[str]:
+def gunicorn(
+    environment: dict[str, str],
+    *,
+    workers: int = 1,
+    configuration: str = "gunicorn.conf.py",
+    application: str = "app:create_app()",
+) -> Iterator[str]:
     """The web service; its address. On the port that pushes are sent to, unless another is named."""
     own = {"PATH": os.environ["PATH"], "LOG_LEVEL": "error", "WEB_CONCURRENCY": str(workers)}
     port = environment.get("PORT") or str(free_port())
-    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "app:create_app()"]
+    command = [sys.executable, "-m", "gunicorn", "-c", configuration, application, "-b", f"127.0.0.1:{port}"]
     url = f"http://127.0.0.1:{port}"
     with running(command, {**own, **environment, "PORT": port}):
         wait_until(lambda: _answers(url), within_seconds=60, what="the service")
@@ -102,7 +108,7 @@ def gunicorn(environment: dict[str, str], *, workers: int = 1) -> Iterator[str]:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
+        return httpx.get(f"{url}/healthz", timeout=5).is_success
     except httpx.HTTPError:
         return False
 
