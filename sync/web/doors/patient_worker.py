@@ -37,9 +37,9 @@ REQUEST_SECONDS = 10.0
 SEND_SECONDS = 60.0
 # For a client to close after the last answer, so that the answer's end is not lost to a reset.
 CLOSE_SECONDS = 2.0
-# From one address (IPv6: a /64) at once, per process. Browsers open six; an office behind one address stays below.
-# Not behind trusted proxies, whose own connections are few addresses' by nature.
-MAX_PER_ADDRESS = 64
+# From one address (IPv6: a /64) at once, per process. Browsers open six, a pool of clients 64; an office behind one
+# address stays below. Not behind trusted proxies, whose own connections are few addresses' by nature.
+MAX_PER_ADDRESS = 96
 CHUNK_BYTES = 64 * 1024
 # Looking for what is overdue goes over all connections.
 SWEEP_SECONDS = 0.25
