@@ -54,10 +54,12 @@ def on_exit(_server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Each process drives syncing itself, from its start on. On SIGTERM a sync under way gives its claim back at once,
-    instead of holding it until it is killed."""
+    """Each process drives syncing itself, from its start on, beside its requests. On SIGTERM a sync under way gives its
+    claim back at once, instead of holding it until it is killed."""
     from sync.jobs.driving.duties import duties
+    from sync.jobs.driving.interpreter import share_interpreter
 
+    share_interpreter()
     services, driver, leaving = (worker.wsgi.extensions[name] for name in ("services", "driver", "leaving"))
     driver.start(duties(services, lambda: driver.is_stopping, at_start=False))
     leaving.watch()

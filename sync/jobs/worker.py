@@ -15,6 +15,7 @@ import structlog
 
 from sync.jobs.driving.driver import Driver
 from sync.jobs.driving.duties import duties
+from sync.jobs.driving.interpreter import share_interpreter
 from sync.jobs.driving.leaving import Leaving
 from sync.jobs.operations.figures import StoreFigures
 from sync.jobs.operations.tell_alerts import check_destinations
@@ -75,6 +76,7 @@ def main(build: Callable[[Settings], Services] = build_services) -> int:
     signal.signal(signal.SIGINT, stop)
     leaving.watch()
     _answer_prometheus(services)
+    share_interpreter()
     run(services, driver, leaving)
     return 0
 
