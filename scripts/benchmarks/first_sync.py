@@ -10,11 +10,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from scripts.benchmarks.calendars import Item, fill, mixed, singles, sync
 from scripts.benchmarks.ground import Ground, ground
 from scripts.benchmarks.measuring import Measure, Row, Size, row_of, seconds
 from scripts.benchmarks.relay import relayed
 from supabase import Client, create_client
+from sync.clients.google.calendar import PAGE_SIZE
 from sync.jobs.services import Services
 
 ITEMS = 25_000
@@ -50,9 +53,12 @@ def first_sync(size: Size) -> Iterator[Row]:
         base = _memory("VmRSS")
         for kind, items in KINDS.items():
             rounds = [_round(here, services, client, items(size.of(ITEMS, 20))) for _ in range(min(3, size.rounds))]
-            whole, writing, floors, memory = zip(*rounds, strict=True)
+            whole, writing, floors, memory, pages = zip(*rounds, strict=True)
             share = [floor / ours for floor, ours in zip(floors, whole, strict=True)]
             yield row_of(f"{kind}: the floor's share of the whole sync", "", share, aim=0.6, better="higher")
+            # Whoever lists a calendar waits for its pages, of which the emulated Google makes each on the same cores.
+            share = [(floor + listed) / ours for floor, listed, ours in zip(floors, pages, whole, strict=True)]
+            yield row_of(f"{kind}: the floor's and the bare pages' share", "", share, better="higher")
             share = [floor / ours for floor, ours in zip(floors, writing, strict=True)]
             yield row_of(f"{kind}: the floor's share of its writing", "", share, aim=0.6, better="higher")
             yield row_of(f"{kind}: seconds", "s", whole, floors)
@@ -61,8 +67,9 @@ def first_sync(size: Size) -> Iterator[Row]:
         yield row_of("then a delta of 900 daily series", "s", [_delta(here, services, size.of(900, 2))])
 
 
-def _round(here: Ground, services: Services, client: Client, items: list[Item]) -> tuple[float, float, float, float]:
-    """Seconds of the whole and of its writing, seconds of the floor, and by how many MB the process grew."""
+def _round(here: Ground, services: Services, client: Client, items: list[Item]) -> tuple[float, ...]:
+    """Seconds of the whole and of its writing, seconds of the floor, by how many MB the process grew, and seconds of
+    Google's pages alone."""
     writing: list[float] = []
     stage = services.store.commits.stage
 
@@ -78,7 +85,22 @@ def _round(here: Ground, services: Services, client: Client, items: list[Item]) 
         user_id, whole, memory = _first(here, services, items)
     finally:
         services.store.commits.stage = stage  # type: ignore[method-assign]
-    return whole, sum(writing) or whole, _floor(here, client, user_id, max(1, len(writing))), memory
+    pages = seconds(lambda: _pages(here, user_id))
+    return whole, sum(writing) or whole, _floor(here, client, user_id, max(1, len(writing))), memory, pages
+
+
+def _pages(here: Ground, user_id: str) -> None:
+    """Asks for each page of the user's calendar, and does nothing with it."""
+    (email,) = here.db.execute("select email from auth.users where id = %s", (user_id,)).fetchall()[0]
+    headers = {"Authorization": f"Bearer {here.google.access_token(email)}"}
+    asked = {"maxResults": str(PAGE_SIZE), "maxAttendees": "1", "singleEvents": "false"}
+    url = f"{here.environment['GOOGLE_API_ENDPOINT']}/calendar/v3/calendars/primary/events"
+    with httpx.Client(timeout=60) as client:
+        while True:
+            page = client.get(url, params=asked, headers=headers).raise_for_status().json()
+            if "nextPageToken" not in page:
+                return
+            asked["pageToken"] = page["nextPageToken"]
 
 
 def _first(here: Ground, services: Services, items: list[Item]) -> tuple[str, float, float]:

@@ -1277,25 +1277,30 @@ $$;
 create or replace function public.read_staged_items(p_calendar_id uuid, p_fence bigint, p_after text, p_limit integer)
 returns jsonb
 language sql stable security invoker set search_path = '' set plan_cache_mode = force_custom_plan
+-- In the index's order, whatever is thought of a table that was empty a moment ago: else each call would read all that is
+-- left.
+set enable_bitmapscan = off set enable_seqscan = off
 as $$
-  with counted as (
-    select s.base_event_id, count(*) as items from public.calendar_staged_items s
+  with next as (
+    select s.base_event_id from public.calendar_staged_items s
     where s.calendar_id = p_calendar_id and s.fence = p_fence and s.base_event_id > p_after
-    group by s.base_event_id
     order by s.base_event_id
-    limit p_limit
-  ), running as (
-    select c.*, sum(c.items) over (order by c.base_event_id) as so_far from counted c
-  ), taken as (
-    select r.base_event_id from running r where r.so_far <= p_limit or r.so_far = r.items
+    limit p_limit + 1
+  ), ends as (
+    select min(n.base_event_id) as first, max(n.base_event_id) as last, count(*) as items from next n
+  ), upto as (
+    select case
+      when e.items <= p_limit or e.first = e.last then e.last
+      else (select max(n.base_event_id) from next n where n.base_event_id < e.last) end as base_event_id
+    from ends e
   )
   select jsonb_build_object(
     'items', coalesce((
       select jsonb_agg(s.details order by s.base_event_id, s.google_event_id)
       from public.calendar_staged_items s
-      where s.calendar_id = p_calendar_id
-        and s.base_event_id = any (array(select t.base_event_id from taken t))), '[]'),
-    'last', (select max(t.base_event_id) from taken t))
+      where s.calendar_id = p_calendar_id and s.fence = p_fence
+        and s.base_event_id > p_after and s.base_event_id <= (select u.base_event_id from upto u)), '[]'),
+    'last', (select u.base_event_id from upto u))
 $$;
 
 -- A part of a sync that is too large for one payload: complete families, of a full sync under the fence as generation.

@@ -8,6 +8,8 @@ by family.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from itertools import islice
 
 from sync.clients.store import StagedItems
@@ -41,7 +43,7 @@ class ChangeBuffer:
         """Takes items in the order listed. Raises LeaseLost if they had to be staged and the fence moved on."""
         for event in events:
             self._held[event.id] = event
-        if len(self._held) > HELD_ITEMS or (self._is_staging and self._held):
+        if len(self._held) > (ITEMS_AT_ONCE if self._is_staging else HELD_ITEMS):
             self._stage()
 
     def drop(self, event: Event) -> None:
@@ -56,8 +58,10 @@ class ChangeBuffer:
         return not self._is_staging and len(self._held) <= ITEMS_AT_ONCE
 
     def families(self) -> Iterator[list[Event]]:
-        """All items, in lots of whole families; one lot is as large as its largest family or about ITEMS_AT_ONCE."""
+        """All items, in lots of whole families; one lot is as large as its largest family or about ITEMS_AT_ONCE.
+        Raises LeaseLost as `add`."""
         if self._is_staging:
+            self._stage()
             yield from self._staged()
             return
         lot: list[Event] = []
@@ -79,9 +83,16 @@ class ChangeBuffer:
         self._held.clear()
 
     def _staged(self) -> Iterator[list[Event]]:
-        after: str | None = ""
-        while after is not None:
-            staged: StagedItems = self._services.store.commits.read_items(self._claim, after, ITEMS_AT_ONCE)
-            if staged.details:
-                yield [event_from_trimmed(item) for item in staged.details]
-            after = staged.last
+        """The next lot is read while one is worked on."""
+        with ThreadPoolExecutor(1, thread_name_prefix="read") as beside:
+
+            def read(after: str) -> Future[StagedItems]:
+                items = self._services.store.commits.read_items
+                return beside.submit(copy_context().run, items, self._claim, after, ITEMS_AT_ONCE)
+
+            coming: Future[StagedItems] | None = read("")
+            while coming:
+                staged = coming.result()
+                coming = None if staged.last is None else read(staged.last)
+                if staged.details:
+                    yield [event_from_trimmed(item) for item in staged.details]

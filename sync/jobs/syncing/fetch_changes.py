@@ -7,6 +7,8 @@ half-done. Called by `jobs/syncing/sync_calendar`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 
 from sync.clients.google.answers import PagesTurned
 from sync.clients.google.calendar import PAGE_SIZE, Access, GoogleCalendar
@@ -76,23 +78,29 @@ def fetch_changes(
 
 
 def _list_all(source: Source, listing: Listing, keep: Keep, between_pages: Callable[[], None]) -> None:
+    """A page is taken while Google makes the next one."""
     page_token = None
     turned = PagesTurned(MAX_PAGES)
-    while True:
-        page = source.calendar.list_events(
-            source.access,
-            source.google_calendar_id,
-            sync_token=source.sync_token,
-            page_token=page_token,
-            page_size=source.page_size,
-        )
-        _take(page, listing, keep)
-        # An empty page may have a successor; only the token says where the listing ends.
-        if page.next_page_token is None:
-            break
-        page_token = page.next_page_token
-        turned.to(page_token)
-        between_pages()
+    taking: Future[None] | None = None
+    with ThreadPoolExecutor(1, thread_name_prefix="take") as beside:
+        while True:
+            page = source.calendar.list_events(
+                source.access,
+                source.google_calendar_id,
+                sync_token=source.sync_token,
+                page_token=page_token,
+                page_size=source.page_size,
+            )
+            if taking:
+                taking.result()
+            # An empty page may have a successor; only the token says where the listing ends.
+            if page.next_page_token is None:
+                break
+            page_token = page.next_page_token
+            turned.to(page_token)
+            taking = beside.submit(copy_context().run, _take, page, listing, keep)
+            between_pages()
+    _take(page, listing, keep)
     listing.sync_token = page.next_sync_token
 
 

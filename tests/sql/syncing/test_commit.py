@@ -308,6 +308,25 @@ def test_staged_items_are_read_in_whole_families_of_their_latest_version(db: Dat
     assert db.rows(title) == [{"title": "new"}]
 
 
+def test_a_lot_of_a_long_listing_reads_little_more_than_itself(db: Database) -> None:
+    calendar = db.calendar()
+    claim = db.claim_one(calendar)
+    # Nothing is known of the table yet, as in a first sync.
+    for number in range(10):
+        assert stage(db, calendar, claim, [staged(f"{number}{item:03}") for item in range(300)], is_first=number == 0)
+    read = "select seq_tup_read + idx_tup_fetch as rows from pg_stat_xact_user_tables where relname = %s"
+    arguments = {"p_calendar_id": calendar["id"], "p_fence": claim["fence"], "p_after": "4", "p_limit": 100}
+
+    def rows_read() -> int:
+        (row,) = db.service.execute(read.encode(), ["calendar_staged_items"]).fetchall()
+        return row["rows"] or 0
+
+    with db.service.transaction():
+        before = rows_read()
+        assert len(db.value("read_staged_items", **arguments)["items"]) == 100
+        assert rows_read() - before <= 300
+
+
 def test_a_bare_tombstone_is_staged_with_the_family_the_mirror_knows(db: Database) -> None:
     calendar = db.calendar()
     db.sync(calendar, part(events=[event("opaque", base_event_id="series", kind="exception")]))
