@@ -38,6 +38,9 @@ from sync.core.links.url_unwrap import (
 # near-miss links, see scripts/bench links) this much text takes under 0.3 s.
 MAX_TEXT_CHARS = 100_000
 
+# Entry points of a conference that are looked at; Google makes one of type `video`.
+MAX_VIDEOS = 20
+
 # What ends a URL in prose: white space, quotes, brackets, and every non-letter or CJK character beyond Latin ones
 # (Chinese text follows a URL without a space).
 _STOP = r"\x00-\x20\"'`<>\\^|\[\](){}\x7f-\xa0«»\u2000-\u2bff\u2e80-\uffef\U00010000-\U0010ffff"
@@ -82,7 +85,8 @@ def find_meeting_link(sources: LinkSources) -> MeetingLink | None:
     """The join link, from the first of these sources that has one, or None.
 
     1. conferenceData entry points of type `video`: a recognised service first, then any https URL as provider
-       `other`, because Google itself names it the join link. Phone, sip and more entry points are never links.
+       `other`, because Google itself names it the join link. Phone, sip and more entry points are never links, nor are
+       any beyond the first MAX_VIDEOS.
     2. hangoutLink, 3. location, 4. description (plain or HTML): recognised services only; the first in the text wins.
        On a host of any name only a location is believed: a description may quote any page that looks alike.
     """
@@ -94,7 +98,7 @@ def find_meeting_link(sources: LinkSources) -> MeetingLink | None:
 
 def _attempts(sources: LinkSources) -> Iterator[tuple[str, _Match | None]]:
     """Lazy, so that a description is read only when nothing better was found."""
-    videos = [uri for kind, uri in sources.entry_points if kind == "video"]
+    videos = [uri for kind, uri in sources.entry_points if kind == "video"][:MAX_VIDEOS]
     yield "conference", _first(_recognise(uri, _Trust.CONFERENCE) for uri in videos)
     yield "conference", _first(_other(uri) for uri in videos)
     yield "hangout_link", _recognise(sources.hangout_link, _Trust.TEXT) if sources.hangout_link else None

@@ -19,7 +19,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Frequency = Literal[0, 1, 2, 3, 4, 5, 6]
@@ -90,7 +90,8 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One RRULE or EXRULE. `byday` holds (ordinal or 0, weekday with Monday 0), `by` the other BYxxx lists."""
+    """One RRULE or EXRULE. `byday` holds (ordinal or 0, weekday with Monday 0), `by` the other BYxxx lists, `siblings`
+    how many rules its series has, itself too: they share what work one may make."""
 
     frequency: Frequency
     interval: int = 1
@@ -99,6 +100,7 @@ class Rule:
     week_start: int = 0
     byday: tuple[tuple[int, int], ...] = ()
     by: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    siblings: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +139,10 @@ def parse_recurrence(lines: Sequence[str]) -> Recurrence:
             found.unread.append(UnreadLine(number, name[:10], str(problem)))
     if len(lines) > MAX_VALUES:
         found.unread.append(UnreadLine(MAX_VALUES + 1, "", f"more than {MAX_VALUES} lines"))
+    siblings = sum(map(len, found.rules.values()))
     return Recurrence(
-        tuple(found.rules["RRULE"]),
-        tuple(found.rules["EXRULE"]),
+        tuple(replace(rule, siblings=siblings) for rule in found.rules["RRULE"]),
+        tuple(replace(rule, siblings=siblings) for rule in found.rules["EXRULE"]),
         tuple(found.dates["RDATE"]),
         tuple(found.dates["EXDATE"]),
         tuple(found.unread),

@@ -17,11 +17,11 @@ from dateutil.rrule import weekday as dateutil_weekday
 
 from sync.core.series.rrule_text import DAILY, FAR_YEAR, HOURLY, MINUTELY, MONTHLY, SECONDLY, WEEKLY, YEARLY, Rule
 
-# What one walk may cost, in days looked at and times built; up to half a second. A 60-day horizon of the busiest honest
-# rule (MINUTELY, two units a step) is 172,800; beyond that only hostile rules (SECONDLY;BYHOUR=3) go, and they lose
-# occurrences rather than stop the service.
-MAX_WORK = 300_000
-# Occurrences one walk may produce, including those before `low` in its first period.
+# What one walk may cost, in days looked at and times built; up to a third of a second, which the rules of a series
+# share. A 60-day horizon of the busiest honest rule (MINUTELY, two units a step) is 172,800; beyond that only hostile
+# rules (SECONDLY;BYHOUR=3) go, and they lose occurrences rather than stop the service.
+MAX_WORK = 200_000
+# Occurrences one walk may produce, including those before `low` in its first period; shared likewise.
 MAX_WALKED = 100_000
 # How far ahead a COUNT is followed where it cannot be computed. A COUNT that ends later counts as endless.
 COUNT_HORIZON_YEARS = 1000
@@ -47,7 +47,7 @@ def walk(rule: Rule, start: dt.datetime, low: dt.datetime, high: dt.datetime) ->
         for number, wall in enumerate(_dateutil_rule(rule, start, _period_start(rule, first), periods)):
             if wall > high:
                 return
-            if number >= MAX_WALKED:
+            if number >= MAX_WALKED // rule.siblings:
                 raise WalkCut
             if wall >= low:
                 yield wall
@@ -160,11 +160,21 @@ def _dateutil_rule(rule: Rule, start: dt.datetime, period_start: dt.datetime, pe
     return rrule(
         rule.frequency,
         dtstart=period_start,
-        interval=_Stepper(rule.interval, periods, MAX_WORK // _work_per_step(rule)),
+        interval=_Stepper(rule.interval, periods, _steps_within(rule, MAX_WORK // rule.siblings)),
         wkst=rule.week_start,
         byweekday=days or None,
         **by,  # type: ignore[arg-type]  # only BYxxx names, from rrule_text
     )
+
+
+def _steps_within(rule: Rule, work: int) -> int:
+    """How many periods so much work is. Raises WalkCut where the times of a day, which dateutil builds before the first
+    one, are too much."""
+    by = dict(rule.by)
+    times = math.prod(len(by.get(name, (0,))) for name, _ in _TIME_PARTS) if rule.frequency < HOURLY else 0
+    if times > work:
+        raise WalkCut
+    return (work - times) // _work_per_step(rule)
 
 
 def _is_in_its_own_month(rule: Rule) -> bool:

@@ -542,8 +542,8 @@ def test_a_megabyte_of_hostile_text_ends(unit: str) -> None:
     assert find_meeting_link(LinkSources((("video", megabyte),), megabyte, megabyte, full_read)) is None
 
 
-def calls_made(text: str) -> int:
-    """Work, free of the clock: Python and C calls while reading a description."""
+def calls_made(sources: LinkSources) -> int:
+    """Work, free of the clock: Python and C calls while a link is looked for."""
     made = 0
 
     def count(*_: object) -> None:
@@ -552,7 +552,7 @@ def calls_made(text: str) -> int:
 
     sys.setprofile(count)
     try:
-        find_meeting_link(LinkSources(description=text))
+        find_meeting_link(sources)
     finally:
         sys.setprofile(None)
     return made
@@ -561,7 +561,16 @@ def calls_made(text: str) -> int:
 @pytest.mark.parametrize("unit", HOSTILE)
 def test_twice_the_hostile_text_is_at_most_about_twice_the_work(unit: str) -> None:
     size = 8_000 // len(unit)
-    assert calls_made(unit * 2 * size) < 2.5 * calls_made(unit * size) + 200
+    whole, half = (LinkSources(description=unit * times * size) for times in (2, 1))
+    assert calls_made(whole) < 2.5 * calls_made(half) + 200
+
+
+@pytest.mark.parametrize("uri", ["https://zoom.us/" + "a/" * 1000, "https://www.google.com/url?q=" * 100])
+def test_thousands_of_entry_points_are_hardly_more_work_than_a_few(uri: str) -> None:
+    few, many = (LinkSources(entry_points=(("video", uri),) * count) for count in (meeting_url.MAX_VIDEOS, 5000))
+
+    # Their kinds are looked at, one by one.
+    assert calls_made(many) < calls_made(few) + 2 * 5000
 
 
 def test_a_megabyte_in_one_url_ends() -> None:

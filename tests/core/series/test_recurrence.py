@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from zoneinfo import ZoneInfo
 
@@ -450,6 +451,39 @@ def test_hostile_rule_is_bounded(rule: str) -> None:
         found = expand(local("1990-06-01 09:00"), f"RRULE:{rule}", since="2026-06-01", until="2026-08-01")
 
     assert len(found) <= MAX_OCCURRENCES
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        f"FREQ=MONTHLY;BYDAY=MO;BYHOUR={HOURS};BYMINUTE={SIXTY};BYSECOND={SIXTY};COUNT=9999999{{}}",
+        f"FREQ=YEARLY;BYYEARDAY={','.join(map(str, range(1, 366)))};COUNT=9999999{{}}",
+    ],
+)
+def test_eight_hostile_rules_of_one_series_are_hardly_more_work_than_one(rule: str) -> None:
+    def calls(rules: int) -> int:
+        lines = [f"RRULE:{rule.format(number)}" for number in range(1, rules + 1)]
+        return calls_made(
+            lambda: expand(local("1990-06-01 09:00"), *lines, since="2026-06-01 09:00", until="2026-06-01 09:01")
+        )
+
+    assert calls(8) < 2 * calls(1)
+
+
+def calls_made(work: Callable[[], object]) -> int:
+    """Work, free of the clock: Python and C calls."""
+    made = 0
+
+    def count(*_: object) -> None:
+        nonlocal made
+        made += 1
+
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return made
 
 
 @pytest.mark.parametrize("year", [1, 9999])
