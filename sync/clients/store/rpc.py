@@ -19,7 +19,7 @@ from sync.clients.certificates import certificates
 from sync.clients.circuit import Tripping
 from sync.clients.retrying import LEAST_SECONDS, Retries, retry, seconds_left
 from sync.clients.store.refusals import set_up_fault, words_of
-from sync.clients.store.transport import KEEP_SECONDS, LeanClient, is_proxied
+from sync.clients.store.transport import KEEP_SECONDS, WHOLE_SECONDS, LeanClient, is_proxied
 from sync.env_checks import is_front_end_key, is_jwt
 from sync.errors import (
     DataRefused,
@@ -98,7 +98,7 @@ class Rpc:
     def _http(self, url: str) -> httpx.Client:
         origin, hooks = httpx.URL(url), [_hurry, _tell_origin]
         if not is_proxied(origin.scheme):
-            timeouts = httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS).as_dict()
+            timeouts = {**httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS).as_dict(), "whole": WHOLE_SECONDS}
             return LeanClient(origin, certificates(), timeouts, CONNECTIONS, hooks, self._see)
         # HTTP/2 breaks under threads and closed keep-alives (lost writes).
         return httpx.Client(
@@ -183,7 +183,7 @@ def _is_outage(failure: Exception) -> bool:
 
 
 def _hurry(request: httpx.Request) -> None:
-    """No step of a call takes much longer than somebody waits for it; the writes of a sync take their time."""
+    """No call takes much longer than somebody waits for it, nor a step of one; the writes of a sync take their time."""
     if request.url.path.rpartition("/")[2] in _DIVISIBLE:
         return
     left = max(seconds_left(), LEAST_SECONDS)

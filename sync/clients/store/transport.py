@@ -24,6 +24,8 @@ from sync.clients.store.wire import Connection, connect
 
 # Below what gateways keep an idle connection for (60 s and more).
 KEEP_SECONDS = 30.0
+# For a whole call whose caller sets no time: more than the greatest answer takes over a slow line.
+WHOLE_SECONDS = 120.0
 _PORTS = {"http": 80, "https": 443}
 # Gateways turn away whoever does not say what they are.
 _FIELDS = {"Accept-Encoding": "gzip, deflate", "User-Agent": f"python-httpx/{httpx.__version__}"}
@@ -34,6 +36,8 @@ Timeouts = Mapping[str, float | None]
 
 class LeanTransport(httpx.BaseTransport):
     """Connections to one origin, `most` at once; a call waits for one for as long as its "pool" seconds. Thread-safe.
+
+    A call's time-outs are httpx's, of each step, and "whole", of all of them: what trickles ends too.
 
     HTTP/1.1 with whole answers; a request's body is in memory. Knows no proxy. A process that forks leaves its
     connections to its parent. Raises what httpx' own transport does.
@@ -61,12 +65,13 @@ class LeanTransport(httpx.BaseTransport):
         if (url.scheme, url.host, url.port) != self._origin:
             raise httpx.UnsupportedProtocol("not the origin this is for", request=request)
         timeouts: Timeouts = request.extensions.get("timeout", {})
+        ends_at = time.monotonic() + (timeouts.get("whole") or WHOLE_SECONDS)
         if "Transfer-Encoding" in request.headers:
             raise httpx.LocalProtocolError("a body that is not in memory", request=request)
         if not self._room.acquire(timeout=timeouts.get("pool")):
             raise httpx.PoolTimeout("all connections are taken", request=request)
         try:
-            return self._ask(request, timeouts)
+            return self._ask(request, timeouts, ends_at)
         except httpx.RequestError as failure:
             failure.request = request
             raise
@@ -78,8 +83,8 @@ class LeanTransport(httpx.BaseTransport):
         while connection := self._pop():
             connection.close()
 
-    def _ask(self, request: httpx.Request, timeouts: Timeouts) -> httpx.Response:
-        connection = self._take() or connect(self._address, self._context, timeouts.get("connect"))
+    def _ask(self, request: httpx.Request, timeouts: Timeouts, ends_at: float) -> httpx.Response:
+        connection = self._take() or connect(self._address, self._context, timeouts.get("connect"), ends_at)
         try:
             answer = connection.ask(
                 request.method,
@@ -88,6 +93,7 @@ class LeanTransport(httpx.BaseTransport):
                 request.read(),
                 write=timeouts.get("write"),
                 read=timeouts.get("read"),
+                ends_at=ends_at,
             )
         except BaseException:
             # An answer that nobody waits for any more must not become another call's.
@@ -109,15 +115,13 @@ class LeanTransport(httpx.BaseTransport):
         return None
 
     def _keep(self, connection: Connection) -> None:
+        """And drops the oldest, one for each that is put back: after a crowd, few are needed."""
         self._idle.append(connection)
-        if self._idle[0].used_at < time.monotonic() - self._keep_seconds:
-            self._drop_oldest()
-
-    def _drop_oldest(self) -> None:
-        """One for each that is put back: after a crowd, few are needed."""
         try:
-            self._idle.popleft().close()
+            if self._idle[0].used_at < time.monotonic() - self._keep_seconds:
+                self._idle.popleft().close()
         except IndexError:
+            # Another call has taken it at once.
             return
 
     def _pop(self) -> Connection | None:

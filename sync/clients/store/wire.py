@@ -5,6 +5,7 @@ What is raised is httpx's, so that nobody above tells it from httpx's own. Calle
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 import ssl
@@ -43,6 +44,8 @@ class Connection:
         self._watch = select.poll()
         self._watch.register(connected, select.POLLIN)
         self.used_at = time.monotonic()
+        # Of the call under way: when it must have its answer whole.
+        self._ends_at = math.inf
 
     def close(self) -> None:
         self._socket.close()
@@ -55,14 +58,23 @@ class Connection:
         return not self._watch.poll(0)
 
     def ask(
-        self, method: str, target: bytes, fields: Fields, body: bytes, *, write: float | None, read: float | None
+        self,
+        method: str,
+        target: bytes,
+        fields: Fields,
+        body: bytes,
+        *,
+        write: float | None,
+        read: float | None,
+        ends_at: float,
     ) -> Answer:
-        """The answer, whole. Seconds are of each step: of what the network takes or gives at once."""
+        """The answer, whole. Seconds are of each step: of what the network takes or gives at once; `ends_at`
+        (monotonic): of all of them."""
+        self._ends_at = ends_at
         unsent = self._send(self._written(method, target, fields, body), write)
-        self._socket.settimeout(read)
         try:
             with _as_httpx(httpx.ReadTimeout, httpx.ReadError):
-                answer = self._answer()
+                answer = self._answer(read)
         except httpx.TransportError:
             if unsent is not None:
                 raise unsent from None
@@ -82,22 +94,22 @@ class Connection:
 
     def _send(self, data: bytes, seconds: float | None) -> httpx.WriteError | None:
         """What broke while it was sent, if the refusal may still be read: as of a body that is too large."""
-        self._socket.settimeout(seconds)
         try:
             with _as_httpx(httpx.WriteTimeout, httpx.WriteError):
                 # Unlike `sendall`, whose time is that of the whole.
                 left = memoryview(data)
                 while left:
+                    self._socket.settimeout(seconds_of(seconds, self._ends_at))
                     left = left[self._socket.send(left[:PART_BYTES]) :]
         except httpx.WriteError as broken:
             return broken
         return None
 
-    def _answer(self) -> Answer:
+    def _answer(self, seconds: float | None) -> Answer:
         head: h11.Response | None = None
         body = bytearray()
         while True:
-            event = self._event()
+            event = self._event(seconds)
             if isinstance(event, h11.Response):
                 head = event
             elif isinstance(event, h11.Data):
@@ -111,10 +123,11 @@ class Connection:
             head.status_code, list(head.headers.raw_items()), bytes(body), is_last=not self._is_good_for_more(head)
         )
 
-    def _event(self) -> object:
+    def _event(self, seconds: float | None) -> object:
         """The next of the answer's."""
         try:
             while (event := self._http.next_event()) is h11.NEED_DATA:
+                self._socket.settimeout(seconds_of(seconds, self._ends_at))
                 self._http.receive_data(self._socket.recv(PART_BYTES))
         except h11.RemoteProtocolError as wrong:
             raise httpx.RemoteProtocolError(str(wrong)) from None
@@ -132,16 +145,28 @@ class Connection:
         return True
 
 
-def connect(address: tuple[str, int], context: ssl.SSLContext | None, seconds: float | None) -> Connection:
-    """`context`: None for plain HTTP. `seconds`: of each step. Raises httpx.ConnectTimeout, httpx.ConnectError."""
+def connect(
+    address: tuple[str, int], context: ssl.SSLContext | None, seconds: float | None, ends_at: float
+) -> Connection:
+    """`context`: None for plain HTTP. `seconds`: of each step; `ends_at` (monotonic): of all of them. Raises
+    httpx.ConnectTimeout, httpx.ConnectError."""
     with _as_httpx(httpx.ConnectTimeout, httpx.ConnectError):
-        raw = socket.create_connection(address, seconds)
+        raw = socket.create_connection(address, seconds_of(seconds, ends_at))
         try:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            raw.settimeout(seconds_of(seconds, ends_at))
             return Connection(raw if context is None else context.wrap_socket(raw, server_hostname=address[0]))
         except BaseException:
             raw.close()
             raise
+
+
+def seconds_of(step: float | None, ends_at: float) -> float:
+    """What the next step may take of the time until `ends_at`. Raises TimeoutError: nothing is left."""
+    left = ends_at - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("the call took too long")
+    return left if step is None else min(step, left)
 
 
 @contextmanager

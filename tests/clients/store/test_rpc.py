@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from sync.clients.retrying import deadline
+from sync.clients.retrying import LEAST_SECONDS, deadline
 from sync.clients.store.rpc import ATTEMPTS, TRIPPING, Rpc
 from sync.errors import StoreDown, StoreMisconfigured, StoreRejected, StoreUnavailable
 from sync.jobs.operations.observe import NEWEST_MIGRATION
@@ -123,6 +124,15 @@ def test_nothing_is_repeated_beyond_the_callers_deadline(gateway: Answers, rpc: 
     with deadline(0), pytest.raises(StoreUnavailable):
         rpc.call("sweep_state")
     assert gateway.requests == 1
+
+
+def test_an_answer_that_trickles_is_not_waited_for_beyond_the_callers_deadline(gateway: Answers, rpc: Rpc) -> None:
+    gateway.drip_seconds, gateway.body = 0.4, b" " * 25
+    began = time.monotonic()
+
+    with deadline(LEAST_SECONDS), pytest.raises(StoreUnavailable, match="ReadTimeout"):
+        rpc.call("sweep_state")
+    assert time.monotonic() - began < LEAST_SECONDS + 2
 
 
 def test_an_outage_is_asked_about_by_probes_alone(gateway: Answers, rpc: Rpc) -> None:

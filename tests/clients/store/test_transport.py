@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -17,7 +18,8 @@ import httpx
 import pytest
 
 from sync.clients.store.rpc import Rpc
-from sync.clients.store.transport import KEEP_SECONDS, LeanClient
+from sync.clients.store.transport import KEEP_SECONDS, LeanClient, LeanTransport
+from sync.clients.store.wire import Connection
 from tests.certificates import serving, signed_by_itself
 from tests.clients.google.answering import answering
 from tests.clients.store.speaking import Reply, Spoken, speaking
@@ -171,6 +173,30 @@ def test_a_late_answer_is_given_up_and_is_nobody_elses(speak: Speak) -> None:
         post(client, spoken.url, b"late")
     is_over.set()
     assert post(client, spoken.url, b"next").content == b"next"
+
+
+def test_an_answer_that_trickles_is_given_up_at_the_callers_time(speak: Speak) -> None:
+    """Each byte comes in time for its step; all of them together would take ten seconds."""
+    with answering() as answers, client_of(answers.url, whole=0.3) as client:
+        answers.drip_seconds, answers.body = 0.1, b"0" * 100
+        began = time.monotonic()
+        with pytest.raises(httpx.ReadTimeout):
+            post(client, answers.url)
+        assert time.monotonic() - began < 2
+
+
+def test_a_connection_that_another_call_takes_at_once_costs_this_one_nothing(speak: Speak) -> None:
+    class Snatched(deque[Connection]):
+        """Somebody takes whatever is put back, before who put it back goes on."""
+
+        def append(self, kept: Connection) -> None:
+            kept.close()
+
+    spoken, client = speak(lambda _head, body: answer(body))
+    transport = client._transport
+    assert isinstance(transport, LeanTransport)
+    transport._idle = Snatched()
+    assert post(client, spoken.url, b"mine").content == b"mine"
 
 
 def test_who_cannot_be_reached_is_told_from_who_does_not_answer() -> None:
