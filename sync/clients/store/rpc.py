@@ -6,6 +6,7 @@ function is idempotent, so a lost answer is asked for again.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -41,8 +42,8 @@ ATTEMPTS = 4
 RETRIES = Retries("database", ATTEMPTS, first_seconds=0.2, most_seconds=2.0)
 # More than one call's attempts. A probe every few seconds: all work, and every notification, waits for it.
 TRIPPING = Tripping(failures=10, first_seconds=1.0, most_seconds=5.0)
-# Of one statement, whatever the status: a time-out, a lock, a deadlock; the database is there.
-_ONE_STATEMENTS = ("57014", "40", "55")
+# Of one statement, whatever the status: a time-out, a lock, a deadlock; the database is there. Not a gateway's 404.
+_ONE_STATEMENTS = re.compile(r"57014|(40|55)...")
 CONNECTIONS = 40
 STATEMENT_TIMED_OUT = "57014"
 # What takes rows may be asked to take fewer: its time-outs and refusals say what to do next.
@@ -179,7 +180,7 @@ def _is_outage(failure: Exception) -> bool:
     """No answer, or a gateway's, or that the database is not there. Not that it took its time for one statement."""
     if not isinstance(failure, StoreUnavailable) or isinstance(failure, StoreTooSlow | StoreDown):
         return False
-    return not failure.code.startswith(_ONE_STATEMENTS)
+    return _ONE_STATEMENTS.fullmatch(failure.code) is None
 
 
 def _hurry(request: httpx.Request) -> None:

@@ -135,8 +135,9 @@ def test_an_answer_that_trickles_is_not_waited_for_beyond_the_callers_deadline(g
     assert time.monotonic() - began < LEAST_SECONDS + 2
 
 
-def test_an_outage_is_asked_about_by_probes_alone(gateway: Answers, rpc: Rpc) -> None:
-    gateway.status, gateway.body = 502, BODIES["page"]
+@pytest.mark.parametrize("status", [403, 404, 408, 502])
+def test_an_outage_is_asked_about_by_probes_alone(gateway: Answers, rpc: Rpc, status: int) -> None:
+    gateway.status, gateway.body = status, BODIES["page"]
     for _ in range(TRIPPING.failures + 20):
         with pytest.raises(StoreUnavailable):
             rpc.once("sweep_state", {})
