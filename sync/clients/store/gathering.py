@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from sync.clients.retrying import seconds_left
-from sync.errors import StoreFailure
+from sync.errors import StoreFailure, StoreUnavailable
 
 Asked = TypeVar("Asked")
 Told = TypeVar("Told")
@@ -50,7 +50,8 @@ class Gathering(Generic[Asked, Told]):
         self._calls = 0
 
     def ask(self, asked: Asked) -> Told:
-        """What the call answered for this one. Raises what `one` does."""
+        """What the call answered for this one. Raises what `one` does, and StoreUnavailable: the deadline has passed
+        (a call that is still out may do it yet)."""
         turn: _Turn[Asked, Told] = _Turn(asked)
         with self._lock:
             if self._calls < MOST_CALLS:
@@ -67,8 +68,13 @@ class Gathering(Generic[Asked, Told]):
                 return self._one(asked)
             finally:
                 self._pass_on()
+        if turn.told:
+            return turn.told[0]
         # With nobody, or with a call that came to nothing.
-        return turn.told[0] if turn.told else self._one(asked)
+        if not seconds_left():
+            # Whoever waits is told so now: a store that hangs would keep them for one more call's least time.
+            raise StoreUnavailable("no_time_left", "gathering")
+        return self._one(asked)
 
     def _gives_up(self, turn: _Turn[Asked, Told]) -> bool:
         """False: it is with a group already."""

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from sync.clients.retrying import deadline, seconds_left
 from sync.clients.store.gathering import MOST_CALLS, PATIENCE_SECONDS, Gathering
 from sync.errors import StoreRejected, StoreUnavailable
 
@@ -94,6 +95,30 @@ def test_a_call_that_breaks_is_made_again_by_each_before_any_is_answered() -> No
         asked = ask_while_others_are_out(recorder, pool, 2, 3)
         assert [each.result(5) for each in asked] == [20, 30]
     assert sorted(map(len, recorder.calls[MOST_CALLS:])) == [1, 1, 2]
+
+
+class Hanging(Recorder):
+    """A call for several is answered by nobody, until the time of whoever makes it is over."""
+
+    def all_of(self, numbers: Sequence[int]) -> list[int]:
+        self.calls.append(list(numbers))
+        time.sleep(seconds_left())
+        raise StoreUnavailable("ReadTimeout", "record")
+
+    def ask(self, number: int) -> int:
+        with deadline(0.5 if number < 100 else 10.0):
+            return super().ask(number)
+
+
+def test_past_its_deadline_nobody_calls_again_after_a_call_that_broke() -> None:
+    """While the database hangs, each would be kept for one more call's least time, and for nothing."""
+    recorder = Hanging()
+    with ThreadPoolExecutor(8) as pool:
+        asked = ask_while_others_are_out(recorder, pool, 2, 3)
+        for each in asked:
+            with pytest.raises(StoreUnavailable):
+                each.result(5)
+    assert recorder.calls[MOST_CALLS:] == [[2, 3]]
 
 
 def test_behind_a_call_that_hangs_nobody_waits_for_long() -> None:
