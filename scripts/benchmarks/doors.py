@@ -70,11 +70,11 @@ class Doors:
 
     def push(self, client: httpx.Client) -> httpx.Response:
         number = next(self.pushes)
-        headers = _headers(self.here, *self.channels[number % len(self.channels)], number + 2)
+        headers = headers_of(self.here, *self.channels[number % len(self.channels)], number + 2)
         return client.post(self.url + WEBHOOK_PATH, headers=headers)
 
     def through_bare(self, client: httpx.Client) -> httpx.Response:
-        return client.post(self.bare_url, headers=_headers(self.here, *self.channels[0], 2))
+        return client.post(self.bare_url, headers=headers_of(self.here, *self.channels[0], 2))
 
     def select_one(self, client: httpx.Client) -> httpx.Response:
         url = f"{self.here.environment['SUPABASE_URL']}/rest/v1/rpc/bench_floor"
@@ -95,7 +95,7 @@ def notification(size: Size) -> Iterator[Row]:
         )
         wait_until(lambda: _is_there(here), within_seconds=30, what="the floor's function")
         with gunicorn(here.environment) as url, bare as bare_url:
-            doors = Doors(here, url, bare_url, _channels(here), itertools.count())
+            doors = Doors(here, url, bare_url, channels_of(here), itertools.count())
             wait_until(here.all_are_synced, within_seconds=60, what="the first syncs")
             # Nothing is due before that: what a notification asks for is measured below, and by "push".
             far = "now() + interval '1 day'"
@@ -145,12 +145,12 @@ def _is_there(here: Ground) -> bool:
     return httpx.post(url, json={}, headers=_key(here)).status_code == 200
 
 
-def _channels(here: Ground) -> list[tuple[str, str]]:
+def channels_of(here: Ground) -> list[tuple[str, str]]:
     rows = here.db.execute("select id, resource_id from calendar_channels where state = 'live'").fetchall()
     return [(str(channel), str(resource)) for channel, resource in rows]
 
 
-def _headers(here: Ground, channel_id: str, resource_id: str, number: int) -> dict[str, str]:
+def headers_of(here: Ground, channel_id: str, resource_id: str, number: int) -> dict[str, str]:
     return {
         "X-Goog-Channel-ID": channel_id,
         "X-Goog-Channel-Token": channel_token(here.environment["CHANNEL_TOKEN_SECRET"].split(",")[0], channel_id),

@@ -292,12 +292,18 @@ def _parse_moment(name: str, text: str, zone_name: str | None = None) -> Moment:
     try:
         if not match:
             raise ValueError
-        wall = dt.datetime.strptime(match[1] + (match[2] or "000000"), "%Y%m%d%H%M%S")  # noqa: DTZ007 - naive by design
+        # `strptime` took ten times as long, which twenty thousand dates of one series are enough to feel.
+        wall = dt.datetime(*_numbers_in(match[1] + (match[2] or "000000")))  # noqa: DTZ001 - naive by design
     except ValueError:
         raise BadRecurrence(f"{name} is not a date or date-time: {_shown(text)}") from None
     if wall.year < 2:  # no room below for a zone's offset
         raise BadRecurrence(f"{name}: date is out of range: {_shown(text)}")
     return Moment(wall, is_date=not match[2], is_utc=bool(match[2] and match[3]), zone_name=zone_name)
+
+
+def _numbers_in(digits: str) -> tuple[int, int, int, int, int, int]:
+    year, month, day = int(digits[:4]), int(digits[4:6]), int(digits[6:8])
+    return year, month, day, int(digits[8:10]), int(digits[10:12]), int(digits[12:])
 
 
 def _items(text: str) -> Iterable[str]:

@@ -470,6 +470,17 @@ def test_eight_hostile_rules_of_one_series_are_hardly_more_work_than_one(rule: s
     assert calls(8) < 2 * calls(1)
 
 
+def test_a_date_that_is_left_out_is_little_work() -> None:
+    first = dt.datetime.fromisoformat("2026-06-01T09:00")
+    dates = [f"{first + dt.timedelta(hours=number):%Y%m%dT%H%M%S}" for number in range(1000)]
+
+    def calls(*values: str) -> int:
+        line = f"EXDATE;TZID={ZURICH}:" + ",".join(values)
+        return calls_made(lambda: expand(local("2026-06-01 09:00"), "RRULE:FREQ=DAILY;COUNT=2", line))
+
+    assert calls(*dates) - calls(dates[0]) < 40 * len(dates)
+
+
 def calls_made(work: Callable[[], object]) -> int:
     """Work, free of the clock: Python and C calls."""
     made = 0
