@@ -69,11 +69,15 @@ class Leaving:
 
     def end_now(self) -> None:
         """Ends the process, whatever its threads are at."""
-        closing = threading.Thread(target=self.close, name="closing", daemon=True)
+        closing = threading.Thread(target=self._close_all, name="closing", daemon=True)
         closing.start()
         closing.join(max(0.0, (self._deadline or 0.0) - time.monotonic()) + CLOSE_SECONDS)
-        logging.shutdown()
         os._exit(0)
+
+    def _close_all(self) -> None:
+        self.close()
+        # Here too, for the log may be what hangs: then whoever was writing holds its lock.
+        logging.shutdown()
 
     def _end_in_time(self) -> None:
         deadline = self._asked.get()
