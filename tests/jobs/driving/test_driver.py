@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+
 import pytest
 
+from sync.clients.store.rpc import ATTEMPTS
 from sync.jobs.accounts.connect_calendar import connect_calendars
 from sync.jobs.driving.driver import Driver
 from sync.jobs.driving.lanes import MOST_FIRST
-from tests.world import World, wait_until
+from tests.world import Person, World, wait_until
 
 
 def test_a_claim_that_no_thread_takes_up_any_more_is_given_back(world: World) -> None:
@@ -46,3 +50,59 @@ def test_a_crowd_of_first_syncs_does_not_wait_for_the_next_sweep(world: World, c
         wait_until(lambda: world.db.execute(waiting).fetchone() is None, "all are synced")
     finally:
         driver.shut_down()
+
+
+@pytest.fixture
+def asked(world: World) -> Iterator[tuple[Driver, Person]]:
+    """A driver that follows hints alone, and whose calendar they name."""
+    alice = world.person()
+    world.connect(alice)
+    world.stop_service()
+    driver = Driver(world.services)
+    yield driver, alice
+    driver.shut_down()
+
+
+def test_a_hint_is_followed_at_once_while_the_driver_waits(world: World, asked: tuple[Driver, Person]) -> None:
+    """A driver that is not woken looks up after a second."""
+    driver, alice = asked
+    world.make_due(alice)
+    driver.sync_soon(world.calendar(alice)["id"])
+    took = []
+    for _ in range(3):
+        wait_until(lambda: not driver._lanes.busy and driver._wakes_at > time.monotonic() + 0.8, "it has begun to wait")
+        world.make_due(alice)
+        world.reset_counters()
+        began = time.monotonic()
+        driver.sync_soon(world.calendar(alice)["id"])
+        wait_until(lambda: world.rpcs().get("commit_sync"), "it is synced")
+        took.append(time.monotonic() - began)
+    # One may be slow on a busy machine; none would be quick if it was not woken.
+    assert min(took) < 0.6
+
+
+def test_a_later_hint_does_not_put_off_an_earlier_one(world: World, asked: tuple[Driver, Person]) -> None:
+    driver, alice = asked
+    world.make_due(alice)
+    world.reset_counters()
+    for seconds in (0.2, 600.0):
+        driver.sync_soon(world.calendar(alice)["id"], seconds)
+    wait_until(lambda: world.rpcs().get("commit_sync"), "it is synced at the earlier time")
+
+
+@pytest.mark.parametrize("trouble", ["the store refuses the claim", "another process holds the calendar"])
+def test_a_hint_that_comes_to_nothing_is_followed_again(
+    world: World, asked: tuple[Driver, Person], trouble: str
+) -> None:
+    driver, alice = asked
+    world.make_due(alice)
+    world.reset_counters()
+    held = "update calendar_webhooks set lease_expires_at = now() + %s::interval"
+    if trouble == "the store refuses the claim":
+        world.supabase.fault("claim_due_calendars", "http_500", times=ATTEMPTS)
+    else:
+        world.db.execute(held, ("1 minute",))
+    driver.sync_soon(world.calendar(alice)["id"])
+    wait_until(lambda: world.rpcs().get("claim_due_calendars", 0) > 1, "it is asked for again")
+    world.db.execute("update calendar_webhooks set lease_expires_at = null")
+    wait_until(lambda: world.rpcs().get("commit_sync"), "it is claimed again and synced")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
 from sync.jobs.driving.duties import Duty
 from sync.jobs.driving.timekeeper import Timekeeper
-from tests.world import wait_until
+from tests.world import World, wait_until
 
 
 def test_a_commit_while_what_follows_commits_runs_has_it_run_once_more() -> None:
@@ -36,3 +37,32 @@ def test_a_commit_while_what_follows_commits_runs_has_it_run_once_more() -> None
     wait_until(lambda: not keeper.is_busy, "both runs have ended")
     assert not begun.acquire(blocking=False)
     assert other == []
+
+
+def test_a_duty_is_done_by_one_process_for_all(world: World) -> None:
+    done: list[str] = []
+    for process in ("one", "another"):
+        duty = Duty("drop_old", 3600, partial(done.append, process), follows_commits=True)
+        keeper = Timekeeper(world.services, [duty], lambda: False)
+        keeper.after_commit()
+        keeper.shut_down(5)
+    assert done == ["one"]
+
+
+def test_the_end_waits_for_a_duty_under_way() -> None:
+    begun, may_end = threading.Event(), threading.Event()
+    ended: list[bool] = []
+
+    def work() -> None:
+        begun.set()
+        ended.append(may_end.wait(5))
+
+    duty = Duty("follow", 3600, work, is_everybodys=True, follows_commits=True)
+    keeper = Timekeeper(cast(Any, SimpleNamespace()), [duty], lambda: False)
+    keeper.after_commit()
+    assert begun.wait(5)
+    threading.Timer(0.1, may_end.set).start()
+
+    keeper.shut_down(5)
+
+    assert ended == [True]
