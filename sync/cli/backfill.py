@@ -7,14 +7,11 @@ from collections import Counter
 from typing import Any
 
 import typer
-from rich.console import Console
 
 from sync.cli.desk import AsJson, Desk, desk_of
 from sync.cli.faults import ExitCode
-from sync.cli.output import pairs
-from sync.cli.poll import count_outcomes
+from sync.cli.poll import answer_counts, count_outcomes
 from sync.cli.stopping import until_stopped
-from sync.core.operations.words import words
 from sync.core.polling.purse import Lane
 from sync.jobs.driving.poll_due import poll_due
 
@@ -45,14 +42,9 @@ def backfill(context: typer.Context, as_json: AsJson = False) -> None:
     desk.note("backfill")
     counts, causes, left = _list_all(desk)
     under_way = desk.services.store.overview.read()["leased"]
-    data = {**counts, "left": left, "under_way": under_way, "causes": dict(causes)}
+    data = {**counts, "left": left, "under_way": under_way}
 
-    def show(console: Console) -> None:
-        console.print(pairs({words(name): figure for name, figure in data.items() if name != "causes"}))
-        if causes:
-            console.print(pairs({f"failed: {words(name)}": count for name, count in causes.most_common()}))
-
-    desk.out.answer(data, show)
+    answer_counts(desk, data, causes)
     raise typer.Exit(ExitCode.PARTLY if causes or left else ExitCode.DONE)
 
 

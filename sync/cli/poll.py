@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -80,15 +81,20 @@ def _poll_due(desk: Desk) -> None:
             tell(done, f"{sweep.remaining} remain")
             if not sweep.remaining or not sweep.outcomes or is_stopping():
                 break
-    data = {**counts, "remaining": sweep.remaining, "causes": dict(causes)}
+    data = {**counts, "remaining": sweep.remaining}
+    answer_counts(desk, data, causes)
+    raise typer.Exit(ExitCode.PARTLY if causes or sweep.remaining else ExitCode.DONE)
+
+
+def answer_counts(desk: Desk, counts: Mapping[str, int], causes: Counter[str]) -> None:
+    """Of work on many: what came of it, and the causes of what failed."""
 
     def show(console: Console) -> None:
-        console.print(pairs({words(name): figure for name, figure in data.items() if name != "causes"}))
+        console.print(pairs({words(name): count for name, count in counts.items()}))
         if causes:
             console.print(pairs({f"failed: {words(name)}": count for name, count in causes.most_common()}))
 
-    desk.out.answer(data, show)
-    raise typer.Exit(ExitCode.PARTLY if causes or sweep.remaining else ExitCode.DONE)
+    desk.out.answer({**counts, "causes": dict(causes)}, show)
 
 
 def count_outcomes(sweep: Sweep, counts: Counter[str], causes: Counter[str]) -> None:

@@ -6,14 +6,12 @@ from collections import Counter
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from sync.cli.acting import Done, act_on_calendars
 from sync.cli.desk import AsJson, Desk, desk_of
 from sync.cli.faults import ExitCode, Refused
-from sync.cli.output import pairs
+from sync.cli.poll import answer_counts
 from sync.cli.stopping import until_stopped
-from sync.core.operations.words import words
 from sync.jobs.services import Services
 from sync.jobs.watching.renew_watches import open_watches, renew_watches
 
@@ -73,12 +71,7 @@ def _renew_due(desk: Desk) -> None:
             tell(renewed, f"{done.remaining} remain")
             if not done.remaining or not done.outcomes or is_stopping():
                 break
-    data = {"renewed": renewed, "stopped": stopped, "remaining": done.remaining, "causes": dict(causes)}
+    data = {"renewed": renewed, "stopped": stopped, "remaining": done.remaining}
 
-    def show(console: Console) -> None:
-        console.print(pairs({name: figure for name, figure in data.items() if name != "causes"}))
-        if causes:
-            console.print(pairs({f"failed: {words(name)}": count for name, count in causes.most_common()}))
-
-    desk.out.answer(data, show)
+    answer_counts(desk, data, causes)
     raise typer.Exit(ExitCode.PARTLY if causes or done.remaining else ExitCode.DONE)
