@@ -16,6 +16,8 @@ ROOM = """'{"notified": 15, "first": 8, "poll": 15, "suspect": 1}'"""
 _VALUES = {
     # One calendar, with its user of the same id, that every such database has.
     "one": "md5('77')::uuid",
+    # Where as many calendars follow in both.
+    "first": "'00000000-0000-0000-0000-000000000000'",
     "idle_look": IDLE_LOOK,
     "room": ROOM,
     "little_room": """'{"imminent": 4}'""",
@@ -43,6 +45,11 @@ def _filled(call: Call) -> Call:
 _CALLS = (
     # By each notification and each sync.
     Call("record_notification", "select record_notification('live-' || $one, 'resource', 'exists', 2)"),
+    Call(
+        "record_notifications, of two",
+        "select record_notifications(jsonb_build_array(n, n)) from jsonb_build_object('channel_id', 'live-' || $one,"
+        " 'resource_id', 'resource', 'resource_state', 'exists', 'message_number', 2) n",
+    ),
     Call("commit_sync, nothing changed", "select commit_sync($one, 1, $idle_look)"),
     Call("end_claim", "select end_claim($one, 1, 'skipped', 'incremental', 'recent_notification', 3600)"),
     Call("release_calendar", "select release_calendar($one, 1, 5)"),
@@ -106,7 +113,7 @@ _CALLS = (
         "select begin_channel('new', $one, 'https://host/hook')",
     ),
     Call("end_channel", "select end_channel('live-' || $one)"),
-    Call("sample_ingress, of a thousand", "select sample_ingress(gen_random_uuid(), 1000, now())"),
+    Call("sample_ingress, of a thousand", "select sample_ingress($first, 1000, now())"),
     Call("look_through_region", "select look_through_region('https://host/hook', 20)"),
     Call("push_findings", "select count(*) from push_findings()"),
     # The horizon, audits, privacy.
@@ -125,7 +132,7 @@ _CALLS = (
     Call("read_private_items", "select read_private_items(200)"),
     # The plan of polls.
     Call("read_polling_plan", "select count(*) from read_polling_plan(current_date)"),
-    Call("count_calendars, a thousand", "select count_calendars(gen_random_uuid(), 1000, 1, 1, 0.5, 0.9)"),
+    Call("count_calendars, a thousand", "select count_calendars($first, 1000, 1, 1, 0.5, 0.9)"),
     # Bots.
     Call("declare_bots", "select declare_bots('recall', 50, 'p')"),
     Call("claim_bot_wishes", "select count(*) from claim_bot_wishes(50, 20)"),

@@ -50,7 +50,7 @@ insert into meetings (
   calendar_id, user_id, google_calendar_event_id, base_event_id, start_time, end_time, meeting_url, room_key)
 select id, id, 'single', 'single', starts_at, starts_at + interval '1 hour', 'https://h', 'h' from (
   select id, now() + random() * interval '60 days' as starts_at from auth.users
-  where id > 'e6666666-6666-6666-6666-666666666666') u;
+  where id > '%(meetings_after)s') u;
 insert into calendar_sync_logs (id, calendar_id, user_id, sync_type, status, created_at)
 select id, id, id, 'full', 'completed', now() - random() * interval '100 days' from auth.users;
 insert into change_events (position, type, user_id, calendar_id, order_key, occurred_at)
@@ -114,15 +114,19 @@ def fill(
     logs: int = 0,
     due: float = 0.01,
     with_bots: bool = False,
+    with_meetings: float = 0.1,
 ) -> None:
     """Fills an empty database over an autocommitting connection of the superuser. `logs`: sync logs beside the one of
-    each calendar. `due`: the share of calendars, and of bots, that is due; 0: nothing is, for three hours. Ends as
-    autovacuum leaves tables: index-only scans pay only where the visibility map is set."""
+    each calendar. `due`: the share of calendars, and of bots, that is due; 0: nothing is, for three hours.
+    `with_meetings`: the share of calendars that has a meeting. Ends as autovacuum leaves tables: index-only scans pay
+    only where the visibility map is set."""
     # No foreign key checks, no triggers of the platform, and indexes made at once: a quarter of the time.
     admin.execute("set session_replication_role = replica")
     admin.execute("set synchronous_commit = off")
     admin.execute(_INDEXES_SLEEP)
     values = {"calendars": calendars, "hook": HOOK, "due": due, "ahead": "0" if due else "3 hours"}
+    # Ids are random, so their first 32 bits are even.
+    values["meetings_after"] = f"{int((1 - with_meetings) * 2**32):08x}-0000-0000-0000-000000000000"
     for statement in ((_ROWS + _BOTS if with_bots else _ROWS) % values).split(";")[:-1]:
         admin.execute(statement.encode())
     if logs:

@@ -113,14 +113,20 @@ create trigger queue_changed
 comment on trigger queue_changed on public.calendar_webhooks is 'Keeps a calendar''s place in calendar_queue.';
 
 -- Puts right what calendar_queue has of the calendars after one id and up to another: rows that were written past the
--- triggers (a restore, a replica). Answers how many were wrong. Waits for nobody; what somebody holds is not looked at.
+-- triggers (a restore, a replica), and those of calendars that are gone. Answers how many were wrong. Waits for nobody; what
+-- somebody holds is not looked at.
 create or replace function calendar_internal.mend_queue(p_after uuid, p_upto uuid) returns bigint
 language plpgsql security invoker set search_path = ''
 as $$
 declare
   v_ids uuid[];
+  v_orphans bigint;
   v_mended bigint;
 begin
+  delete from public.calendar_queue q
+  where q.calendar_id > p_after and q.calendar_id <= p_upto
+    and (select w.id from public.calendar_webhooks w where w.id = q.calendar_id) is null;
+  get diagnostics v_orphans = row_count;
   select array_agg(w.id) into v_ids
   from public.calendar_webhooks w
   left join public.calendar_queue q on q.calendar_id = w.id and q.calendar_id > p_after and q.calendar_id <= p_upto
@@ -129,7 +135,7 @@ begin
       is distinct from (q.due_at, q.not_before, q.leased_until, q.claim_id, q.lane)
     and (q.calendar_id is not null or w.queue_lane is not null);
   if v_ids is null then
-    return 0;
+    return v_orphans;
   end if;
   with held as materialized (
     select w.* from public.calendar_webhooks w where w.id = any (v_ids) order by w.id for update skip locked
@@ -145,7 +151,7 @@ begin
     returning 1
   )
   select (select count(*) from gone) + (select count(*) from mended) into v_mended;
-  return v_mended;
+  return v_orphans + v_mended;
 end
 $$;
 -- Calendars that are there already.
@@ -212,9 +218,10 @@ revoke all on table public.calendar_notifications, public.user_turns, public.ser
 grant select, insert, update, delete on table public.calendar_notifications, public.user_turns, public.service_jobs
   to service_role;
 
--- Counts notifications that wait in calendar_notifications, of up to p_limit calendars (of these, if named): the calendar
--- becomes due, its channel's figures grow. Answers how many notifications were counted.
--- Guarantee: waits for nobody; what is locked stays for the next call. Each notification is counted once.
+-- Counts notifications that wait in calendar_notifications, of up to p_limit channels (of these calendars, if named): the
+-- calendar becomes due, its channel's figures grow. Answers how many notifications were counted.
+-- Guarantee: waits for nobody; what is locked stays for the next call, and holds up no other. Each notification is counted
+-- once, also when its channel is gone.
 create or replace function calendar_internal.drain_notifications(p_limit integer, p_calendar_ids uuid[] default null)
 returns bigint
 language plpgsql security invoker set search_path = ''
@@ -227,34 +234,30 @@ begin
     if not exists (select 1 from public.calendar_notifications) then
       return 0;
     end if;
-    -- Of calendars that are gone nobody asks any more.
+    -- Of calendars that are gone nobody asks any more. Looked up one by one: of all that wait, none reads the whole table.
     delete from public.calendar_notifications n
-    where not exists (select 1 from public.calendar_webhooks w where w.id = n.calendar_id);
+    where (select w.id from public.calendar_webhooks w where w.id = n.calendar_id) is null;
   end if;
-  -- The calendar before the channel: every function that writes both keeps this order, so that none waits in a circle.
+  -- What is locked is passed over before p_limit is reached, or as much of it at the head would hold up all behind it.
   with waiting as materialized (
-    select n.calendar_id, bool_or(n.outcome = 'due') as is_due from public.calendar_notifications n
+    select n.calendar_id, n.channel_id, bool_or(n.outcome = 'due') as is_due, min(n.received_at) as since
+    from public.calendar_notifications n
     where p_calendar_ids is null or n.calendar_id = any (p_calendar_ids)
-    group by n.calendar_id order by min(n.received_at) limit p_limit
-  ), free_calendars as materialized (
-    select w.id from public.calendar_webhooks w
-    where w.id in (select g.calendar_id from waiting g where g.is_due)
-    order by w.id
-    for update skip locked
-  ), open as materialized (
-    -- What only its channel is told of needs no lock of the calendar, which a claim would pass over.
-    select f.id from free_calendars f union all select g.calendar_id from waiting g where not g.is_due
-  ), free_channels as materialized (
-    select c.id from public.calendar_channels c
-    where c.id in (
-      select n.channel_id from public.calendar_notifications n
-      join open o on o.id = n.calendar_id)
-    order by c.id
-    for update skip locked
+    group by n.calendar_id, n.channel_id
+  ), free as materialized (
+    -- The calendar before the channel, as every function that writes both. What only its channel is told of needs no lock of
+    -- the calendar, which a claim would pass over. A channel that is gone has no figures to grow; its calendar is looked at.
+    select g.calendar_id, g.channel_id from (select * from waiting order by since) g
+    left join lateral (
+      select w.id from public.calendar_webhooks w where g.is_due and w.id = g.calendar_id for update skip locked) w on true
+    left join lateral (
+      select c.id from public.calendar_channels c where c.id = g.channel_id for update skip locked) c on true
+    where (w.id is not null or not g.is_due)
+      and (c.id is not null or (select c.id from public.calendar_channels c where c.id = g.channel_id) is null)
+    limit p_limit
   ), taken as (
-    delete from public.calendar_notifications n using free_channels c, open o, waiting g
-    where n.channel_id = c.id and n.calendar_id = o.id and g.calendar_id = o.id
-      and (g.is_due or n.outcome <> 'due')
+    delete from public.calendar_notifications n using free f
+    where n.calendar_id = f.calendar_id and n.channel_id = f.channel_id
     returning n.*
   ), due as (
     select t.calendar_id, count(*) as notifications, min(t.received_at) as first, max(t.received_at) as last
@@ -370,7 +373,7 @@ begin
   insert into public.calendar_notifications (calendar_id, channel_id, outcome, resource_id, message_number, expires_at,
     received_at)
   values (v_calendar_id, p_channel_id, v_outcome, p_resource_id, p_message_number, p_expires_at, v_now);
-  perform calendar_internal.drain_notifications(1, array[v_calendar_id]);
+  perform calendar_internal.drain_notifications(200, array[v_calendar_id]);
   if v_outcome = 'refused' then
     return query select v_outcome, null::uuid, null::double precision;
     return;
@@ -1800,11 +1803,13 @@ grant execute on function public.sample_for_audit to service_role;
 -- Functions, as the comments above them say. Written by scripts/document_sql.
 comment on function calendar_internal.keep_queue is 'Keeps calendar_queue true to calendar_webhooks, whoever writes there.';
 comment on function calendar_internal.mend_queue is 'Puts right what calendar_queue has of the calendars after one id and up to another: rows that were written past the
-triggers (a restore, a replica). Answers how many were wrong. Waits for nobody; what somebody holds is not looked at.';
+triggers (a restore, a replica), and those of calendars that are gone. Answers how many were wrong. Waits for nobody; what
+somebody holds is not looked at.';
 comment on function calendar_internal.is_paused is 'Whether an operator has stopped a lane. What is named (a person waits for it) is claimed all the same.';
-comment on function calendar_internal.drain_notifications is 'Counts notifications that wait in calendar_notifications, of up to p_limit calendars (of these, if named): the calendar
-becomes due, its channel''s figures grow. Answers how many notifications were counted.
-Guarantee: waits for nobody; what is locked stays for the next call. Each notification is counted once.';
+comment on function calendar_internal.drain_notifications is 'Counts notifications that wait in calendar_notifications, of up to p_limit channels (of these calendars, if named): the
+calendar becomes due, its channel''s figures grow. Answers how many notifications were counted.
+Guarantee: waits for nobody; what is locked stays for the next call, and holds up no other. Each notification is counted
+once, also when its channel is gone.';
 comment on function public.record_notification is 'A notification is a hint without data: it raises a counter and makes the calendar due. One call, whatever happens.
 Guarantee: an accepted notification is never lost, also while a sync of the calendar runs; none shortens a lease, the
 pause between two syncs of a burst, or the backoff of a failing calendar; none waits for a lock: what cannot be counted

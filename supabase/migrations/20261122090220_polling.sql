@@ -197,10 +197,11 @@ $$;
 -- Puts p_limit of those off that only waited for their own time, evenly over p_over_seconds from now. Answers how many. Whatever
 -- somebody waits for stays due: a look before a meeting, a probe, a retry. Of what is late the first p_limit times ten are seen.
 -- Guarantee: waits for nobody, and shortens no backoff.
+-- Planned once by each connection: planning would cost more than the call does where nothing is due.
 create or replace function public.spread_late_polls(
   p_late_seconds double precision, p_over_seconds double precision, p_limit integer
 ) returns integer
-language sql security invoker set search_path = ''
+language sql security invoker set search_path = '' set plan_cache_mode = force_generic_plan
 as $$
   with late as materialized (
     select w.id
@@ -242,4 +243,5 @@ counted of channels and hours fades by p_fading. Once an hour, by one process.';
 comment on function public.count_late_polls is 'Polls that have been due for p_late_seconds, counted to p_limit: an outage''s backlog.';
 comment on function public.spread_late_polls is 'Puts p_limit of those off that only waited for their own time, evenly over p_over_seconds from now. Answers how many. Whatever
 somebody waits for stays due: a look before a meeting, a probe, a retry. Of what is late the first p_limit times ten are seen.
-Guarantee: waits for nobody, and shortens no backoff.';
+Guarantee: waits for nobody, and shortens no backoff.
+Planned once by each connection: planning would cost more than the call does where nothing is due.';

@@ -32,6 +32,7 @@ comment on trigger keep_watch_due on public.calendar_webhooks is 'Keeps watch_du
 
 -- Leases up to p_limit calendars whose watch is due: its channel lapses soon, or it has none. watch_retry_at is the lease and,
 -- after a failure, the backoff.
+-- Planned once by each connection: planning would cost more than the call does where nothing is due.
 create or replace function public.claim_expiring_watches(
   p_limit integer, p_lease_seconds integer, p_calendar_ids uuid[] default null
 ) returns table (
@@ -39,7 +40,7 @@ create or replace function public.claim_expiring_watches(
   access_token text, access_token_expires_at timestamptz, refresh_token text,
   connected_at timestamptz, refresh_token_expires_at timestamptz
 )
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
@@ -93,10 +94,11 @@ $$;
 
 -- The service has another address: up to p_limit calendars whose channel points to none of p_addresses have their watch due in
 -- p_delay_seconds, each channel once. Answers how many.
+-- Planned once by each connection: planning would cost more than the call does where nothing is due.
 create or replace function public.renew_moved_watches(
   p_addresses text[], p_delay_seconds double precision, p_limit integer
 ) returns integer
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_now timestamptz := clock_timestamp();
@@ -499,7 +501,8 @@ to service_role;
 
 -- Functions, as the comments above them say. Written by scripts/document_sql.
 comment on function public.claim_expiring_watches is 'Leases up to p_limit calendars whose watch is due: its channel lapses soon, or it has none. watch_retry_at is the lease and,
-after a failure, the backoff.';
+after a failure, the backoff.
+Planned once by each connection: planning would cost more than the call does where nothing is due.';
 comment on function public.watches_due is 'How many watches claim_expiring_watches would find (counted to 1000): what a renewal leaves behind.';
 comment on function public.begin_channel is 'Stores a channel before Google is asked for it, so that no notification can come from one we do not know.';
 comment on function public.activate_channel is 'Google opened the channel: it becomes the calendar''s current one, all earlier ones are superseded and stoppable. If

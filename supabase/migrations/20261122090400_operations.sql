@@ -413,8 +413,10 @@ $$;
 -- Guarantee: none that is opening or live, and none that Google may still speak through: where nobody knows when it lapses, a
 -- month more than the longest life of a channel has passed.
 -- In its index's order, or a step would read and sort all that is old.
+-- Planned once by each connection: planning would cost more than the call does where nothing is due.
 create or replace function public.drop_old_channels(p_keep_days integer, p_limit integer) returns integer
 language plpgsql security invoker set search_path = '' set enable_bitmapscan = off
+  set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_old timestamptz := clock_timestamp() - make_interval(days => greatest(p_keep_days, 1));
@@ -507,5 +509,6 @@ Guarantee: the newest log of a calendar stays, however old; who goes on from `la
 comment on function public.drop_old_channels is 'Drops up to p_limit channels that are over and were touched last p_keep_days ago. Answers how many.
 Guarantee: none that is opening or live, and none that Google may still speak through: where nobody knows when it lapses, a
 month more than the longest life of a channel has passed.
-In its index''s order, or a step would read and sort all that is old.';
+In its index''s order, or a step would read and sort all that is old.
+Planned once by each connection: planning would cost more than the call does where nothing is due.';
 comment on function public.drop_left_items is 'Drops up to p_limit items that a listing kept and nobody will read: its claim is over, or was left a day ago. Answers how many.';

@@ -559,6 +559,7 @@ $$;
 comment on function calendar_internal.drain_bot_marks is 'Has wishes and requests worked on that were marked.';
 
 -- Leases up to p_limit wishes that are to be decided, the longest due first: what decides each.
+-- Planned once by each connection: planning would cost more than the call does where nothing is due.
 create or replace function public.claim_bot_wishes(p_limit integer, p_lease_seconds integer)
 returns table (
   meeting_id uuid, revision bigint, user_id uuid, calendar_id uuid, tenant text, bot_start timestamptz,
@@ -566,7 +567,7 @@ returns table (
   event_status text, is_all_day boolean, is_private boolean, is_organiser boolean, other_attendees integer,
   has_outsiders boolean, bot_override text, access_lost_at timestamptz, preferences jsonb
 )
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
@@ -783,8 +784,9 @@ comment on function calendar_internal.show_bots is 'Writes bot_status, bot_reaso
 
 -- Shows on meetings what came of their wishes and requests, up to p_limit of each. Waits for nobody: what somebody holds is
 -- shown by the next call. Answers how many meetings were looked at.
+-- Planned once by each connection: planning would cost more than the call does where nothing is due.
 create or replace function public.show_bot_states(p_limit integer) returns integer
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_limit integer := least(greatest(p_limit, 0), 1000);
@@ -1158,8 +1160,9 @@ comment on function public.end_comparison is
 
 -- Drops requests that ended p_keep_days ago, at once those that no meeting refers to any more (their user is gone), and messages
 -- as old: up to p_limit of each.
+-- Planned once by each connection: planning would cost more than the call does where nothing is due.
 create or replace function public.drop_old_bots(p_keep_days integer, p_limit integer) returns integer
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_limit integer := least(greatest(p_limit, 0), 5000);
@@ -1283,7 +1286,8 @@ meeting_end, meeting_url, join_at, bot_name, chat_message}]; wanted null: it is 
 What has changed since it was claimed, or is locked, is passed over: it is due again. Answers how many were kept. A repeated
 call changes nothing.';
 comment on function public.show_bot_states is 'Shows on meetings what came of their wishes and requests, up to p_limit of each. Waits for nobody: what somebody holds is
-shown by the next call. Answers how many meetings were looked at.';
+shown by the next call. Answers how many meetings were looked at.
+Planned once by each connection: planning would cost more than the call does where nothing is due.';
 comment on function public.claim_bot_requests is 'Leases up to p_limit requests of a provider that need work, the meeting that begins soonest first, as far as the provider''s
 rates allow: p_creates_per_minute of new bots, p_changes_per_minute of everything else. Counted before the work. A request
 that is leased moves on only once the lease has lapsed. Waits only for another process'' claim.';
@@ -1304,4 +1308,5 @@ comment on function public.compare_bots is 'What a provider''s listing showed: p
 was lost: a bot whose creation was not heard of is taken, one too many (or that is not gone) is removed, one that is otherwise than it was told is told
 again, a status that was not told is taken. What a process works on just now is passed over. Answers the counts.';
 comment on function public.drop_old_bots is 'Drops requests that ended p_keep_days ago, at once those that no meeting refers to any more (their user is gone), and messages
-as old: up to p_limit of each.';
+as old: up to p_limit of each.
+Planned once by each connection: planning would cost more than the call does where nothing is due.';

@@ -730,9 +730,10 @@ $$;
 
 -- One step through the events older than p_keep_days, in order from after p_after: looks at p_limit and drops them, but for what an
 -- enabled subscription is still to be told. {seen, dropped, last}; `seen` (old ones) below p_limit: there is no more.
+-- Planned once by each connection: planning would cost more than the call does where nothing is due.
 create or replace function public.drop_old_events(p_keep_days integer, p_limit integer, p_after bigint default 0)
 returns table (seen integer, dropped integer, last_id bigint)
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
@@ -860,4 +861,5 @@ delivery is another attempt''s by now, or gone. That it was delivered is taken o
 comment on function public.replay_events is 'Sends events again that a subscription was told or is to be told: those after p_after up to p_upto of its types, p_limit of the feed
 at a time: {replayed, last: go on after it; null: done}. What is under way is left. Null: there is no such subscription.';
 comment on function public.drop_old_events is 'One step through the events older than p_keep_days, in order from after p_after: looks at p_limit and drops them, but for what an
-enabled subscription is still to be told. {seen, dropped, last}; `seen` (old ones) below p_limit: there is no more.';
+enabled subscription is still to be told. {seen, dropped, last}; `seen` (old ones) below p_limit: there is no more.
+Planned once by each connection: planning would cost more than the call does where nothing is due.';

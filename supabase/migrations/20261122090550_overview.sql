@@ -354,6 +354,8 @@ begin
     update public.overview_marks m set key = v_upto::text, took_seconds = v_took where m.name = 'census';
     return 0;
   end if;
+  -- What waits in the queue behind the last calendar is of none.
+  perform calendar_internal.mend_queue(coalesce(v_upto, v_after), 'ffffffff-ffff-ffff-ffff-ffffffffffff');
   delete from public.calendar_census c where c.counting = 0;
   update public.calendar_census c set calendars = c.counting;
   update public.overview_marks m set

@@ -137,28 +137,33 @@ end
 $$;
 
 -- Calendars past their bound: due for a quarter of an hour and taken up by nobody, or failing for so long that their
--- bound is over. p_limit of each at most.
+-- bound is over. p_limit of each at most: by cause how many.
 create or replace function calendar_internal.calendars_past_bound(p_limit integer)
-returns table (calendar_id uuid, cause text)
+returns table (cause text, calendars bigint)
 language sql stable security invoker set search_path = ''
 as $$
-  (select late.calendar_id, 'not_looked_at'
-   from unnest(array['notified', 'first', 'imminent', 'poll', 'suspect']) as l (lane) cross join lateral (
-     select q.calendar_id, q.due_at from public.calendar_queue q
-     where q.lane = l.lane and q.due_at < (select clock_timestamp()) - interval '15 minutes'
-       and (q.lane <> 'suspect' or exists (
-         select 1 from public.calendar_webhooks w where w.id = q.calendar_id and w.claims_unended < 4))
-     order by q.due_at limit p_limit) late
-   order by late.due_at limit p_limit)
+  -- By the index alone: of suspects, which are few, the calendar's own row is asked too.
+  select 'not_looked_at', (select count(*) from (
+      select 1 from unnest(array['notified', 'first', 'imminent', 'poll']) as l (lane) cross join lateral (
+        select q.due_at from public.calendar_queue q
+        where q.lane = l.lane and q.due_at < (select clock_timestamp()) - interval '15 minutes'
+        order by q.due_at limit p_limit) late
+      limit p_limit) late) + (
+    select count(*) from (
+      select 1 from public.calendar_queue q join public.calendar_webhooks w on w.id = q.calendar_id
+      where q.lane = 'suspect' and q.due_at < (select clock_timestamp()) - interval '15 minutes' and w.claims_unended < 4
+      order by q.due_at limit p_limit) suspects)
   union all
-  (select w.id, coalesce(w.last_error_code, 'unknown')
-   from public.calendar_webhooks w
-   where w.is_active and w.paused_reason is null and w.duplicate_of is null and w.access_lost_at is null
-     and w.consecutive_failures >= 3 and w.claims_unended < 4
-     and w.due_at >= (select clock_timestamp()) - interval '15 minutes'
-     and coalesce(w.last_synced_at, w.created_at) < (select clock_timestamp()) - interval '15 minutes'
-       - make_interval(secs => coalesce(w.stale_bound_seconds, 21600))
-   order by w.last_error_at limit p_limit)
+  select failing.cause, count(*) from (
+    select coalesce(w.last_error_code, 'unknown') as cause
+    from public.calendar_webhooks w
+    where w.is_active and w.paused_reason is null and w.duplicate_of is null and w.access_lost_at is null
+      and w.consecutive_failures >= 3 and w.claims_unended < 4
+      and w.due_at >= (select clock_timestamp()) - interval '15 minutes'
+      and coalesce(w.last_synced_at, w.created_at) < (select clock_timestamp()) - interval '15 minutes'
+        - make_interval(secs => coalesce(w.stale_bound_seconds, 21600))
+    order by w.last_error_at limit p_limit) failing
+  group by failing.cause
 $$;
 
 -- All that the rules of alerts look at, as one object: counts by index, each bounded, so that a million calendars cost what a
@@ -179,7 +184,7 @@ as $$
         and (select at.now from at) + make_interval(secs => p_lapsing_seconds)
     order by w.expiration_time limit 10000
   ), late as materialized (
-    select b.cause from calendar_internal.calendars_past_bound(10000) b
+    select b.cause, b.calendars from calendar_internal.calendars_past_bound(10000) b where b.calendars > 0
   ), lost as materialized (
     select w.user_id from public.calendar_webhooks w
     where w.is_active and w.duplicate_of is null and w.retired_at is null
@@ -212,8 +217,8 @@ as $$
     'failed_cause', (select mode() within group (order by error_code) from recent where status = 'failed'),
     'lapsing', (select count(*) from lapsing),
     'lapsing_cause', (select mode() within group (order by cause) from lapsing),
-    'past_bound', (select count(*) from late),
-    'past_bound_cause', (select mode() within group (order by cause) from late),
+    'past_bound', (select coalesce(sum(calendars), 0) from late),
+    'past_bound_cause', (select cause from late order by calendars desc, cause limit 1),
     'reauth_users', (select count(distinct user_id) from lost),
     'reauth_calendars', (select count(*) from lost),
     'poisoned', (
@@ -438,7 +443,7 @@ to service_role;
 -- Functions, as the comments above them say. Written by scripts/document_sql.
 comment on function calendar_internal.lacks_migration is 'Whether these files are older than p_newest. Not by the history of migrations, which keeps a company''s own versions.';
 comment on function calendar_internal.calendars_past_bound is 'Calendars past their bound: due for a quarter of an hour and taken up by nobody, or failing for so long that their
-bound is over. p_limit of each at most.';
+bound is over. p_limit of each at most: by cause how many.';
 comment on function public.alert_observations is 'All that the rules of alerts look at, as one object: counts by index, each bounded, so that a million calendars cost what a
 thousand do. Each is asked for in its index''s order, or a whole table might be read for it. p_day: Google''s. p_lapsing_seconds: a channel with less left should have been renewed. p_with_mail: whether users are mailed.
 p_newest: the newest migration that the code knows.';

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 
 import pytest
 
-from tests.sql.database import Database, at_once, call
+from tests.sql.database import Database, Row, at_once, call
 
 
 def test_notification_makes_its_calendar_due_now(db: Database) -> None:
@@ -143,6 +144,44 @@ def test_notifications_of_a_calendar_that_is_gone_are_forgotten(db: Database) ->
         db.admin.execute("delete from public.calendar_webhooks")
     assert db.claim() == []
     assert db.rows("select 1 from public.calendar_notifications") == []
+
+
+def left_behind(db: Database, channel: Row) -> None:
+    """A notification that could not be counted when it came."""
+    told = {"calendar_id": channel["calendar_id"], "channel_id": channel["id"], "resource_id": "resource"}
+    db.insert("calendar_notifications", **told, outcome="due", received_at=dt.datetime.now(dt.UTC))
+
+
+def drained(db: Database) -> int:
+    """By one claim for which there is room for one calendar's."""
+    return int(db.admin.execute("select calendar_internal.drain_notifications(1) as counted").fetchall()[0]["counted"])
+
+
+def test_notification_of_a_channel_that_is_gone_is_counted_and_holds_up_none(db: Database) -> None:
+    poisoned, other = db.calendar(after_seconds=3600), db.calendar(after_seconds=3600)
+    channels = db.channel(poisoned), db.channel(other)
+    for channel in channels:
+        left_behind(db, channel)
+    db.admin.execute("delete from public.calendar_channels where id = %s", [channels[0]["id"]])
+    assert [drained(db) for _ in range(3)] == [1, 1, 0]
+    assert {row["calendar_id"] for row in db.claim()} == {poisoned["id"], other["id"]}
+
+
+@pytest.mark.parametrize("table", ["calendar_webhooks", "calendar_channels"])
+@pytest.mark.parametrize("outcome", ["due", "refused"])
+def test_notification_that_somebody_holds_holds_up_none(db: Database, table: str, outcome: str) -> None:
+    held, other = (db.channel(db.calendar(after_seconds=3600)) for _ in range(2))
+    left_behind(db, held)
+    left_behind(db, other)
+    db.admin.execute("update calendar_notifications set outcome = %s", [outcome])
+    key = {"calendar_webhooks": "calendar_id", "calendar_channels": "id"}[table]
+    with db.service.transaction():
+        db.service.execute(f"select 1 from public.{table} where id = %s for update".encode(), [held[key]])
+        drained(db)
+        drained(db)
+        assert other["id"] not in {
+            row["channel_id"] for row in db.rows("select channel_id from calendar_notifications")
+        }
 
 
 def test_burst_is_one_more_sync_after_the_pause(db: Database) -> None:

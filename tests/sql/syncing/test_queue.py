@@ -6,6 +6,8 @@ import datetime as dt
 import random
 from typing import Any
 
+import pytest
+
 from tests.sql.database import Connection, Database, Row, call, facts, part
 
 SAME = """
@@ -76,6 +78,21 @@ def test_the_census_finds_calendars_that_the_queue_lost(db: Database) -> None:
         pass
     assert db.rows(SAME) == []
     assert {row["calendar_id"] for row in db.claim()} == {lost["id"], late["id"]}
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+def test_the_census_clears_the_places_of_calendars_that_are_gone(db: Database, is_last: bool) -> None:
+    """They would stand at the head of their lane for good, before all that may be claimed."""
+    calendars = sorted((db.calendar(sync_token="t") for _ in range(3)), key=lambda calendar: str(calendar["id"]))
+    gone = calendars.pop() if is_last else calendars.pop(0)
+    db.admin.execute("set session_replication_role = replica")
+    db.admin.execute("delete from calendar_webhooks where id = %s", [gone["id"]])
+    db.admin.execute("reset session_replication_role")
+    while not db.value("count_census", p_limit=1):
+        pass
+    assert {row["calendar_id"] for row in db.rows("select calendar_id from calendar_queue")} == {
+        calendar["id"] for calendar in calendars
+    }
 
 
 def rewritten(connection: Connection, table: str) -> tuple[int, int]:
