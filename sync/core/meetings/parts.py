@@ -7,6 +7,7 @@ family larger than a part comes in chunks, of which the last one ends what none 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,11 @@ from sync.states import EventKind, SetAsideReason
 
 # How far back rows of history follow a change of their series. Further back they stay as they were.
 HISTORY_DAYS = 400
+
+# What is made in a few milliseconds: so many events, none of which recurs within a day or names many dates.
+QUICK_EVENTS = 50
+QUICK_CHARACTERS = 1000
+_WITHIN_A_DAY = re.compile("HOURLY|MINUTELY|SECONDLY|BYHOUR|BYMINUTE|BYSECOND", re.IGNORECASE)
 
 Made = TypeVar("Made")
 
@@ -125,6 +131,16 @@ def _guarded(base_id: str, make: Callable[[], Made | None], set_aside: list[SetA
     except Exception as unreadable:  # noqa: BLE001 - see above
         set_aside.append(SetAside(base_id, SetAsideReason.UNREADABLE, type(unreadable).__name__))
         return None
+
+
+def is_costly(changes: Sequence[FamilyChange]) -> bool:
+    """Whether the parts of these families may take long to make: a guess from their size and their rules."""
+    members = [event for change in changes for event in change.members]
+    return len(members) > QUICK_EVENTS or any(_recurs_costly(event.recurrence) for event in members)
+
+
+def _recurs_costly(lines: Sequence[str]) -> bool:
+    return sum(map(len, lines)) > QUICK_CHARACTERS or any(_WITHIN_A_DAY.search(line) for line in lines)
 
 
 def sync_parts(

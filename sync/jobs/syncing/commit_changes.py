@@ -18,12 +18,13 @@ from sync.clients.store import Committed, Staged
 from sync.core.accounts.connection_loss import CALENDAR_BACK
 from sync.core.meetings.exceptions import alone_changes, asked_about, exceptions_alone
 from sync.core.meetings.packing import halves
-from sync.core.meetings.parts import FamilyChange, delta_changes, full_changes, over_families, sync_parts
+from sync.core.meetings.parts import FamilyChange, delta_changes, full_changes, is_costly, over_families, sync_parts
 from sync.core.meetings.translate import event_from_google
 from sync.core.polling.plan import COALESCE_SECONDS, SyncPlan
 from sync.core.polling.poll_policy import NextPoll, another_look
 from sync.errors import DataRefused, StoreTooSlow
 from sync.jobs.leases import LEASE_SECONDS
+from sync.jobs.syncing.by_turns import by_turns
 from sync.jobs.syncing.listing import Listing
 from sync.jobs.syncing.next_look import learn_and_plan
 from sync.jobs.syncing.sync_run import SyncRun
@@ -70,7 +71,9 @@ class _Writer:
     def parts(self) -> Iterator[SyncPart]:
         """All parts. One is made only when the last was taken: what a lot of families reads, the last has written."""
         for lot in self._listing.changes.families():
-            for part in sync_parts(self._changes(lot), self._horizon, self._listing.time_zone, self._set_aside):
+            changes = self._changes(lot)
+            parts = sync_parts(changes, self._horizon, self._listing.time_zone, self._set_aside)
+            for part in by_turns(parts) if is_costly(changes) else parts:
                 if part.families_cut:
                     self._run.services.log.warning(
                         "occurrences_cut", calendar_id=self._run.claim.calendar_id, families=part.families_cut
