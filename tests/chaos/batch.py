@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
-from tests.chaos import bots
+from tests.chaos import bots, told
+from tests.chaos.afterwards import announce, seen_afterwards
 from tests.chaos.field import Field
 from tests.chaos.judge import judged
 from tests.chaos.misfortunes import Fate, Strike, ask_for
@@ -65,6 +66,7 @@ def run_batch(
         histories = [new_history(field.world, seed * 1000 + number, STEPS) for number in range(count)]
         tell("joins")
         field.await_up()
+        field.told.subscribe(field.post)
         field.bots.give_to(field.world, histories[0].members[0], f"http://127.0.0.1:{field.webs[0].port}")
         _join(field, histories)
         tell("goes wrong")
@@ -73,6 +75,9 @@ def run_batch(
         tell("heals")
         began = time.monotonic()
         wrong = _heal(fate, histories, heal_seconds, waits_for_leases=waits_for_leases)
+        if not wrong:
+            tell("goes on")
+            wrong = _go_on_unaided(field, histories)
         field.listen()
         return Verdict(wrong, field.bugs, fate.done, time.monotonic() - began)
 
@@ -118,6 +123,7 @@ def _heal(
     world.supabase.clear_faults()
     world.google.clear_faults()
     field.bots.peace()
+    field.told.peace()
     world.google.configure(
         push="deliver", drop_rate=0.0, duplicate=0, delay_seconds=0.0, reorder=False, push_retry_base_seconds=0.3
     )
@@ -126,17 +132,26 @@ def _heal(
     wait_until(lambda: field.post("/functions/v1/calendar-polling-cron", {}) == 200, "the store is back", 60)
     if not waits_for_leases:
         field.sql(END_LEASES)
+        field.sql(told.END_LEASES)
     deadline = time.monotonic() + within_seconds
     wrong = {history.seed: ["never looked"] for history in histories}
     while wrong and time.monotonic() < deadline:
         field.sql(HOURS_PASS)
         field.sql(LAPSE, fate.dead_channels)
         field.sql(bots.HOURS_PASS)
+        for statement in told.HOURS_PASS:
+            field.sql(statement)
         _ask_again(field, histories)
         # A channel that should be dead is stopped when it speaks. And what was right before may not stay so.
         _touch(world, histories)
         wrong = _until_right(field, histories, ROUND_SECONDS)
     return wrong
+
+
+def _go_on_unaided(field: Field, histories: list[History]) -> dict[int, list[str]]:
+    """What is wrong once nobody helps any more; and after somebody left."""
+    announce(field, histories)
+    return seen_afterwards(field, histories) or _until_right(field, histories, ROUND_SECONDS)
 
 
 def _until_right(field: Field, histories: list[History], within_seconds: float) -> dict[int, list[str]]:
@@ -146,7 +161,7 @@ def _until_right(field: Field, histories: list[History], within_seconds: float) 
     while wrong and time.monotonic() < deadline:
         for path in ("renew-calendar-watches", "calendar-polling-cron"):
             field.post(f"/functions/v1/{path}", {})
-        wrong = judged(field.world, [history for history in histories if history.seed in wrong], field.bots)
+        wrong = judged(field.world, [history for history in histories if history.seed in wrong], field.bots, field.told)
     return wrong
 
 

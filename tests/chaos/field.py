@@ -23,6 +23,7 @@ from scripts.stack.supabase import LocalSupabase
 from sync.settings import load
 from tests.chaos.bots import Bots
 from tests.chaos.off_clock import OFF_SECONDS
+from tests.chaos.told import Told
 from tests.connections import connect
 from tests.flows.processes import Process
 from tests.world import TLS, JsonObject, World, wait_until
@@ -63,6 +64,7 @@ class Field:
         self.supabase = self._exits.enter_context(LocalSupabase())
         emulator = self._exits.enter_context(EmulatorProcess())
         self.bots = Bots()
+        self.told = self._exits.enter_context(Told())
         self._exits.callback(self.bots.fake.stop)
         doors = ",".join(f"{role.name}=http://127.0.0.1:{role.port}" for role in self.webs)
         self.environment = {

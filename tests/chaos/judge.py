@@ -11,6 +11,7 @@ from typing import Any
 from scripts.stack.google.errors import JsonObject
 from tests.chaos.bots import Bots
 from tests.chaos.people import History, Member, Presence
+from tests.chaos.told import Told
 from tests.situations.history import history_differences
 from tests.world import World
 
@@ -27,6 +28,10 @@ where w.user_id = %s and w.is_active and w.duplicate_of is null
 """
 _TABLES = ("meetings", "calendar_webhooks", "calendar_channels", "calendar_events", "google_credentials")
 _AHEAD = "select title from public.meetings where user_id = %s and status <> 'cancelled' and end_time > now()"
+_COMMITTED_TWICE = """
+select calendar_id::text, fence from public.calendar_sync_logs
+where status = 'completed' and fence is not null group by calendar_id, fence having count(*) > 1
+"""
 _LEFT_OVER = """
 select 'tokens' as what from public.google_credentials
 where user_id = %(user)s and (access_token is not null or refresh_token is not null)
@@ -35,14 +40,20 @@ union all select 'a watched calendar' from public.calendar_webhooks where user_i
 """
 
 
-def judged(world: World, histories: Sequence[History], bots: Bots) -> dict[int, list[str]]:
-    """The histories (by seed) that are not right, each with a line for each way."""
+def judged(world: World, histories: Sequence[History], bots: Bots, told: Told) -> dict[int, list[str]]:
+    """The histories (by seed) that are not right, each with a line for each way. What is everybody's goes with the
+    history that has the bots."""
     channels = world.google.channels()
     found = {history.seed: problems(world, history, channels) for history in histories}
     for history in histories:
         if bots.member in history.members:
-            found[history.seed] += bots.problems(world)
+            found[history.seed] += [*bots.problems(world), *told.problems(world), *_committed_twice(world)]
     return {seed: lines for seed, lines in found.items() if lines}
+
+
+def _committed_twice(world: World) -> list[str]:
+    """A claim is committed once, whatever became of the answer."""
+    return [f"committed twice: {row['calendar_id']}, fence {row['fence']}" for row in world.rows(_COMMITTED_TWICE)]
 
 
 def problems(world: World, history: History, channels: list[JsonObject]) -> list[str]:

@@ -110,9 +110,13 @@ class Fate:
     def trouble_provider(self) -> None:
         self.field.bots.trouble(self.dice)
 
+    def trouble_subscriber(self) -> None:
+        self.field.told.trouble()
+
     def peace(self) -> None:
         self.world.google.clear_faults()
         self.field.bots.peace()
+        self.field.told.peace()
 
     def forget_tokens(self) -> None:
         self.world.google.expire_sync_tokens(self.dice.choice([None, self.dice.choice(self.members).person.email]))
@@ -229,8 +233,8 @@ def ask_for(field: Field, member: Member, *, timeout_seconds: float = 30.0) -> N
     """Tell the service what the person wants: to be joined with a new grant, or left."""
     user = {"userId": member.person.user_id}
     if member.presence is Presence.JOINED:
-        token = field.world.google.grant(member.person.email)
-        body = {**user, "provider_refresh_token": token, "calendarIds": member.wanted}
+        member.grant = field.world.google.grant(member.person.email)
+        body = {**user, "provider_refresh_token": member.grant, "calendarIds": member.wanted}
         status = field.post("/functions/v1/connect-calendar", body, timeout_seconds=timeout_seconds)
     else:
         status = field.post("/connect/google/disconnect", user, timeout_seconds=timeout_seconds)
@@ -245,6 +249,7 @@ STRIKES: list[Strike] = [
     Fate.refuse_watches,
     Fate.refuse_tokens,
     Fate.trouble_provider,
+    Fate.trouble_subscriber,
     Fate.forget_tokens,
     Fate.push_late,
     Fate.turn_clock,

@@ -38,6 +38,8 @@ class Member:
     presence: Presence = Presence.JOINED
     # Their last wish was answered by nobody, or refused: it is repeated until somebody grants it.
     is_unanswered: bool = False
+    # The refresh token they joined with last.
+    grant: str = ""
 
     @property
     def calendars(self) -> dict[str, str]:

@@ -13,6 +13,7 @@ STRIKES: list[Strike] = [
     Fate.push_badly,
     Fate.lose_answers,
     Fate.trouble_provider,
+    Fate.trouble_subscriber,
     Fate.refuse,
     Fate.kill,
     Fate.break_answers,
