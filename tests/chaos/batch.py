@@ -139,6 +139,8 @@ def _heal(
         field.sql(HOURS_PASS)
         field.sql(LAPSE, fate.dead_channels)
         field.sql(bots.HOURS_PASS)
+        if not waits_for_leases:
+            field.sql(bots.END_LEASES)
         for statement in told.HOURS_PASS:
             field.sql(statement)
         _ask_again(field, histories)

@@ -22,6 +22,11 @@ update bot_requests set due_at = now() where due_at > now() and lease_expires_at
 update bot_wishes set due_at = now() where due_at < now() + interval '1 minute';
 update bot_providers set not_before = null
 """
+# Of processes that were killed: who lives has none for so long, once all is healed.
+END_LEASES = """
+update bot_requests set lease_expires_at = now(), due_at = now()
+where lease_expires_at < now() + interval '75 seconds'
+"""
 
 
 class Bots:

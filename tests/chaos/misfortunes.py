@@ -151,6 +151,10 @@ class Fate:
             times, seconds = self.dice.randint(1, 6), 0.3 if kind == "delay" else 0.0
             self.world.supabase.fault(self.dice.choice(FUNCTIONS), kind, times=times, seconds=seconds)  # type: ignore[arg-type]
 
+    def lose_commits(self) -> None:
+        """They are done, and nobody hears of it."""
+        self.world.supabase.fault("commit_sync", "drop_after", times=3)
+
     def postgrest_restarts(self) -> None:
         with self.world.supabase.without_postgrest():
             self.go_on(self.dice.choice([0.0, 0.5, 1.5]))
@@ -229,8 +233,8 @@ class Fate:
         return self.dice.choice(found) if found else None
 
 
-def ask_for(field: Field, member: Member, *, timeout_seconds: float = 30.0) -> None:
-    """Tell the service what the person wants: to be joined with a new grant, or left."""
+def ask_for(field: Field, member: Member, *, timeout_seconds: float = 30.0) -> int:
+    """Tell the service what the person wants: to be joined with a new grant, or left. Its answer's status."""
     user = {"userId": member.person.user_id}
     if member.presence is Presence.JOINED:
         member.grant = field.world.google.grant(member.person.email)
@@ -239,6 +243,7 @@ def ask_for(field: Field, member: Member, *, timeout_seconds: float = 30.0) -> N
     else:
         status = field.post("/connect/google/disconnect", user, timeout_seconds=timeout_seconds)
     member.is_unanswered = status != 200
+    return status
 
 
 Strike = Callable[[Fate], None]
@@ -253,6 +258,7 @@ STRIKES: list[Strike] = [
     Fate.forget_tokens,
     Fate.push_late,
     Fate.turn_clock,
+    Fate.lose_commits,
     Fate.postgrest_restarts,
     Fate.postgres_restarts,
     Fate.stop,

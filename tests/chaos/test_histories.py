@@ -19,6 +19,7 @@ STRIKES: list[Strike] = [
     Fate.break_answers,
     Fate.watches_are_due,
     Fate.begin,
+    Fate.lose_commits,
     Fate.postgres_restarts,
     Fate.lose_answers,
     Fate.leave,
