@@ -83,6 +83,7 @@ insert into bot_wishes (meeting_id, user_id, request_id, wanted, due_at, is_show
 select id, user_id, user_id, true, case when random() < %(due)s then now() end, random() >= %(due)s from meetings;
 insert into bot_messages (provider, message_id, received_at)
 select 'recall', user_id, now() - random() * interval '40 days' from bot_requests;
+delete from bot_wishes w using bot_requests r where r.id = w.request_id and r.meeting_end < now() - interval '30 days';
 """
 # Logs of ninety days, in the order of time: seven of ten found nothing, one was spared, two answered a notification and
 # found a change, and one of fifty failed.

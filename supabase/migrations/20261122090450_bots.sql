@@ -1174,14 +1174,14 @@ begin
   select array_agg(k.id) into v_old from (
     (select o.id from public.bot_requests o
     where o.status in ('completed', 'failed', 'cancelled') and o.due_at is null and o.meeting_end < v_before
-      and not exists (
-        select 1 from public.bot_wishes w join public.meetings m on m.id = w.meeting_id
-        where w.request_id = o.id and m.end_time > clock_timestamp())
+      -- A count, so that it is looked up for each, by its index.
+      and (
+        select count(*) from public.bot_wishes w join public.meetings m on m.id = w.meeting_id
+        where w.request_id = o.id and m.end_time > clock_timestamp()) = 0
     order by o.meeting_end limit v_limit)
     union
     (select o.id from public.bot_requests o
     where o.status in ('completed', 'failed', 'cancelled') and o.due_at is null and not o.wanted
-      -- A count, so that it is looked up for each, by its index.
       and (select count(*) from public.bot_wishes w where w.request_id = o.id) = 0
     limit v_limit)
     limit v_limit) k;

@@ -42,7 +42,7 @@ def export(
     to.touch(mode=0o600)
     if to.is_file():
         to.chmod(0o600)
-    to.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+    to.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def erase(
