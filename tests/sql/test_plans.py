@@ -315,7 +315,8 @@ def test_calendars_that_are_late_are_counted_by_the_index_alone(crowd: Database)
         crowd.admin.execute("vacuum (index_cleanup on) calendar_queue")
         statement = "select * from calendar_internal.calendars_past_bound(10000)"
         assert {row["cause"]: row["calendars"] for row in crowd.rows(statement)} == {"not_looked_at": 3000}
-        plan = explained(crowd, statement)
+        # A connection's first call reads the catalogue too.
+        _, plan = (explained(crowd, statement) for _ in range(2))
         assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= MOST_BUFFERS
     finally:
         crowd.admin.execute(f"update calendar_queue set due_at = due_at + interval '1 day' where {late}".encode())
