@@ -52,8 +52,8 @@ class Measured:
     change_wal_bytes: int = 3100
     look_pages: float = 3.8
     push_pages: float = 4.7
-    looks_a_second: float = 630.0
-    notifications_a_second: float = 260.0
+    looks_a_second: float = 520.0
+    notifications_a_second: float = 520.0
 
 
 # Days for which each sync has its row: of looks that found nothing, which then become one of a week, and of all others.
