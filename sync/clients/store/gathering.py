@@ -42,9 +42,15 @@ class _Turn(Generic[Asked, Told]):
 class Gathering(Generic[Asked, Told]):
     """Thread-safe. `one` makes a call for one; `all_of` for several, and answers for each in their order."""
 
-    def __init__(self, one: Callable[[Asked], Told], all_of: Callable[[Sequence[Asked]], Sequence[Told]]) -> None:
+    def __init__(
+        self,
+        one: Callable[[Asked], Told],
+        all_of: Callable[[Sequence[Asked]], Sequence[Told]],
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
         self._one = one
         self._all_of = all_of
+        self._patience_seconds = patience_seconds
         self._lock = threading.Lock()
         self._waiting: deque[_Turn[Asked, Told]] = deque()
         self._calls = 0
@@ -59,7 +65,7 @@ class Gathering(Generic[Asked, Told]):
                 turn.group = [turn]
             else:
                 self._waiting.append(turn)
-        if not turn.group and not turn.ready.wait(seconds_left(PATIENCE_SECONDS)) and not self._gives_up(turn):
+        if not turn.group and not turn.ready.wait(seconds_left(self._patience_seconds)) and not self._gives_up(turn):
             turn.ready.wait(seconds_left(MOST_SECONDS))
         if len(turn.group) > 1:
             self._call_for(turn.group)
