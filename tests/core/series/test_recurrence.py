@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from zoneinfo import ZoneInfo
 
@@ -18,6 +17,7 @@ from sync.core.series.recurrence import (
     occurrence_starts,
 )
 from sync.model import EventTime, Window
+from tests.call_counts import calls_made
 
 ZURICH = "Europe/Zurich"
 HOUR = dt.timedelta(hours=1)
@@ -479,22 +479,6 @@ def test_a_date_that_is_left_out_is_little_work() -> None:
         return calls_made(lambda: expand(local("2026-06-01 09:00"), "RRULE:FREQ=DAILY;COUNT=2", line))
 
     assert calls(*dates) - calls(dates[0]) < 40 * len(dates)
-
-
-def calls_made(work: Callable[[], object]) -> int:
-    """Work, free of the clock: Python and C calls."""
-    made = 0
-
-    def count(*_: object) -> None:
-        nonlocal made
-        made += 1
-
-    sys.setprofile(count)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return made
 
 
 @pytest.mark.parametrize("year", [1, 9999])
