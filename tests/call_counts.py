@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 def calls_made(work: Callable[[], object]) -> int:
@@ -20,3 +21,22 @@ def calls_made(work: Callable[[], object]) -> int:
     finally:
         sys.setprofile(None)
     return made
+
+
+@contextmanager
+def at_most_calls(limit: int) -> Iterator[None]:
+    """Ends what runs inside with an AssertionError as soon as it has made more calls and returns, so that what would
+    never end is seen at once."""
+    made = 0
+
+    def count(*_: object) -> None:
+        nonlocal made
+        made += 1
+        if made > limit:
+            raise AssertionError(f"more than {limit:,} calls")
+
+    sys.setprofile(count)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
