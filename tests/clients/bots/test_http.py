@@ -13,9 +13,9 @@ from tests.clients.google.answering import answering
 
 
 def test_an_answer_that_drips_ends_at_the_deadline() -> None:
-    """Each byte comes well within any time-out of a read."""
+    """Each byte comes well within any time-out of a read; all of them would take a minute."""
     with answering() as far_side:
-        far_side.body, far_side.drip_seconds = b" " * 200, 0.05
+        far_side.body, far_side.drip_seconds = b" " * 1200, 0.05
         client = ProviderHttp(far_side.url, {}, deadline_seconds=0.4)
         began = time.monotonic()
 
@@ -23,7 +23,7 @@ def test_an_answer_that_drips_ends_at_the_deadline() -> None:
             client.call("GET", "/")
 
     assert (busy.value.code, busy.value.maybe_done) == ("answer_too_slow", True)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
 
 
 def test_an_answer_beyond_the_bound_is_not_read() -> None:
@@ -63,10 +63,10 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch
 def test_one_slow_call_shortens_no_other() -> None:
     """The deadline is the thread's: a call that follows one that failed has all of its time."""
     with answering() as far_side:
-        client = ProviderHttp(far_side.url, {}, deadline_seconds=0.4)
-        far_side.body, far_side.drip_seconds = b" " * 50, 0.05
+        client = ProviderHttp(far_side.url, {}, deadline_seconds=1.0)
+        far_side.body, far_side.drip_seconds = b" " * 1200, 0.05
         with pytest.raises(BotProviderBusy):
             client.call("GET", "/")
-        far_side.body, far_side.drip_seconds = b"{}", 0.05
+        far_side.body, far_side.drip_seconds = b"{}", 0.0
 
         assert client.call("GET", "/").body == {}

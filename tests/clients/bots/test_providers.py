@@ -159,6 +159,7 @@ def test_an_answer_that_comes_too_late_may_have_been_done(fake: FakeServer) -> N
 
     with pytest.raises(BotProviderBusy) as busy:
         hurried.create(wanted(fake), "attempt-1", now_at(fake))
+    assert fake.control.wait_held(held)
     fake.control.release(held)
 
     assert (busy.value.code, busy.value.maybe_done) == ("answer_too_slow", True)

@@ -165,14 +165,14 @@ def test_a_packed_answer_that_is_cut_or_none_is_tried_again(google: Answers, bod
 
 def test_an_answer_that_drips_is_given_up_as_a_whole(google: Answers) -> None:
     timeout_seconds = 1.0
-    google.body, google.drip_seconds = b"{" + b" " * 500, timeout_seconds / 40
+    google.body, google.drip_seconds = b"{" + b" " * 2400, timeout_seconds / 40
     hasty = GoogleCalendar(google.url, timeout_seconds=timeout_seconds)
     began = time.monotonic()
 
     with pytest.raises(AnswerTooSlow, match="answer_too_slow"):
         hasty.list_events(Token(), "primary", sync_token=None, page_token=None)
-    # All of it would take 12 s.
-    assert time.monotonic() - began < timeout_seconds * 6
+    # All of it would take a minute.
+    assert time.monotonic() - began < 20
     assert google.requests == 1
 
 
