@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import partial
 
 import httpx
 
+from scripts.benchmarks.asking import Asking, request_of
 from scripts.benchmarks.ground import Ground, event, ground, gunicorn
 from scripts.benchmarks.measuring import Measure, Row, Size, row_of, share, turn_about
 from scripts.stack.ports import free_port
@@ -27,58 +27,45 @@ notify pgrst, 'reload schema'
 """
 # As in gunicorn.conf.py.
 WORKER_THREADS = 16
+# In a round, by connections.
+REQUESTS = {1: 400, 64: 2000}
+# Of the rate to the floor's, and of p99 in ms.
+AIMS = {1: (0.8, None), 64: (1.2, 80.0)}
+NOTHING_ASKED = "/healthz, which asks the store nothing"
 IDLE_PER_SECOND = 4
 EDITS_PER_SECOND = 20
 
 
 @dataclass(slots=True)
-class Sender:
-    """Requests of one kind from so many connections, each with a client of its own."""
-
-    send: Callable[[httpx.Client], httpx.Response]
-    connections: int
-    requests: int
-
-    def __call__(self) -> list[float]:
-        """Seconds of each answer; the whole took the last figure."""
-        turns = itertools.count()
-        took: list[float] = []
-
-        def work() -> None:
-            with httpx.Client(verify=False) as client:  # noqa: S501 - plain HTTP; reading certificates is not measured
-                while next(turns) < self.requests:
-                    began = time.perf_counter()
-                    self.send(client).raise_for_status()
-                    took.append(time.perf_counter() - began)
-
-        began = time.perf_counter()
-        with ThreadPoolExecutor(self.connections) as pool:
-            for each in [pool.submit(work) for _ in range(self.connections)]:
-                each.result()
-        return [*took, time.perf_counter() - began]
-
-
-@dataclass(slots=True)
 class Doors:
-    """What is asked of each: ours, the bare application, and PostgREST itself."""
+    """What is asked of each: ours, the bare application, and PostgREST itself. A push is in its channel's turn."""
 
     here: Ground
-    url: str
-    bare_url: str
     channels: list[tuple[str, str]]
     pushes: Iterator[int]
+    _headers: list[dict[str, str]] = field(init=False)
 
-    def push(self, client: httpx.Client) -> httpx.Response:
+    def __post_init__(self) -> None:
+        self._headers = [headers_of(self.here, *channel, 0) for channel in self.channels]
+
+    def push(self, url: str) -> bytes:
         number = next(self.pushes)
-        headers = headers_of(self.here, *self.channels[number % len(self.channels)], number + 2)
-        return client.post(self.url + WEBHOOK_PATH, headers=headers)
+        headers = self._headers[number % len(self._headers)]
+        return request_of(url, {**headers, "X-Goog-Message-Number": str(number + 2)})
 
-    def through_bare(self, client: httpx.Client) -> httpx.Response:
-        return client.post(self.bare_url, headers=headers_of(self.here, *self.channels[0], 2))
+    def pushes_to(self, url: str, connections: int, requests: int) -> Asking:
+        """Of gunicorn's, ours or the bare one, which looks at nothing of it."""
+        return Asking(url, lambda: self.push(url + WEBHOOK_PATH), connections, requests)
 
-    def select_one(self, client: httpx.Client) -> httpx.Response:
+    def health_of(self, url: str, connections: int, requests: int) -> Asking:
+        asked = request_of(f"{url}/healthz", {}, method="GET")
+        return Asking(url, lambda: asked, connections, requests)
+
+    def empty_calls(self, connections: int, requests: int) -> Asking:
+        """From as many connections as a gunicorn worker has threads."""
         url = f"{self.here.environment['SUPABASE_URL']}/rest/v1/rpc/bench_floor"
-        return client.post(url, json={}, headers=_key(self.here))
+        asked = request_of(url, {**_key(self.here), "Content-Type": "application/json"}, b"{}")
+        return Asking(url, lambda: asked, min(connections, WORKER_THREADS), requests)
 
 
 def notification(size: Size) -> Iterator[Row]:
@@ -93,48 +80,51 @@ def notification(size: Size) -> Iterator[Row]:
             configuration="scripts/benchmarks/bare_app.py",
             application="scripts.benchmarks.bare_app:application",
         )
+        two = gunicorn({**here.environment, "PORT": str(free_port())}, workers=2)
         wait_until(lambda: _is_there(here), within_seconds=30, what="the floor's function")
         with gunicorn(here.environment) as url, bare as bare_url:
-            doors = Doors(here, url, bare_url, channels_of(here), itertools.count())
+            doors = Doors(here, channels_of(here), itertools.count())
             wait_until(here.all_are_synced, within_seconds=60, what="the first syncs")
             # Nothing is due before that: what a notification asks for is measured below, and by "push".
             far = "now() + interval '1 day'"
             here.db.execute(f"update calendar_webhooks set not_before = {far}, due_at = {far}".encode())  # noqa: S608
-            for connections, requests, aim in ((1, 200, 0.80), (64, 1500, 1.2)):
-                yield from _answers(size.rounds, doors, connections, size.of(requests, 20), aim)
+            yield from _answers(size, doors, {"": url, "a bare application": bare_url}, 1)
+            with two as two_url:
+                urls = {"": url, "a bare application": bare_url, "two workers, as shipped": two_url}
+                yield from _answers(size, doors, urls, 64)
             here.db.execute("update calendar_webhooks set not_before = null, due_at = now()")
-            for connections, requests in ((1, 200), (64, 1500)):
-                ours = Sender(doors.push, connections, size.of(requests, 20))
+            for connections in REQUESTS:
+                ours = doors.pushes_to(url, connections, size.of(REQUESTS[connections], 20))
                 (rates,) = turn_about(size.rounds, partial(_rate, ours))
                 yield row_of(f"{_named(connections)}, with the syncs that follow", "/s", rates, better="higher")
 
 
-def _answers(rounds: int, doors: Doors, connections: int, requests: int, rate_aim: float) -> Iterator[Row]:
-    waits: list[float] = []
-    bare_waits: list[float] = []
-    rates, bare, floors = turn_about(
-        rounds,
-        partial(_rate, Sender(doors.push, connections, requests), waits),
-        partial(_rate, Sender(doors.through_bare, connections, requests), bare_waits),
-        # As many as a gunicorn worker has threads.
-        partial(_rate, Sender(doors.select_one, min(connections, WORKER_THREADS), requests)),
+def _answers(size: Size, doors: Doors, urls: dict[str, str], connections: int) -> Iterator[Row]:
+    """`urls`: whose answers, ours under no name. Beside them ours to who asks for nothing."""
+    requests = size.of(REQUESTS[connections], 20)
+    asked = {name: doors.pushes_to(url, connections, requests) for name, url in urls.items()}
+    asked[NOTHING_ASKED] = doors.health_of(urls[""], connections, requests)
+    waits: dict[str, list[float]] = {name: [] for name in asked}
+    *found, floors = turn_about(
+        size.rounds,
+        *(partial(_rate, each, waits[name]) for name, each in asked.items()),
+        partial(_rate, doors.empty_calls(connections, requests)),
     )
-    name = _named(connections)
-    yield row_of(name, "/s", rates, floors, aim=rate_aim, better="higher")
-    yield row_of(f"{name}, a bare application", "/s", bare, floors, better="higher")
-    p99, bare_p99 = (share(each, 0.99) * 1000 for each in (waits, bare_waits))
-    aim = 80.0 if connections > 1 else None
-    yield Row(f"{name}, p99", "ms", p99, min(waits) * 1000, max(waits) * 1000, aim=aim)
-    yield Row(f"{name}, p99 of a bare application", "ms", bare_p99, min(bare_waits) * 1000, max(bare_waits) * 1000)
+    for name, rates in zip(asked, found, strict=True):
+        what = ", ".join(filter(None, (_named(connections), name)))
+        rate_aim, p99_aim = AIMS[connections] if not name else (None, None)
+        yield row_of(what, "/s", rates, floors, aim=rate_aim, better="higher")
+        of_all = [1000 * seconds for seconds in waits[name]]
+        yield Row(f"{what}, p99", "ms", share(of_all, 0.99), min(of_all), max(of_all), aim=p99_aim)
 
 
 def _named(connections: int) -> str:
     return f"{connections} connection{'s' * (connections > 1)}"
 
 
-def _rate(sender: Sender, waits: list[float] | None = None) -> float:
+def _rate(asking: Asking, waits: list[float] | None = None) -> float:
     """Answers a second."""
-    *answers, whole = sender()
+    *answers, whole = asking()
     if waits is not None:
         waits.extend(answers)
     return len(answers) / whole

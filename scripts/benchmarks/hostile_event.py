@@ -6,7 +6,7 @@ import datetime as dt
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import httpx
@@ -15,6 +15,7 @@ from scripts.benchmarks.bystander import TLS, asks_health, bystander
 from scripts.benchmarks.doors import channels_of, headers_of
 from scripts.benchmarks.ground import Ground, event, ground, gunicorn
 from scripts.benchmarks.measuring import Measure, Row, Size, row_of, share
+from scripts.stack.ports import free_port
 from scripts.stack.waiting import wait_until
 from sync.jobs.ingress_in_force import WEBHOOK_PATH
 
@@ -134,11 +135,15 @@ def hostile(size: Size) -> Iterator[Row]:
         wait_until(here.all_are_synced, within_seconds=60, what="the first syncs")
         here.db.execute("update calendar_webhooks set not_before = now() + interval '1 day', due_at = not_before")
         push = _pushes(here)
-        count = 2 * times + few * (AT_ONCE + len(OTHER_SHAPES))
+        count = 3 * times + few * (AT_ONCE + len(OTHER_SHAPES))
         victims = [here.person(services, f"victim{number}")[1] for number in range(count)]
         wait_until(here.all_are_synced, within_seconds=60, what="the victims' first syncs")
         scene = _Scene(here, url, iter(victims), {"/healthz": asks_health, "pushes": push})
         yield from _rows(scene, times, few)
+        with gunicorn({**here.environment, "PORT": str(free_port())}) as other_url:
+            felt = {"/healthz": _Felt()}
+            replace(scene, url=other_url).suffer(_very_many, felt, times)
+            yield from felt["/healthz"].rows("others' /healthz of another process meanwhile")
 
 
 def _rows(scene: _Scene, times: int, few: int) -> Iterator[Row]:
