@@ -5,6 +5,7 @@ import signal
 from typing import Any
 
 from sync.telemetry import processes
+from sync.web.doors import sharing
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '8080')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
@@ -33,8 +34,9 @@ control_socket_disable = True
 
 
 def on_starting(_server: Any) -> None:
-    """The workers' figures are summed from files; a fresh directory for each master."""
+    """The workers' figures are summed from files; a fresh directory for each master. So is what they share."""
     processes.begin()
+    sharing.begin()
 
 
 def pre_fork(_server: Any, worker: Any) -> None:
@@ -47,6 +49,7 @@ def post_fork(_server: Any, worker: Any) -> None:
 
 def child_exit(_server: Any, worker: Any) -> None:
     processes.free_slot(worker.slot)
+    sharing.end_of(worker.slot)
 
 
 def on_exit(_server: Any) -> None:

@@ -39,6 +39,10 @@ class Process:
         return self._log.read()
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def is_running(self) -> bool:
         return self._process.poll() is None
 

@@ -29,6 +29,7 @@ from sync.logs import configure_logs
 from sync.settings import SettingsError, log_settings
 from sync.web.doors.arrival import Arrived, HeadTooLarge, arrived, expects_continue
 from sync.web.doors.refusals import refusal
+from sync.web.doors.sharing import MOMENT_SECONDS, Share
 
 # From a request's first byte (or the connection's beginning) to its last, of 128 KiB at most. Google, GitHub and
 # browsers take a fraction of a second.
@@ -104,6 +105,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     """Everything but `handle` runs in the main loop, so nothing here is locked."""
 
     request_seconds = REQUEST_SECONDS
+    moment_seconds = MOMENT_SECONDS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -112,6 +114,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self._swept_at = 0.0
         is_behind_proxies = os.environ.get("TRUSTED_PROXIES", "0").strip() not in ("", "0")
         self._most_per_address = self.worker_connections if is_behind_proxies else MAX_PER_ADDRESS
+        self._share = Share(None)
 
     def load_wsgi(self) -> None:
         """A bad configuration ends the server with its problems alone: no traceback, and no other try."""
@@ -122,9 +125,24 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             structlog.get_logger("sync").error("settings_refused", problems=bad.problems)
             raise SystemExit(Arbiter.APP_LOAD_ERROR) from None
 
+    def init_process(self) -> None:
+        """gunicorn's own, in the worker's process. One that was given no slot is alone."""
+        self._share = Share(getattr(self, "slot", None), self.moment_seconds)
+        super().init_process()
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """gunicorn's own."""
+        super().set_accept_enabled(enabled)
+        if enabled:
+            self._share.hold(self.nr_conns)
+        else:
+            self._share.leave()
+
     # --- arriving ---------------------------------------------------------------------------------------------------
 
     def accept(self, listener: Any) -> None:
+        if self._share.is_anothers(self.nr_conns):
+            return
         try:
             sock, client = listener.accept()
         except OSError:  # gone again, or taken by a sibling
@@ -134,7 +152,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         if self._by_address[conn.address] >= self._most_per_address and not self._give_up_an_idle_one(conn.address):
             sock.close()
             return
-        self.nr_conns += 1
+        self._count(1)
         self._connections[conn] = None
         self._by_address[conn.address] += 1
         self._watch(conn, selectors.EVENT_READ, self._receive)
@@ -333,9 +351,14 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             return
         self._unwatch(conn)
         del self._connections[conn]
-        self.nr_conns -= 1
+        self._count(-1)
         self._by_address[conn.address] -= 1
         if not self._by_address[conn.address]:
             del self._by_address[conn.address]
         with suppress(OSError):
             conn.socket.close()
+
+    def _count(self, more: int) -> None:
+        self.nr_conns += more
+        if self._accepting:
+            self._share.hold(self.nr_conns)
