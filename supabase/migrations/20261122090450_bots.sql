@@ -547,7 +547,7 @@ begin
   for v_request_id in
     select r.id from public.bot_requests r
     where r.id = any (array(select b.request_id from public.bot_marks b where b.request_id is not null limit p_limit))
-    order by r.id for update skip locked
+    order by r.id for no key update skip locked
   loop
     perform calendar_internal.settle_request(v_request_id);
     delete from public.bot_marks b where b.request_id = v_request_id;
@@ -698,6 +698,7 @@ declare
   v_decision jsonb;
   v_request_id uuid;
   v_ids uuid[] := array(select (d ->> 'meeting_id')::uuid from jsonb_array_elements(p_decisions) d);
+  v_locked uuid[];
   v_kept integer := 0;
 begin
   -- Whoever shares a scope decides one after the other, or one room would get two bots; also in a scope that is left.
@@ -708,20 +709,25 @@ begin
     select r.scope from public.bot_wishes w join public.bot_requests r on r.id = w.request_id
     where w.meeting_id = any (v_ids)
     order by 1) s;
-  -- Requests are locked in one order, whoever waits for several.
-  perform 1 from public.bot_requests r
-  where r.id in (
-    select w.request_id from public.bot_wishes w where w.meeting_id = any (v_ids)
-    union
-    select k.id from jsonb_to_recordset(p_decisions) as d (scope text, room_key text, meeting_start timestamptz)
-    join public.bot_requests k on k.wanted and k.scope = d.scope and k.room_key = d.room_key and k.meeting_start = d.meeting_start)
-  order by r.id for update;
+  -- Requests are locked in one order, whoever waits for several. No foreign key waits for this lock: whoever has written a wish
+  -- in this transaction and writes it again asks for its request by it, in any order.
+  select coalesce(array_agg(k.id), '{}') into v_locked from (
+    select r.id from public.bot_requests r
+    where r.id in (
+      select w.request_id from public.bot_wishes w where w.meeting_id = any (v_ids)
+      union
+      select s.id
+      from jsonb_to_recordset(p_decisions) as d (scope text, room_key text, meeting_url text, meeting_start timestamptz)
+      join public.bot_requests s on s.wanted and s.scope = d.scope and s.room_key = coalesce(d.room_key, d.meeting_url)
+        and s.meeting_start = d.meeting_start)
+    order by r.id for no key update) k;
   for v_decision in select d from jsonb_array_elements(p_decisions) d order by (d ->> 'meeting_id')::uuid
   loop
     -- Whoever deletes a wish may wait for more: it is not waited for.
     select * into v_wish from public.bot_wishes w
     where w.meeting_id = (v_decision ->> 'meeting_id')::uuid for update skip locked;
     continue when not found or v_wish.revision <> (v_decision ->> 'revision')::bigint
+      or (v_wish.request_id is not null and v_wish.request_id <> all (v_locked))
       or exists (select 1 from public.bot_marks b where b.meeting_id = v_wish.meeting_id);
     v_kept := v_kept + 1;
     -- A row of an original database may lack either.
@@ -801,7 +807,7 @@ begin
     for update skip locked) k;
   select array_agg(k.id) into v_requests from (
     select r.id from public.bot_requests r where not r.is_shown order by r.id limit v_limit
-    for update skip locked) k;
+    for no key update skip locked) k;
   v_all := v_wishes || array(select w.meeting_id from public.bot_wishes w where w.request_id = any (v_requests));
   select array_agg(k.id) into v_held from (
     select m.id from public.meetings m where m.id = any (v_all) for update skip locked) k;
@@ -876,14 +882,14 @@ begin
       and (r.lease_expires_at is null or r.lease_expires_at <= v_now)
       and r.wanted and r.bot_id is null
     order by r.join_at limit least(v_limit, floor(v_provider.create_tokens)::integer)
-    for update skip locked) k;
+    for no key update skip locked) k;
   select array_agg(k.id) into v_others from (
     select r.id from public.bot_requests r
     where r.provider = p_provider and r.due_at is not null and r.due_at <= v_now
       and (r.lease_expires_at is null or r.lease_expires_at <= v_now)
       and not (r.wanted and r.bot_id is null)
     order by r.join_at limit least(v_limit, floor(v_provider.change_tokens)::integer)
-    for update skip locked) k;
+    for no key update skip locked) k;
   -- Soonest first of both kinds together.
   select array_agg(k.id) filter (where k.is_create), array_agg(k.id) filter (where not k.is_create) into v_creates, v_others
   from (
@@ -942,7 +948,7 @@ declare
   v_again timestamptz := v_now + make_interval(secs => coalesce((p_result ->> 'retry_seconds')::double precision, 0));
   v_is_outdated boolean;
 begin
-  select * into v_request from public.bot_requests r where r.id = p_request_id for update;
+  select * into v_request from public.bot_requests r where r.id = p_request_id for no key update;
   if not found or v_request.fence <> p_fence or v_request.lease_expires_at is null then
     return false;
   end if;
@@ -1028,14 +1034,14 @@ begin
     return;
   end if;
   select * into v_request from public.bot_requests r
-  where r.provider = p_provider and r.bot_id = p_bot_id order by r.is_left_behind limit 1 for update;
+  where r.provider = p_provider and r.bot_id = p_bot_id order by r.is_left_behind limit 1 for no key update;
   if not found and p_key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9]{1,9}$' then
     -- It may tell of itself before the answer that made it is heard.
     select * into v_request from public.bot_requests r
     where r.id = split_part(p_key, '.', 1)::uuid and r.provider = p_provider
       -- A bot whose id was not heard is known by its key.
       and (r.bot_id is null or r.bot_id = p_key) and r.generation = split_part(p_key, '.', 2)::integer
-    for update;
+    for no key update;
   end if;
   if v_request.id is null then
     return query select 'unknown'::text;
@@ -1079,7 +1085,7 @@ begin
     order by b.id
   loop
     select * into v_request from public.bot_requests r where r.id = v_bot.request_id and r.provider = p_provider
-    for update skip locked;
+    for no key update skip locked;
     continue when not found or v_request.lease_expires_at > v_now;
     if v_bot.is_alive then
       -- It was taken to be gone, and is there.
@@ -1088,7 +1094,7 @@ begin
         select o.id from public.bot_requests o
         where o.provider = p_provider and o.bot_id = v_bot.id and not o.wanted and o.status = 'cancelled'
           and (o.lease_expires_at is null or o.lease_expires_at <= v_now)
-        for update skip locked);
+        for no key update skip locked);
       get diagnostics v_back = row_count;
       v_doubled := v_doubled + v_back;
     end if;
@@ -1149,7 +1155,7 @@ begin
     where o.provider = p_provider and o.bot_id is not null and o.status not in ('completed', 'failed', 'cancelled')
       and o.meeting_end > clock_timestamp() - interval '7 days' and coalesce(o.seen_at, '-infinity') < p_since
       and coalesce(o.told_at, o.created_at) < p_since and o.due_at is null
-    for update skip locked);
+    for no key update skip locked);
   get diagnostics v_missing = row_count;
   update public.bot_providers p set listed_at = p_since where p.provider = p_provider;
   return v_missing;

@@ -89,9 +89,13 @@ begin
   update public.bot_requests r set
     dead_at = null, due_at = v_now, attempts = 0, attempt_series = r.attempt_series + 1, is_shown = false, updated_at = v_now
   from (
-    select d.id from public.bot_requests d
-    where d.dead_at is not null and (p_request_id is null or d.id = p_request_id) and (not d.wanted or d.meeting_end > v_now)
-    order by d.join_at limit p_limit for update
+    select l.id from public.bot_requests l
+    where l.dead_at is not null and l.id = any (array(
+      select d.id from public.bot_requests d
+      where d.dead_at is not null and (p_request_id is null or d.id = p_request_id) and (not d.wanted or d.meeting_end > v_now)
+      order by d.join_at limit p_limit))
+    -- In the order that whoever decides has them.
+    order by l.id for no key update
   ) dead
   where r.id = dead.id;
   get diagnostics v_count = row_count;

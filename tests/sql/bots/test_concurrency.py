@@ -10,8 +10,8 @@ from collections.abc import Callable
 import psycopg
 from psycopg.types.json import Jsonb
 
-from tests.sql.bots.following import NOT_WANTED, Following, at, decision
-from tests.sql.database import Connection, Database, Row, at_once, call, connect, facts, part
+from tests.sql.bots.following import NOT_WANTED, Following, at, decision, impatient
+from tests.sql.database import Connection, Database, Row, at_once, call, connect, facts, in_background, part
 
 ROUNDS = 20
 JOINS = """
@@ -125,3 +125,22 @@ def test_nothing_that_meets_on_a_room_waits_in_a_circle_and_one_bot_is_left(db: 
         assert (request["wanted"], request["due_at"], request["told_revision"]) == (True, None, request["revision"])
     alive = db.rows("select 1 from public.bot_requests where not wanted and status = 'bot_scheduled'")
     assert alive == []
+
+
+def test_wishes_are_claimed_while_their_requests_are_decided(db: Database, bots: Following) -> None:
+    """Who decides has the first request and waits for the second; the claim has the third, and its wish is of the first."""
+    calendar = db.calendar()
+    bots.sync(calendar, *(at(number, f"event{number}") for number in range(3)))
+    claims = bots.claim()
+    bots.record(*(decision(claim) for claim in claims))
+    first, second, third = sorted(bots.wishes(), key=lambda wish: wish["request_id"])
+    db.admin.execute("update public.meetings set bot_override = 'on' where id = %s", [first["meeting_id"]])
+    db.insert("bot_marks", request_id=third["request_id"])
+    deciding, claiming, blocker = db.another(), impatient(db), db.another()
+    with blocker.transaction(force_rollback=True):
+        blocker.execute("update public.bot_requests set calls = calls where id = %s", [second["request_id"]])
+        decided = in_background(lambda: bots.record(*(decision(claim) for claim in claims), by=deciding))
+        db.await_waiting()
+        claimed = bots.claim(by=claiming)
+    assert [claim["meeting_id"] for claim in claimed] == [first["meeting_id"]]
+    assert decided.result(10) == 2
