@@ -23,6 +23,7 @@ from scripts.stack.google.control import GoogleControl
 from scripts.stack.ports import free_port
 from scripts.stack.waiting import wait_until
 from sync.jobs.accounts.connect_calendar import connect_calendars
+from sync.jobs.driving.interpreter import share_interpreter
 from sync.jobs.services import Services, build_services
 from sync.logs import configure_logs
 from sync.settings import load
@@ -62,6 +63,8 @@ class Ground:
 @contextmanager
 def ground() -> Iterator[Ground]:
     configure_logs("error")
+    # As each process of the service does: what syncs here has its threads take turns likewise.
+    share_interpreter()
     with ExitStack() as stays:
         folder = stays.enter_context(tempfile.TemporaryDirectory())
         env_file = Path(folder) / "env"
