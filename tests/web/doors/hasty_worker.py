@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sync.web.doors.patient_worker import PatientWorker
 
-HASTY_SECONDS = 3.0
+HASTY_SECONDS = 1.5
 
 
 class HastyWorker(PatientWorker):
