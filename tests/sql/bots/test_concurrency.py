@@ -128,7 +128,7 @@ def test_nothing_that_meets_on_a_room_waits_in_a_circle_and_one_bot_is_left(db: 
 
 
 def test_wishes_are_claimed_while_their_requests_are_decided(db: Database, bots: Following) -> None:
-    """Who decides has the first request and waits for the second; the claim has the third, and its wish is of the first."""
+    """Who decides has the first request and waits for the second; the claim has the third, and a wish of the first."""
     calendar = db.calendar()
     bots.sync(calendar, *(at(number, f"event{number}") for number in range(3)))
     claims = bots.claim()
