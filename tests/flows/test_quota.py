@@ -207,17 +207,18 @@ def test_without_the_quotas_call_a_process_spends_a_little_alone(world: World) -
 
 
 def test_a_person_connects_while_nothing_is_left_for_others(world: World) -> None:
+    """Whoever gets none is told so."""
     alice, bob = world.person(), world.person("bob")
     three = fleet(world, [(alice, 12)], per_minute=10)
     three.sweep()
     services = three.replicas[0]
     use_up(services, Lane.POLL)
-    began = time.monotonic()
 
     for _ in range(3):
         services.quota.take(Lane.PERSON, bob.user_id)
 
-    assert time.monotonic() - began < 2
+    with pytest.raises(QuotaWait):
+        services.quota.take(Lane.POLL, alice.user_id)
 
 
 def test_a_driver_claims_nothing_of_a_lane_that_waits(world: World) -> None:
@@ -251,7 +252,7 @@ def test_a_long_listing_goes_on_as_the_quota_allows(world: World) -> None:
         wait_until(lambda: services.quota.waits(Lane.FIRST), "it waits")
         assert three.synced().total() == 0
         three.pass_a_minute()
-        wait_until(lambda: three.synced().total() == 1, "it has come to its end", within_seconds=20)
+        wait_until(lambda: three.synced().total() == 1, "it has come to its end")
     world.assert_equal(alice)
     assert world.google_calls("events.list.full") == 6 or world.google_calls("events.list") == 6
 

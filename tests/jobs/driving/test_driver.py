@@ -10,6 +10,7 @@ import pytest
 from sync.clients.store.rpc import ATTEMPTS
 from sync.jobs.accounts.connect_calendar import connect_calendars
 from sync.jobs.driving.driver import Driver
+from sync.jobs.driving.duties import Duty
 from sync.jobs.driving.lanes import MOST_FIRST
 from tests.world import Person, World, wait_until
 
@@ -52,6 +53,18 @@ def test_a_crowd_of_first_syncs_does_not_wait_for_the_next_sweep(world: World, c
         driver.shut_down()
 
 
+def test_a_driver_that_has_nothing_to_do_ends_at_once(world: World) -> None:
+    """And does not wait for what may come in the minute that it is given."""
+    driver = Driver(world.services_with(SWEEP_SECONDS="600"))
+    driver.start([Duty("nothing", 3600, lambda: None)])
+    wait_until(lambda: world.rpcs().get("claim_due_calendars"), "its first look")
+    wait_until(lambda: world.rpcs().get("claim_event_deliveries"), "its courier's")
+    began = time.monotonic()
+    driver.stop_soon()
+    driver.shut_down(60)
+    assert time.monotonic() - began < 20
+
+
 @pytest.fixture
 def asked(world: World) -> Iterator[tuple[Driver, Person]]:
     """A driver that follows hints alone, and whose calendar they name."""
@@ -64,21 +77,23 @@ def asked(world: World) -> Iterator[tuple[Driver, Person]]:
 
 
 def test_a_hint_is_followed_at_once_while_the_driver_waits(world: World, asked: tuple[Driver, Person]) -> None:
-    """A driver that is not woken looks up after a second."""
+    """Sooner than it looks up by itself, which is within a second. The machine may be too slow for that at times."""
     driver, alice = asked
     world.make_due(alice)
     driver.sync_soon(world.calendar(alice)["id"])
-    took = []
-    for _ in range(3):
+
+    def is_woken() -> bool:
         wait_until(lambda: not driver._lanes.busy and driver._wakes_at > time.monotonic() + 0.8, "it has begun to wait")
         world.make_due(alice)
         world.reset_counters()
-        began = time.monotonic()
-        driver.sync_soon(world.calendar(alice)["id"])
+        calendar_id, looks_up_at = world.calendar(alice)["id"], driver._wakes_at
+        driver.sync_soon(calendar_id)
+        wait_until(lambda: world.rpcs().get("claim_due_calendars"), "it is followed")
+        is_early = time.monotonic() < looks_up_at
         wait_until(lambda: world.rpcs().get("commit_sync"), "it is synced")
-        took.append(time.monotonic() - began)
-    # One may be slow on a busy machine; none would be quick if it was not woken.
-    assert min(took) < 0.6
+        return is_early
+
+    assert any(is_woken() for _ in range(5))
 
 
 def test_a_later_hint_does_not_put_off_an_earlier_one(world: World, asked: tuple[Driver, Person]) -> None:

@@ -334,7 +334,8 @@ def test_whoever_hangs_is_not_waited_for(set_up: World) -> None:
         began = time.monotonic()
         verdicts = examine(services, {}, seconds=0.5)
         took = time.monotonic() - began
-    assert took < 2
+    # Where nobody gives them up, they take twenty seconds.
+    assert took < 10
     told = {each.check: each for each in verdicts}
     for check in ("database", "grants", "channels", "Google client", "door"):
         assert told[check].grade is Grade.NOT_CHECKED or told[check].grade is Grade.FAILED, check

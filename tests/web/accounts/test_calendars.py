@@ -427,7 +427,7 @@ def test_a_large_first_sync_counts_as_it_goes(world: World) -> None:
     world.supabase.fault("stage_sync", "delay", seconds=0.01)
     world.supabase.fault("stage_sync", "hold")
     world.connect(alice, synced=False)
-    wait_until(lambda: world.rpcs().get("stage_sync") == 3, "the second part", within_seconds=30)
+    wait_until(lambda: world.rpcs().get("stage_sync") == 3, "the second part")
 
     state, events, meetings = progress(world, alice)
     assert state == "running"
