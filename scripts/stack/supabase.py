@@ -206,7 +206,7 @@ class LocalSupabase:
         """Forget all faults; held calls go on."""
         self.switchboard.clear()
 
-    def await_held(self, count: int = 1, *, within_seconds: float = 10.0) -> None:
+    def await_held(self, count: int = 1, *, within_seconds: float = 60.0) -> None:
         """Return once that many calls are inside a fault (held or delayed)."""
         wait_until(
             lambda: sum(each["holding"] for each in self.switchboard.pending()) >= count,

@@ -35,7 +35,7 @@ def test_an_interrupted_backfill_gives_back_what_it_held_and_goes_on(world: Worl
     assert process.stderr
     assert "Stopping" in "".join(process.stderr.readline() for _ in range(2))
     world.google.release(held)
-    told, complaints = process.communicate(timeout=20)
+    told, complaints = process.communicate(timeout=60)
 
     assert (process.returncode, json.loads(told)["error"]["code"]) == (130, "interrupted"), complaints
     assert "Traceback" not in complaints

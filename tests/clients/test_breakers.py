@@ -151,11 +151,11 @@ def held(pool: ThreadPoolExecutor, breaker: Breaker, end: Callable[[], str]) -> 
 
     def do() -> str:
         begun.set()
-        assert let_go.wait(10)
+        assert let_go.wait(60)
         return end()
 
     running = pool.submit(breaker.call, do)
-    assert begun.wait(10)
+    assert begun.wait(60)
     return let_go, running
 
 
@@ -175,7 +175,7 @@ def test_one_probe_at_a_time_under_many_threads(clock: Clock) -> None:
         let_go, _ = held(pool, breaker, lambda: "answer")
 
         refusals = [pool.submit(refused_for, breaker) for _ in range(8)]
-        assert [refusal.result(10) for refusal in refusals] == [1.0] * 8
+        assert [refusal.result(60) for refusal in refusals] == [1.0] * 8
         assert breaker.read().state is CircuitState.HALF_OPEN
         let_go.set()
 

@@ -27,7 +27,7 @@ def test_the_demo_ends_well_and_what_keep_says_to_do_does_it(tmp_path: Path) -> 
             assert demo.poll() is None, told
             _try_what_is_told(told.split("# First", 1)[1])
             demo.send_signal(signal.SIGINT)
-            assert demo.wait(20) == 0
+            assert demo.wait(60) == 0
             assert "Traceback" not in _text(file)
         finally:
             demo.kill()

@@ -16,7 +16,7 @@ import httpx
 from tests.world import TLS, World, wait_until
 
 CHECKOUT = Path(__file__).parents[2]
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 
 
 class Process:

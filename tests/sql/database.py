@@ -319,7 +319,7 @@ class Database:
             )
         )
 
-    def await_waiting(self, count: int = 1, within_seconds: float = 10.0) -> None:
+    def await_waiting(self, count: int = 1, within_seconds: float = 60.0) -> None:
         """Until that many connections of this database wait for a lock."""
         deadline = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=within_seconds)
         while True:
@@ -337,7 +337,7 @@ def at_once(*jobs: Callable[[], Any]) -> list[Any]:
     barrier = threading.Barrier(len(jobs))
 
     def run(job: Callable[[], Any]) -> Any:
-        barrier.wait(10)
+        barrier.wait(60)
         return job()
 
     with ThreadPoolExecutor(len(jobs)) as pool:

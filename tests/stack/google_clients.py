@@ -89,7 +89,7 @@ def weekly(summary: str = "Weekly", rule: str = "RRULE:FREQ=WEEKLY;COUNT=8", **m
     return timed("2026-03-02T09:00:00", "2026-03-02T10:00:00", summary=summary, recurrence=[rule], **more)
 
 
-def eventually(check: Callable[[], bool], seconds: float = 10.0) -> None:
+def eventually(check: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until a condition holds."""
     deadline = time.monotonic() + seconds
     while not check():
@@ -112,7 +112,7 @@ class Receiver:
             def do_POST(self) -> None:
                 receiver.got.append({name.lower(): value for name, value in self.headers.items()})
                 receiver.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
-                receiver.gate.wait(20)
+                receiver.gate.wait(60)
                 self.send_response(receiver.statuses.pop(0) if receiver.statuses else 200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()

@@ -174,7 +174,7 @@ def test_a_held_call_waits_for_its_release(google: GoogleControl) -> None:
     google.insert_event(ALICE, single("while held"))
     assert answers == []
     google.release(fault)
-    thread.join(10)
+    thread.join(60)
     assert answers[0].json()["items"][0]["summary"] == "while held"
 
 
@@ -187,7 +187,7 @@ def test_concurrent_listings_of_one_calendar_are_noticed(google: GoogleControl) 
         assert google.wait_held(fault)
     google.release(fault)
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     google.reset_counters()
     fetch(google)
     fetch(google)

@@ -22,7 +22,7 @@ def test_the_process_serves_at_the_url_it_prints_and_stops_on_a_signal(ending: s
         url = process.stdout.readline().strip()
         assert GoogleControl(url).add_account(ALICE).startswith("1//")
         process.send_signal(ending)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 def test_a_process_can_be_started_from_python() -> None:

@@ -37,7 +37,7 @@ def running() -> Iterator[LocalSupabase]:
         project.reload_schema()
         with project.rest() as client:
             wait_until(
-                lambda: client.post("rpc/whoami", json={}).status_code == 200, within_seconds=10, what="the schema"
+                lambda: client.post("rpc/whoami", json={}).status_code == 200, within_seconds=60, what="the schema"
             )
         yield project
 
@@ -211,7 +211,7 @@ def test_held_call_waits_for_its_release(project: LocalSupabase, client: httpx.C
         assert notes(project, 5) == 0
         assert switch(project, "GET", "faults") == [{"rpc": "note", "kind": "hold", "times": 0, "holding": 1}]
         switch(project, "POST", "faults/clear")
-        assert call.result(timeout=10).status_code == 200
+        assert call.result(timeout=60).status_code == 200
     assert notes(project, 5) == 1
 
 
@@ -234,7 +234,7 @@ def test_many_clients_at_once_keep_their_connections(project: LocalSupabase) -> 
     with ThreadPoolExecutor(16) as pool:
         assert set().union(*pool.map(calls, range(16))) == {200}
     assert project.counters() == {"rpc/whoami": 320}
-    wait_until(lambda: threading.active_count() <= before, within_seconds=10, what="the connections' threads to end")
+    wait_until(lambda: threading.active_count() <= before, within_seconds=60, what="the connections' threads to end")
 
 
 def test_large_and_chunked_bodies_arrive_whole(client: httpx.Client) -> None:

@@ -71,7 +71,7 @@ class BotControl:
         """Let the calls held by this fault go on, and end it."""
         self._call("release", fault_id=fault_id)
 
-    def wait_held(self, fault_id: str, timeout: float = 10.0) -> bool:
+    def wait_held(self, fault_id: str, timeout: float = 60.0) -> bool:
         """Whether a call is held by this fault within `timeout` seconds."""
         return bool(self._call("wait_held", fault_id=fault_id, timeout=timeout))
 
@@ -83,6 +83,6 @@ class BotControl:
         """Send what `hold` held; how many."""
         return int(self._call("flush_messages", reverse=reverse))
 
-    def wait_messages_idle(self, timeout: float = 10.0) -> bool:
+    def wait_messages_idle(self, timeout: float = 60.0) -> bool:
         """Whether everything (but what is held) is sent within `timeout` seconds."""
         return bool(self._call("wait_messages_idle", timeout=timeout))

@@ -180,7 +180,7 @@ class GoogleControl:
         """Let the calls held by this fault go on, and end it."""
         self._call("release", fault_id=fault_id)
 
-    def wait_held(self, fault_id: str, timeout: float = 10.0) -> bool:
+    def wait_held(self, fault_id: str, timeout: float = 60.0) -> bool:
         """Whether a call is held by this fault within `timeout` seconds."""
         return bool(self._call("wait_held", fault_id=fault_id, timeout=timeout))
 
@@ -202,7 +202,7 @@ class GoogleControl:
         """Send what is held or delayed, now; how many."""
         return int(self._call("flush_push"))
 
-    def wait_push_idle(self, timeout: float = 10.0) -> bool:
+    def wait_push_idle(self, timeout: float = 60.0) -> bool:
         """Whether every notification (but held ones) is delivered or given up within `timeout` seconds."""
         return bool(self._call("wait_push_idle", timeout=timeout))
 

@@ -73,7 +73,7 @@ def test_a_full_queue_refuses_new_keys_and_takes_known_ones(executor: Executor) 
 
 
 def test_tasks_run_side_by_side(executor: Executor) -> None:
-    meeting = threading.Barrier(2, timeout=5)
+    meeting = threading.Barrier(2, timeout=60)
     met: list[int] = []
 
     def meet() -> None:
@@ -91,13 +91,13 @@ def test_stop_lets_the_running_end_forgets_the_rest_and_takes_nothing_new(execut
 
     def slow() -> None:
         begun.set()
-        ended.append(release.wait(5))
+        ended.append(release.wait(60))
 
     executor.submit("slow", slow)
     never = Noted()
     executor.submit("never", never, 0.05)
-    assert begun.wait(5)
-    stopping = threading.Thread(target=executor.stop, args=(5,))
+    assert begun.wait(60)
+    stopping = threading.Thread(target=executor.stop, args=(60,))
     stopping.start()
     wait_until(lambda: executor.is_stopping, "it stops")
     assert not executor.submit("new", never)

@@ -17,7 +17,7 @@ def test_a_commit_while_what_follows_commits_runs_has_it_run_once_more() -> None
 
     def work() -> None:
         begun.release()
-        assert may_end.acquire(timeout=5)
+        assert may_end.acquire(timeout=60)
 
     other: list[str] = []
     duties = [
@@ -26,12 +26,12 @@ def test_a_commit_while_what_follows_commits_runs_has_it_run_once_more() -> None
     ]
     keeper = Timekeeper(cast(Any, SimpleNamespace()), duties, lambda: False)
     keeper.after_commit()
-    assert begun.acquire(timeout=5)
+    assert begun.acquire(timeout=60)
 
     keeper.after_commit()
     keeper.after_commit()
     may_end.release()
-    assert begun.acquire(timeout=5)
+    assert begun.acquire(timeout=60)
     may_end.release()
 
     wait_until(lambda: not keeper.is_busy, "both runs have ended")
@@ -55,12 +55,12 @@ def test_the_end_waits_for_a_duty_under_way() -> None:
 
     def work() -> None:
         begun.set()
-        ended.append(may_end.wait(5))
+        ended.append(may_end.wait(60))
 
     duty = Duty("follow", 3600, work, is_everybodys=True, follows_commits=True)
     keeper = Timekeeper(cast(Any, SimpleNamespace()), [duty], lambda: False)
     keeper.after_commit()
-    assert begun.wait(5)
+    assert begun.wait(60)
     threading.Timer(0.1, may_end.set).start()
 
     keeper.shut_down(5)

@@ -190,7 +190,7 @@ def held_subscriber() -> Iterator[tuple[Subscriber, threading.Event]]:
     let_go = threading.Event()
 
     def answer(_message: Message) -> int:
-        let_go.wait(15)
+        let_go.wait(60)
         return 204
 
     with subscriber() as slow:

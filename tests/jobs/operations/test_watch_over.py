@@ -100,8 +100,8 @@ def test_replicas_that_look_at_the_same_time_tell_it_once(world: World, alice: P
 def test_a_destination_that_hangs_holds_up_no_other(world: World, alice: Person, told: Subscriber) -> None:
     may_answer = threading.Event()
     with subscriber() as hanging:
-        hanging.answer = lambda _message: 204 if may_answer.wait(30) else 500
-        watch = Watch(world, ALERT_URLS=f"{address(hanging)}?rto=30, {address(told)}")
+        hanging.answer = lambda _message: 204 if may_answer.wait(60) else 500
+        watch = Watch(world, ALERT_URLS=f"{address(hanging)}?rto=60, {address(told)}")
         with world.in_background(watch.round):
             wait_until(
                 lambda: world.rows(

@@ -15,7 +15,7 @@ from sync.jobs.syncing import commit_changes
 from sync.jobs.syncing.by_turns import by_turns
 from tests.core.items import HORIZON, ZONE, Item, daily, events, single
 
-PATIENCE = 5.0
+PATIENCE = 60.0
 
 
 def test_one_piece_is_made_at_a_time() -> None:

@@ -152,4 +152,4 @@ def test_a_fake_runs_as_a_process_of_its_own() -> None:
         assert (answer.status_code, answer.json()["results"]) == (200, [])
         assert BotControl(url.removesuffix("/api/v1")).bots() == []
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
