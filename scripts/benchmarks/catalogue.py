@@ -17,6 +17,7 @@ from scripts.benchmarks import (
     recurrence,
     scale,
     sizes,
+    stack_start,
     writes,
 )
 from scripts.benchmarks.measuring import Measure
@@ -37,4 +38,5 @@ MEASURES: tuple[Measure, ...] = (
     *logs.MEASURES,
     *links.MEASURES,
     *recurrence.MEASURES,
+    *stack_start.MEASURES,
 )
