@@ -46,6 +46,8 @@ def _cost(row: Row) -> tuple[bool, float]:
 
 def compared(pair: list[Database], call: Call, state: str, rounds: int) -> Row:
     took: list[list[float]] = [[] for _ in pair]
+    for each in pair:
+        each.sweep()
     # Of a connection's first calls each is planned anew, before Postgres decides for how long a plan is kept.
     for each in pair * WARM_UP:
         milliseconds(each.service, call)
