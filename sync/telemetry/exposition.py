@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -35,7 +36,7 @@ def exposition(*more: Collector) -> bytes:
     """The text format. `more`: what is looked up for this scrape."""
     registry = CollectorRegistry(auto_describe=False)
     if processes.are_several():
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        registry.register(_Workers(None))  # type: ignore[no-untyped-call]
     else:
         registry.register(REGISTRY)
     registry.register(_Build())
@@ -43,6 +44,21 @@ def exposition(*more: Collector) -> bytes:
     for collector in more:
         registry.register(collector)
     return generate_latest(registry)
+
+
+class _Workers(MultiProcessCollector):
+    """Of a worker that begins, a file is there a moment before it holds anything; the library would fail on it."""
+
+    def collect(self) -> Iterator[Metric]:
+        files = [str(path) for path in Path(self._path).glob("*.db") if _holds_something(path)]
+        yield from self.merge(files)  # type: ignore[no-untyped-call]
+
+
+def _holds_something(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:  # its worker has just ended
+        return False
 
 
 class _Build(Collector):

@@ -62,6 +62,15 @@ def test_a_worker_that_takes_a_dead_ones_place_goes_on_with_its_counters_and_not
 
 
 @pytest.mark.usefixtures("master")
+def test_a_worker_whose_files_hold_nothing_yet_is_passed_over() -> None:
+    first, begins = processes.give_slot(), processes.give_slot()
+    for kind in ("counter", "histogram", "gauge_livesum"):
+        (Path(os.environ[processes.FOLDER]) / f"{kind}_{begins}.db").touch()
+
+    assert figure("calendar_monitor_notifications_total", work(first, 3, shows=True), outcome="due") == 3
+
+
+@pytest.mark.usefixtures("master")
 def test_slots_are_as_few_as_workers_at_a_time() -> None:
     slots = [processes.give_slot() for _ in range(3)]
     processes.free_slot("1")
