@@ -95,6 +95,7 @@ _CALLS = (
     Call("report_google_refusal", "select report_google_refusal($one, 'user', 5, 10000, 600)"),
     # Channels.
     Call("claim_expiring_watches", "select count(*) from claim_expiring_watches(50, 60)"),
+    Call("claim_expiring_watches, one named", "select count(*) from claim_expiring_watches(1, 60, array[$one])"),
     Call("watches_due", "select watches_due()"),
     Call("renew_moved_watches, all stay", "select renew_moved_watches(array['https://host/hook'], 0, 500)"),
     Call("renew_moved_watches, all move", "select renew_moved_watches(array['https://new/hook'], 0, 500)"),
@@ -102,6 +103,11 @@ _CALLS = (
     Call("retire_lost_calendars", "select retire_lost_calendars(604800, 20)"),
     Call("adoptable_channels", "select count(*) from adoptable_channels(300)"),
     Call("claim_dead_channels", "select count(*) from claim_dead_channels(50, 60, 300)"),
+    Call(
+        "claim_dead_channels, one named",
+        "select count(*) from claim_dead_channels(50, 60, 300, array[(select id from calendar_channels"
+        " where stop_after is not null order by stop_after desc limit 1)])",
+    ),
     Call(
         "activate_channel",
         "select count(*) from activate_channel('new', 'resource', now() + interval '7 days')",

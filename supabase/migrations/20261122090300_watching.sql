@@ -32,7 +32,8 @@ comment on trigger keep_watch_due on public.calendar_webhooks is 'Keeps watch_du
 
 -- Leases up to p_limit calendars whose watch is due: its channel lapses soon, or it has none. watch_retry_at is the lease and,
 -- after a failure, the backoff.
--- Planned once by each connection: planning would cost more than the call does where nothing is due.
+-- Planned once by each connection: planning would cost more than the call does where nothing is due. Named ones are planned
+-- for: the kept plan would look for them among all that is due, after an outage of a million for seconds.
 create or replace function public.claim_expiring_watches(
   p_limit integer, p_lease_seconds integer, p_calendar_ids uuid[] default null
 ) returns table (
@@ -46,6 +47,9 @@ as $$
 declare
   v_now timestamptz := clock_timestamp();
 begin
+  if p_calendar_ids is not null then
+    perform pg_catalog.set_config('plan_cache_mode', 'force_custom_plan', true);
+  end if;
   return query
   -- Materialized: inside a nested loop the limit would be counted anew for every row.
   with picked as materialized (
@@ -391,28 +395,33 @@ $$;
 -- Leases channels that should be dead and can be stopped. A channel whose opening was never finished (its process died)
 -- counts as failed after p_abandoned_seconds; one that has lapsed by itself need not be stopped any more.
 -- Guarantee: a channel that speaks for a watched calendar is never among them.
+-- Planned once by each connection, but for named ones, as claim_expiring_watches is.
 create or replace function public.claim_dead_channels(
   p_limit integer, p_lease_seconds integer, p_abandoned_seconds integer, p_channel_ids text[] default null
 ) returns table (
   channel_id text, resource_id text, user_id uuid,
   access_token text, access_token_expires_at timestamptz, refresh_token text
 )
-language plpgsql security invoker set search_path = ''
+language plpgsql security invoker set search_path = '' set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
   v_now timestamptz;
 begin
+  if p_channel_ids is not null then
+    perform pg_catalog.set_config('plan_cache_mode', 'force_custom_plan', true);
+  end if;
   perform calendar_internal.abandon_channels(p_abandoned_seconds);
   v_now := clock_timestamp();
   -- Also of users whose grant is lost, whose channels nobody can stop. No channel outlives 30 days at Google.
-  -- Of those that have waited the longest: what lapses behind them is met when it is their turn.
+  -- Of those that have waited the longest: what lapses behind them is met when it is their turn. By their places, found
+  -- a moment ago in the index: one page for each, whatever the number of channels.
   with lapsed as materialized (
     select l.id from public.calendar_channels l
-    where l.id in (
-        select oldest.id from public.calendar_channels oldest
+    where l.ctid = any (array(
+        select oldest.ctid from public.calendar_channels oldest
         where oldest.stop_after <= v_now and oldest.resource_id is not null
-        order by oldest.stop_after limit 200)
+        order by oldest.stop_after limit 200))
       and l.stop_after <= v_now
       and coalesce(l.expires_at, greatest(l.created_at, l.last_notification_at) + interval '30 days') <= v_now
     order by l.id
@@ -502,7 +511,8 @@ to service_role;
 -- Functions, as the comments above them say. Written by scripts/document_sql.
 comment on function public.claim_expiring_watches is 'Leases up to p_limit calendars whose watch is due: its channel lapses soon, or it has none. watch_retry_at is the lease and,
 after a failure, the backoff.
-Planned once by each connection: planning would cost more than the call does where nothing is due.';
+Planned once by each connection: planning would cost more than the call does where nothing is due. Named ones are planned
+for: the kept plan would look for them among all that is due, after an outage of a million for seconds.';
 comment on function public.watches_due is 'How many watches claim_expiring_watches would find (counted to 1000): what a renewal leaves behind.';
 comment on function public.begin_channel is 'Stores a channel before Google is asked for it, so that no notification can come from one we do not know.';
 comment on function public.activate_channel is 'Google opened the channel: it becomes the calendar''s current one, all earlier ones are superseded and stoppable. If
@@ -518,5 +528,6 @@ lost. The newest of each calendar, up to 200, for activate_channel to make them 
 these. expires_at: as the channel itself told; null: it did not.';
 comment on function public.claim_dead_channels is 'Leases channels that should be dead and can be stopped. A channel whose opening was never finished (its process died)
 counts as failed after p_abandoned_seconds; one that has lapsed by itself need not be stopped any more.
-Guarantee: a channel that speaks for a watched calendar is never among them.';
+Guarantee: a channel that speaks for a watched calendar is never among them.
+Planned once by each connection, but for named ones, as claim_expiring_watches is.';
 comment on function public.end_channel is 'The end of a channel: stopped by us, unknown to Google, or (p_retry_seconds given) still to be stopped later.';
