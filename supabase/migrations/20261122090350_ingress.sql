@@ -169,8 +169,9 @@ $$;
 
 -- A region is silent: up to p_limit of its calendars, those that change most among some hundreds, are due now. What they find tells
 -- whether its door is shut; all others wait for their own time. Answers how many.
+-- Planned once by each connection: among very many calendars Postgres would plan each call anew.
 create or replace function public.look_through_region(p_address text, p_limit integer) returns integer
-language sql security invoker set search_path = ''
+language sql security invoker set search_path = '' set plan_cache_mode = force_generic_plan
 as $$
   with through as materialized (
     select c.calendar_id from public.calendar_channels c
@@ -241,7 +242,8 @@ comment on function public.sample_ingress is 'How many channels each region has,
 and by their ids'' share of all ids how many there are of all. Of a calendar that was watched for a few days only little is
 expected, for nobody knows yet. Once an hour, by one process. Answers how many calendars were seen.';
 comment on function public.look_through_region is 'A region is silent: up to p_limit of its calendars, those that change most among some hundreds, are due now. What they find tells
-whether its door is shut; all others wait for their own time. Answers how many.';
+whether its door is shut; all others wait for their own time. Answers how many.
+Planned once by each connection: among very many calendars Postgres would plan each call anew.';
 comment on function public.push_findings is 'What is wrong with push, for whoever alerts: one row per cause, however many calendars it concerns.
   region_sick, region_silent   a region''s door; calendars: its live channels, by the last sample
   channels_lapsing             renewals fail, and the channels lapse within p_hours, the first at lapses_at; calendars: counted
