@@ -53,6 +53,18 @@ def retry(
 ) -> T:
     """What `do` answers, in the end; raises its last failure. `passes`: whether that is worth repeating; `asked`:
     seconds that the other side wants to be left alone for. `chance`: 0…1."""
+    # Nearly every call is answered at once, and needs none of what follows.
+    try:
+        return do()
+    except BaseException as failure:
+        if not passes(failure):
+            raise
+        first = [failure]
+
+    def again() -> T:
+        if first:
+            raise first.pop()
+        return do()
 
     def wait(state: RetryCallState) -> float:
         bound = min(rule.most_seconds, rule.first_seconds * 2.0 ** (state.attempt_number - 1))
@@ -69,7 +81,7 @@ def retry(
     retrying = Retrying(
         retry=retry_if_exception(passes), stop=stop, wait=wait, sleep=pause, before_sleep=note, reraise=True
     )
-    return retrying(do)
+    return retrying(again)
 
 
 @contextmanager

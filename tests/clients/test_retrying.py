@@ -6,6 +6,7 @@ import pytest
 
 from sync.clients.retrying import Retries, deadline, retry, seconds_left
 from sync.telemetry.registry import REGISTRY
+from tests.call_counts import calls_made
 
 RULE = Retries("test", attempts=5, first_seconds=1.0, most_seconds=3.0, asked_seconds=4.0)
 
@@ -36,6 +37,23 @@ def test_waits_are_drawn_below_a_bound_that_doubles(chance: float, waits: list[f
     failing = Failing()
     failing.run(chance=chance)
     assert (failing.waits, failing.calls) == (waits, 5)
+
+
+def test_what_succeeds_in_the_end_is_answered() -> None:
+    ends = iter([ConnectionError(), ConnectionError(), "answer"])
+
+    def call() -> str:
+        end = next(ends)
+        if isinstance(end, Exception):
+            raise end
+        return str(end)
+
+    assert retry(call, RULE, passes=lambda _: True, pause=lambda _: None) == "answer"
+    assert next(ends, None) is None
+
+
+def test_what_is_answered_at_once_costs_no_more_than_its_call() -> None:
+    assert calls_made(lambda: retry(lambda: 1, RULE, passes=lambda _: True)) < 12
 
 
 def test_what_does_not_pass_is_not_repeated() -> None:

@@ -67,9 +67,15 @@ class _KeptAlive(httplib2.Http):
                 raise
         return self._once(*args, **kwargs)
 
-    def _once(self, uri: str, *args: Any, **kwargs: Any) -> Any:
-        kwargs["connection_type"] = _HttpConnection if uri.startswith("http:") else _HttpsConnection
-        return super().request(uri, *args, **kwargs)
+    def _once(self, uri: str, method: str = "GET", body: Any = None, headers: Any = None, **kwargs: Any) -> Any:
+        scheme, authority, target, _ = httplib2.urlnorm(uri)
+        connection = self.connections.get(f"{scheme}:{authority}")
+        if connection is not None and headers and "accept-encoding" in headers:
+            # What httplib2 does before it asks is for caches, challenges and addresses outside of ASCII, of which
+            # there are none here, and reads the address letter by letter. http.client refuses spaces and controls.
+            return self._conn_request(connection, target, method, body, headers)  # type: ignore[attr-defined]
+        kwargs["connection_type"] = _HttpConnection if scheme == "http" else _HttpsConnection
+        return super().request(uri, method, body, headers, **kwargs)
 
 
 class _BoundedReader(io.RawIOBase):

@@ -7,6 +7,7 @@ A state says nothing that the belief does not; the plan goes by the belief alone
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from sync.core.polling.rhythm import Rhythm
@@ -57,12 +58,15 @@ def is_improbable(expected_pushes: float) -> bool:
 
 def odd_after_seconds(pushes_a_day: float, rhythm: Rhythm, hour: float, within_seconds: float) -> float | None:
     """When silence will be improbable, to a quarter of an hour; None: not `within_seconds`. `hour`: of the week."""
-    seconds = 0.0
-    while seconds < within_seconds:
-        seconds += _STEP_SECONDS
-        if is_improbable(pushes_a_day * rhythm.days(hour, seconds / 3600.0)):
-            return seconds if seconds < within_seconds else None
-    return None
+
+    def is_odd(step: int) -> bool:
+        return is_improbable(pushes_a_day * rhythm.days(hour, step * _STEP_SECONDS / 3600.0))
+
+    last = math.ceil(within_seconds / _STEP_SECONDS) - 1
+    if last < 1 or not is_odd(last):
+        return None
+    # It only grows.
+    return (1 + bisect_left(range(1, last), True, key=is_odd)) * _STEP_SECONDS
 
 
 def _unwatched(facts: PushFacts) -> PushStanding | None:

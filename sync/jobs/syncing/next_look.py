@@ -4,7 +4,7 @@ rules live in `core/polling`."""
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from zoneinfo import ZoneInfo
 
 from sync.core.polling.belief import Belief, Channel, Learnt, died_by, learn
@@ -19,6 +19,7 @@ from sync.model import Claim
 from sync.telemetry.metrics import MISSED_PUSHES
 
 _DAY = 86400.0
+_BELIEF = tuple(field.name for field in fields(Belief))
 # Changes of one sync whose age is logged: more of them would say nothing new.
 AGES_LOGGED = 50
 
@@ -46,7 +47,7 @@ def learn_and_plan(run: SyncRun, listing: Listing) -> dict[str, object]:
     look = _plan(run, learnt, seen, hour)
     reopened = 0 if claim.is_notified else claim.polling.reopened_in_vain + learnt.reopens
     return {
-        "belief": asdict(learnt.belief),
+        "belief": {name: getattr(learnt.belief, name) for name in _BELIEF},
         "reopened_in_vain": reopened,
         "reopen_watch": learnt.reopens,
         "missed_push": missed_push,
@@ -118,7 +119,7 @@ def _evidence(claim: Claim, listing: Listing, now: dt.datetime, elapsed: float) 
 
 
 def _belief(claim: Claim) -> Belief:
-    return Belief(**{field.name: getattr(claim.polling, field.name) for field in fields(Belief)})
+    return Belief(**{name: getattr(claim.polling, name) for name in _BELIEF})
 
 
 def _channel(claim: Claim, now: dt.datetime) -> Channel | None:

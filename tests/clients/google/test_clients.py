@@ -448,3 +448,20 @@ def test_an_idle_connection_that_google_has_closed_is_no_failure_for_any_call(go
 
     # Each came through at its first try: a repeat on a new connection reaches the server once.
     assert google.requests == 15
+
+
+def test_what_is_asked_over_a_connection_that_is_open_is_asked_as_over_a_new_one(google: Answers) -> None:
+    google.body = page()
+    calendar = calendar_api(google)
+    odd = "zoë #1/?&\r\nX: y@group.calendar.google.com"
+
+    for _ in range(3):
+        calendar.list_events(Token(), odd, sync_token="a b=\r\n&ü", page_token=None)
+
+    assert len(set(google.heads)) == 1
+    assert "zo%C3%AB%20%231%2F%3F%26%0D%0AX%3A%20y%40group" in google.heads[0]
+    first, *others = google.received
+    assert others == [first] * 2
+    google.status, google.body = 401, refused("authError")
+    with pytest.raises(CalendarLost):
+        calendar.list_events(Token(), odd, sync_token=None, page_token=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sync.core.polling.push_state import PushFacts, odd_after_seconds, push_standing
+from sync.core.polling.push_state import PushFacts, is_improbable, odd_after_seconds, push_standing
 from sync.core.polling.rhythm import EVEN, Rhythm
 from sync.states import PushState
 
@@ -49,3 +49,15 @@ def test_a_silent_night_is_not_odd() -> None:
     office = Rhythm(tuple(2.0 if 8 <= hour % 24 < 20 else 0.0 for hour in range(168)))
     odd = odd_after_seconds(24.0, office, 20.0, 24 * 3600.0)
     assert odd == pytest.approx((12 + 1.5) * 3600.0, abs=900.0)
+
+
+@pytest.mark.parametrize("hour", [0.0, 7.3, 20.0, 160.9])
+@pytest.mark.parametrize("pushes_a_day", [0.0, 0.5, 3.0, 24.0, 400.0])
+@pytest.mark.parametrize("within_seconds", [0.0, 60.0, 900.0, 901.0, 21_600.0, 200_000.0])
+def test_the_moment_is_that_of_whoever_looks_every_quarter_of_an_hour(
+    hour: float, pushes_a_day: float, within_seconds: float
+) -> None:
+    office = Rhythm(tuple(2.0 if 8 <= hour % 24 < 20 else 0.0 for hour in range(168)))
+    looks = (900.0 * number for number in range(1, 300) if 900.0 * number < within_seconds)
+    odd = next((at for at in looks if is_improbable(pushes_a_day * office.days(hour, at / 3600.0))), None)
+    assert odd_after_seconds(pushes_a_day, office, hour, within_seconds) == odd
