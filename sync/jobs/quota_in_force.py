@@ -124,12 +124,12 @@ class QuotaInForce:
         """Room for so many claims of any lane; None, which is all, while there is enough for all."""
         most = dict.fromkeys((Lane.NOTIFIED.value, Lane.FIRST.value, Lane.POLL.value), limit)
         left = self.room(most)
-        return None if left == most and not self._purse.is_scarce else left
+        return None if left == most and not self._is_scarce() else left
 
     def per_user(self) -> int | None:
         """How many calendars of one user to claim at once; None: as many as usual. While requests are scarce, one with
         many calendars must not come before all others."""
-        return SCARCE_PER_USER if self._purse.is_scarce else None
+        return SCARCE_PER_USER if self._is_scarce() else None
 
     def counted(self) -> Answered:
         """What was counted since the last time."""
@@ -142,6 +142,10 @@ class QuotaInForce:
         with self._lock:
             for name in Answered.__slots__:
                 setattr(self._answered, name, getattr(self._answered, name) + getattr(counts, name))
+
+    def _is_scarce(self) -> bool:
+        with self._lock:
+            return self._purse.is_scarce(self._monotonic())
 
     def _spend(self, lane: Lane, user_id: str) -> bool:
         with self._lock:

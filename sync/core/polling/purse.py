@@ -17,6 +17,8 @@ MOST_AT_ONCE = 200
 # Of one user's; a listing of many pages spends this within seconds.
 USER_AT_ONCE = 30
 WINDOW_SECONDS = 60.0
+# Each minute begins with something for everybody: what was scarce in the last one is so in this one.
+SCARCE_SECONDS = 2 * WINDOW_SECONDS
 # Users whose own spending is remembered.
 REMEMBERED = 20_000
 # Without the store each process is one of many that know nothing of each other: this share of what the settings allow,
@@ -91,7 +93,7 @@ class Purse:
         self._allowance = 0
         self._slowed: frozenset[str] = frozenset()
         self._life = WINDOW_SECONDS
-        self.is_scarce = False
+        self._scarce_until = 0.0
 
     def wait(self, lane: Lane, user_id: str | None, now: float) -> float:
         """Seconds until a request of the lane, and of the user if one is named, may be had; 0.0: now."""
@@ -129,7 +131,7 @@ class Purse:
         users: dict[str, int] = {}
         for (each, whose), count in self._expected.items():
             if count and each is not Lane.PERSON and not self._has_of_user(whose, now):
-                users[whose] = users.get(whose, 0) + max(count, self._user_wanted(whose))
+                users[whose] = users.get(whose, 0) + max(count, self._user_wanted(whose, now))
         unspent, self._unspent = self._unspent, []
         return Order(lanes, users, unspent)
 
@@ -148,7 +150,12 @@ class Purse:
         self._user_waits |= {each: now + seconds for each, seconds in lease.user_waits.items()}
         self._user_batches = {each: batch for each, batch in self._user_batches.items() if batch.until > now}
         self._allowance, self._slowed, self._life = lease.user_allowance, lease.slowed, lease.life_seconds
-        self.is_scarce = not lease.user_allowance
+        if not lease.user_allowance:
+            self._scarce_until = now + SCARCE_SECONDS
+
+    def is_scarce(self, now: float) -> bool:
+        """Whether there is too little for all: each user's part has to be kept for them."""
+        return now < self._scarce_until
 
     def is_refused(self, user_id: str, now: float) -> bool:
         """Whether Google has refused the user's requests just now."""
@@ -182,10 +189,10 @@ class Purse:
         _, at = self._pace.get(lane, (0.0, -math.inf))
         return self._expected_of(lane) > 0 or now - at < WINDOW_SECONDS
 
-    def _user_wanted(self, user_id: str) -> int:
+    def _user_wanted(self, user_id: str, now: float) -> int:
         """More once a batch was spent within its life: a listing of many pages. Not of what others want too."""
         last = self._user_batches.get(user_id)
-        return USER_AT_ONCE if last is not None and last.count == 0 and not self.is_scarce else 1
+        return USER_AT_ONCE if last is not None and last.count == 0 and not self.is_scarce(now) else 1
 
     def _has_of_user(self, user_id: str, now: float) -> bool:
         return self._of_user(user_id, now) is not None or self._may_spend_freely(user_id, now)

@@ -109,3 +109,13 @@ def test_alone_a_process_spends_little_and_lets_a_person_through() -> None:
     again = alone(order, per_minute=10_000, is_first=False)
     assert again.lanes == {Lane.POLL: 0, Lane.PERSON: 1}
     assert again.waits == {Lane.POLL: 5.0}
+
+
+def test_what_was_scarce_in_one_minute_is_so_at_the_beginning_of_the_next() -> None:
+    purse = Purse()
+    assert not purse.is_scarce(0.0)
+    fill(purse, Lane.POLL, ALICE, 0.0, life=5.0, allowance=0)
+    fill(purse, Lane.POLL, ALICE, 61.0, life=5.0)
+    assert purse.is_scarce(61.0)
+    fill(purse, Lane.POLL, ALICE, 121.0)
+    assert not purse.is_scarce(121.0)
