@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scripts.apart import apart
 from sync import env_checks
 from sync.settings import KEYS, Settings, SettingsError, load
 
@@ -342,6 +343,27 @@ def test_numbers_and_levels_are_read() -> None:
     settings = load({**GOOD, "POLL_STALE_HOURS": " 0.5 ", "HORIZON_PAST_DAYS": "0", "LOG_LEVEL": "WARNING"})
 
     assert (settings.poll_stale_hours, settings.horizon_past_days, settings.log_level) == (0.5, 0, "warning")
+
+
+def test_a_service_that_is_tried_hears_no_operator(tmp_path: Path) -> None:
+    """Or it would mail, alert and send bots for a real project."""
+    of_a_project = (
+        "BOT_PROVIDER=webhook\nALERT_URLS=json://alerts.example.com\nHEARTBEAT_URL=https://beat.example.com\n"
+    )
+    (tmp_path / ".env").write_text(of_a_project)
+    script = "from sync.settings import load; print(load())"
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "SMTP_URL": "smtps://mail.example.com"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**environment, **apart(GOOD)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.strip() == str(load(GOOD))
 
 
 def test_the_process_environment_wins_over_the_env_file(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ import httpx
 import psycopg
 from psycopg.rows import dict_row
 
+from scripts.apart import apart
 from scripts.stack.children import Child, Children
 from scripts.stack.environment import google_addresses
 from scripts.stack.google.control import GoogleControl
@@ -79,7 +80,7 @@ class Stage:
             "gunicorn",
             command,
             log=self._children.directory("demo-") / "gunicorn.log",
-            environment={**os.environ, **self.environment},
+            environment={**os.environ, **apart(self.environment)},
             cwd=self.root,
         )
         wait_until(self._is_ready, within_seconds=30, what="the service to be ready")
@@ -90,7 +91,7 @@ class Stage:
             "worker",
             [sys.executable, "-m", "sync.jobs.worker"],
             log=self._children.directory("demo-") / "worker.log",
-            environment={**os.environ, **self.environment},
+            environment={**os.environ, **apart(self.environment)},
             cwd=self.root,
         )
 

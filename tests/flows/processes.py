@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from scripts.apart import apart
 from tests.world import TLS, World, wait_until
 
 CHECKOUT = Path(__file__).parents[2]
@@ -27,7 +28,7 @@ class Process:
         self._process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=code,
-            env={"PATH": os.environ["PATH"], **environment},
+            env={"PATH": os.environ["PATH"], **apart(environment)},
             stdout=self._log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
