@@ -5,11 +5,8 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import signal
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +16,8 @@ import httpx
 import psycopg
 from dotenv import dotenv_values
 
+from scripts.apart import apart
+from scripts.stack.children import Child, Children
 from scripts.stack.google.control import GoogleControl
 from scripts.stack.ports import free_port
 from scripts.stack.waiting import wait_until
@@ -29,8 +28,6 @@ from sync.logs import configure_logs
 from sync.settings import load
 
 ROOT = Path(__file__).resolve().parents[2]
-# More than any of them takes to stop; then it is ended, or the measure would not.
-_STOP_SECONDS = 60
 # Nothing measured here is to wait for a quota.
 _UNLIMITED = {"GOOGLE_REQUESTS_PER_MINUTE": "1000000", "GOOGLE_USER_REQUESTS_PER_MINUTE": "1000000"}
 
@@ -66,29 +63,24 @@ def ground() -> Iterator[Ground]:
     # As each process of the service does: what syncs here has its threads take turns likewise.
     share_interpreter()
     with ExitStack() as stays:
-        folder = stays.enter_context(tempfile.TemporaryDirectory())
-        env_file = Path(folder) / "env"
+        children = Children()
+        stays.callback(children.stop)
+        folder = children.directory("bench-")
+        env_file = folder / "env"
         command = [sys.executable, "-m", "scripts.stack", "up", "--google", "--env-file", str(env_file)]
-        stays.enter_context(running(command, dict(os.environ)))
-        wait_until(env_file.exists, within_seconds=120, what="the stack")
+        child = children.spawn("the stack", command, log=folder / "log", environment=os.environ, cwd=ROOT)
+        _await(child, env_file.exists, within_seconds=120)
         environment = {name: value or "" for name, value in dotenv_values(env_file).items()} | _UNLIMITED
         google = GoogleControl(environment["GOOGLE_API_ENDPOINT"])
         db = stays.enter_context(psycopg.connect(environment["SUPABASE_DB_URL"], autocommit=True))
         yield Ground(environment, google, db)
 
 
-@contextmanager
-def running(command: list[str], environment: dict[str, str]) -> Iterator[None]:
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+def _await(child: Child, is_up: Callable[[], bool], *, within_seconds: float) -> None:
+    """RuntimeError with what it said if it ends instead."""
+    wait_until(lambda: is_up() or child.ended(), within_seconds=within_seconds, what=child.name)
+    if child.ended():
+        raise RuntimeError(f"{child.name} did not start:\n{child.log_tail()}")
 
 
 @contextmanager
@@ -104,9 +96,15 @@ def gunicorn(
     port = environment.get("PORT") or str(free_port())
     command = [sys.executable, "-m", "gunicorn", "-c", configuration, application, "-b", f"127.0.0.1:{port}"]
     url = f"http://127.0.0.1:{port}"
-    with running(command, {**own, **environment, "PORT": port}):
-        wait_until(lambda: _answers(url), within_seconds=60, what="the service")
+    children = Children()
+    try:
+        log = children.directory("bench-") / "log"
+        whole = apart({**own, **environment, "PORT": port})
+        child = children.spawn("the service", command, log=log, environment=whole, cwd=ROOT)
+        _await(child, lambda: _answers(url), within_seconds=60)
         yield url
+    finally:
+        children.stop()
 
 
 def _answers(url: str) -> bool:

@@ -4,6 +4,7 @@ its own, so that it takes nothing of what is measured."""
 from __future__ import annotations
 
 import multiprocessing
+import os
 import socket
 import threading
 import time
@@ -50,9 +51,17 @@ def relayed(environment: dict[str, str], seconds: float = 0.0) -> Iterator[tuple
 
 
 def _serve(listener: socket.socket, target: tuple[str, int], seconds: float, counted: Synchronized[int]) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         client, _ = listener.accept()
         threading.Thread(target=_join, args=(client, target, seconds, counted), daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """However that ends: this process has inherited the pipe by which a guardian is told of it."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+    os._exit(0)
 
 
 def _join(client: socket.socket, target: tuple[str, int], seconds: float, counted: Any) -> None:

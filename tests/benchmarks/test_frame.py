@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from scripts.benchmarks.__main__ import main
 from scripts.benchmarks.catalogue import MEASURES
 from scripts.benchmarks.measuring import Measure, Row, Size, row_of, turn_about
+from sync.version import VERSION
 
 
 @pytest.mark.parametrize(
@@ -65,10 +68,10 @@ def is_stopped(_size: Size) -> Iterator[Row]:
 
 
 def measured(capsys: pytest.CaptureFixture[str], *measures: Measure) -> tuple[int, str, dict[str, Any]]:
-    """The exit code, what was printed but the figures, and the figures."""
-    code = main(["--quick", "--rounds", "2", "--json", "-"], measures)
-    table, figures = capsys.readouterr().out.split("\n{\n", 1)
-    return code, table, json.loads("{" + figures)
+    """The exit code, the table, and the figures, which stand alone on standard output."""
+    code = main(["--quick", "--rounds", "2", "--json"], measures)
+    said = capsys.readouterr()
+    return code, said.err, json.loads(said.out)
 
 
 def test_one_measure_that_fails_stops_no_other_and_the_command_says_so(capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,6 +100,55 @@ def test_who_stops_the_command_has_the_table_of_what_was_found(capsys: pytest.Ca
 
 def test_measures_that_all_worked_are_a_success(capsys: pytest.CaptureFixture[str]) -> None:
     assert measured(capsys, Measure("b", "other", "none", works))[0] == 0
+
+
+def test_the_figures_say_how_they_were_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    _, table, told = measured(capsys, Measure("b", "other", "none", works))
+    assert (told["version"], told["rounds"], told["is_quick"]) == (VERSION, 2, True)
+    assert told["cores"] == os.cpu_count()
+    assert "these figures say little" in " ".join(table.split())
+    (row,) = told["rows"]
+    assert {"measure", "what", "unit", "ours", "least", "most", "floor", "aim", "better", "ratio", "is_met"} <= set(row)
+
+
+def test_who_reads_it_from_a_pipe_is_shown_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--json"], [Measure("b", "other", "none", works)]) == 0
+    assert "━" not in capsys.readouterr().err.split("┏")[0]
+
+
+@pytest.mark.parametrize("arguments", [["b", "--json"], ["--json", "b"], ["b", "--json", "-"], ["b", "b", "--json"]])
+def test_a_measure_after_the_option_is_no_file(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    measures = [Measure("a", "one", "none", breaks), Measure("b", "other", "none", works)]
+    assert main(arguments, measures) == 0
+    assert [row["measure"] for row in json.loads(capsys.readouterr().out)["rows"]] == ["b"]
+
+
+def test_figures_that_are_written_leave_the_table_where_it_was(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["--json", str(tmp_path / "found")], [Measure("b", "other", "none", works)]) == 0
+    assert "after" in capsys.readouterr().out
+    assert json.loads((tmp_path / "found").read_text())["rows"][0]["what"] == "after"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["c"], "no such measure: c. There are: b"),
+        (["--json", "/nowhere/found"], "--json: [Errno 2] No such file or directory: '/nowhere/found'"),
+        (["--rounds", "0"], "argument --rounds: '0' is not a whole number from 1 on"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_measured(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    try:
+        code = main(arguments, [Measure("b", "other", "none", works)])
+    except SystemExit as stopped:
+        code = int(str(stopped.code))
+    out, err = capsys.readouterr()
+    assert (code, out) == (2, "")
+    assert said in err
 
 
 def test_every_measure_can_be_named_and_says_what_it_is() -> None:
