@@ -118,7 +118,8 @@ def test_sigterm_during_a_crons_sweep_gives_every_claim_back(world: World) -> No
     port = free_port()
     world.reset_counters()
     with gunicorn(world, port, SYNC_THREADS="1", SWEEP_SECONDS="600") as process, ThreadPoolExecutor(1) as pool:
-        wait_until(lambda: world.rpcs().get("claim_due_calendars"), "it has looked by itself")
+        # A call is counted when it arrives: this one comes once the look before it was answered.
+        wait_until(lambda: world.rpcs().get("count_late_polls"), "it has looked by itself and found nothing")
         world.db.execute("update calendar_webhooks set due_at = now(), not_before = null")
         headers = {"Authorization": f"Bearer {world.supabase.service_key}"}
         url = f"http://127.0.0.1:{port}/functions/v1/calendar-polling-cron"
