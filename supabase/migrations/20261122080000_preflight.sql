@@ -155,7 +155,7 @@ select kind, relation, unnest(string_to_array(names, ' ')) from (values
     'user_turns webhook_health'),
   ('trigger', 'calendar_webhooks',
     'bots_follow_access keep_watch_due queue_added queue_changed tell_added_calendar tell_changed_calendar '
-    'tell_deleted_calendar'),
+    'tell_deleted_calendars'),
   ('trigger', 'meetings',
     'bots_follow_changes bots_follow_new tell_added_meetings tell_changed_meetings tell_deleted_meetings')
 ) used (kind, relation, names);

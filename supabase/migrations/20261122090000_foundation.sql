@@ -3,6 +3,19 @@
 -- Runs on an empty project and on a database that already holds the original calendar_webhooks, calendar_sync_logs,
 -- meetings and google_credentials. It only ever adds or relaxes: no row and no value of an existing table is changed
 -- except where a new column is filled from an old one. Every statement may run twice.
+--
+-- Locks, in all files. Supabase deletes a user by a plain "delete from auth.users", which nobody tries again. It holds the user,
+-- and then waits for all that is theirs, in the order of its foreign keys. So that nobody waits for it in a circle:
+--   * Whoever works for one user, and holds a row of theirs while they wait for another one or write one that refers to the user,
+--     holds the user before (hold_user, hold_account). What goes with its calendar alone (its place in the queue, what a listing
+--     staged) counts as part of the calendar's row.
+--   * Whoever works for many users waits for none of their rows: what is locked is passed over, and is for the next call. Or they
+--     hold the users that are free (hold_free_user), pass over the others, and then wait for calendars by id.
+--   * For the feed nobody holds users: events are waited for by id, and then deliveries by their event's id. So does the deletion.
+--   * A row that others refer to is locked "for no key update", unless it is to be deleted: then no foreign key waits for it.
+--   * A row that is written twice in one transaction asks for what it refers to, as a new one does: its foreign keys are checked
+--     again. Whoever works for many users writes no row twice, or asks may_write before.
+-- Among themselves they come in the order: user, locks of no row (advisory), calendars by id, what hangs on a calendar.
 
 -- 1. The four original tables, as a fresh project gets them -----------------------------------------------------
 

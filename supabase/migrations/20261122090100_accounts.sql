@@ -23,14 +23,67 @@ $$;
 comment on function calendar_internal.hold_user_of is
   'Keeps a calendar''s user from being deleted until the transaction ends. Comes before every other lock.';
 
+-- The same for whoever works for many users and may wait for none. False: they are being deleted, or gone.
+-- Security definer, as hold_user.
+create or replace function calendar_internal.hold_free_user(p_user_id uuid) returns boolean
+language plpgsql security definer set search_path = ''
+as $$
+begin
+  perform 1 from auth.users u where u.id = p_user_id for key share skip locked;
+  return found;
+end
+$$;
+comment on function calendar_internal.hold_free_user is
+  'Keeps a user from being deleted until the transaction ends, unless they are being deleted. Waits for nobody.';
+
+-- Whether a row of a calendar, which p_xmin wrote last, may be written while it is locked, by whoever works for many users: not one
+-- that this transaction has written already while its user or its calendar is being deleted, for it would ask for them by its
+-- foreign keys. They are held then until the transaction ends. Waits for nobody.
+create or replace function calendar_internal.may_write(p_xmin xid, p_calendar_id uuid) returns boolean
+language plpgsql security invoker set search_path = ''
+as $$
+declare
+  v_user_id uuid;
+begin
+  if p_xmin is distinct from pg_catalog.pg_current_xact_id_if_assigned()::xid then
+    return true;
+  end if;
+  select w.user_id into v_user_id from public.calendar_webhooks w where w.id = p_calendar_id for key share skip locked;
+  return found and calendar_internal.hold_free_user(v_user_id);
+end
+$$;
+comment on function calendar_internal.may_write is
+  'Whether a row of a calendar may be written without waiting for who deletes it or its user. Waits for nobody.';
+
+-- A user's account as a whole: them, whatever else changes it, and their calendars, by id. Whoever begins so waits afterwards only
+-- for those who themselves wait for nobody.
+create or replace function calendar_internal.hold_account(p_user_id uuid) returns void
+language plpgsql security invoker set search_path = ''
+as $$
+begin
+  perform calendar_internal.hold_user(p_user_id);
+  -- Also where there is no row to lock yet.
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(p_user_id::text, 0));
+  perform 1 from public.calendar_webhooks w where w.user_id = p_user_id order by w.id for no key update;
+end
+$$;
+comment on function calendar_internal.hold_account is
+  'Locks a user, the changes of their account, and their calendars. Comes before every other lock.';
+
 -- For the service alone.
 revoke all on function
   calendar_internal.hold_user,
-  calendar_internal.hold_user_of
+  calendar_internal.hold_user_of,
+  calendar_internal.hold_free_user,
+  calendar_internal.may_write,
+  calendar_internal.hold_account
 from public, anon, authenticated;
 grant execute on function
   calendar_internal.hold_user,
-  calendar_internal.hold_user_of
+  calendar_internal.hold_user_of,
+  calendar_internal.hold_free_user,
+  calendar_internal.may_write,
+  calendar_internal.hold_account
 to service_role;
 
 
@@ -273,8 +326,7 @@ declare
 begin
   -- Connecting and losing a connection are one after the other, also where there is no row to lock yet: a loss that ran
   -- alongside would not see the new grant and would pause what it has just resumed.
-  perform calendar_internal.hold_user(p_user_id);
-  perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
+  perform calendar_internal.hold_account(p_user_id);
   -- Another Google account: its primary calendar is another one under the same name. All begin anew.
   if exists (
     select 1 from public.google_credentials g
@@ -520,8 +572,7 @@ declare
   v_now timestamptz := clock_timestamp();
   v_first boolean;
 begin
-  perform calendar_internal.hold_user(p_user_id);
-  perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
+  perform calendar_internal.hold_account(p_user_id);
   update public.google_credentials g set
     status = 'needs_reauth', status_reason = p_reason, status_at = v_now, access_token = null,
     access_token_expires_at = null, refresh_lease_until = null, suspected_at = null, updated_at = v_now
@@ -569,8 +620,7 @@ create or replace function public.regain_connection(
 language plpgsql security invoker set search_path = ''
 as $$
 begin
-  perform calendar_internal.hold_user(p_user_id);
-  perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
+  perform calendar_internal.hold_account(p_user_id);
   update public.google_credentials g set
     status = 'connected', status_reason = null, status_at = clock_timestamp(), updated_at = clock_timestamp(),
     suspected_at = null, oauth_client = p_oauth_client, access_token = p_access_token,
@@ -671,6 +721,7 @@ create or replace function public.begin_oauth_flow(
 language plpgsql security invoker set search_path = ''
 as $$
 begin
+  perform calendar_internal.hold_user(p_user_id);
   delete from public.oauth_flows f where f.nonce_hash in (
     select o.nonce_hash from public.oauth_flows o where o.expires_at <= clock_timestamp()
     order by o.expires_at limit 200 for update skip locked);
@@ -798,7 +849,7 @@ declare
   v_now timestamptz;
 begin
   -- All rows first, in one order, so that two who leave do not wait in a circle.
-  perform 1 from public.calendar_webhooks w where w.id = any (p_calendar_ids) order by w.id for update;
+  perform 1 from public.calendar_webhooks w where w.id = any (p_calendar_ids) order by w.id for no key update;
   v_now := clock_timestamp();
   update public.calendar_webhooks w set
     is_active = false, fence = w.fence + 1, committed_fence = w.fence + 1, lease_expires_at = null,
@@ -837,7 +888,7 @@ language plpgsql security invoker set search_path = ''
 as $$
 #variable_conflict use_column
 begin
-  perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
+  perform calendar_internal.hold_account(p_user_id);
   if not exists (
     select 1 from public.google_credentials g where g.user_id = p_user_id and g.status = 'connected'
   ) then
@@ -861,7 +912,7 @@ as $$
 declare
   v_ids uuid[];
 begin
-  perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
+  perform calendar_internal.hold_account(p_user_id);
   select coalesce(array_agg(w.id), '{}') into v_ids from public.calendar_webhooks w
   where w.user_id = p_user_id and w.duplicate_of is null and w.google_calendar_id = any (p_google_calendar_ids);
   perform calendar_internal.leave_calendars(v_ids, p_meetings, 'calendar_removed');
@@ -887,7 +938,7 @@ declare
   v_active integer;
 begin
   -- One after the other with connecting and losing a connection.
-  perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
+  perform calendar_internal.hold_account(p_user_id);
   update public.google_credentials g set
     status = 'disconnected', status_reason = 'asked', status_at = v_now, refresh_lease_until = null, updated_at = v_now
   where g.user_id = p_user_id and g.status <> 'disconnected';
@@ -952,7 +1003,7 @@ declare
   v_counts jsonb := '{}';
   v_count bigint;
 begin
-  perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
+  perform calendar_internal.hold_account(p_user_id);
   delete from public.google_credentials where user_id = p_user_id;
   get diagnostics v_count = row_count;
   v_counts := v_counts || jsonb_build_object('google_credentials', v_count);
@@ -979,6 +1030,8 @@ begin
   delete from public.calendar_events where user_id = p_user_id;
   get diagnostics v_count = row_count;
   v_counts := v_counts || jsonb_build_object('calendar_events', v_count);
+  -- All of them in one order: those of the calendars go with these, and the others after them.
+  perform 1 from public.change_events e where e.user_id = p_user_id order by e.id for update;
   delete from public.calendar_webhooks where user_id = p_user_id;
   get diagnostics v_count = row_count;
   v_counts := v_counts || jsonb_build_object('calendar_webhooks', v_count);

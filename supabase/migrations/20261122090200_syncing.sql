@@ -138,7 +138,7 @@ begin
     return v_orphans;
   end if;
   with held as materialized (
-    select w.* from public.calendar_webhooks w where w.id = any (v_ids) order by w.id for update skip locked
+    select w.* from public.calendar_webhooks w where w.id = any (v_ids) order by w.id for no key update skip locked
   ), gone as (
     delete from public.calendar_queue q using held h where q.calendar_id = h.id and h.queue_lane is null
     returning 1
@@ -239,6 +239,7 @@ begin
     where (select w.id from public.calendar_webhooks w where w.id = n.calendar_id) is null;
   end if;
   -- What is locked is passed over before p_limit is reached, or as much of it at the head would hold up all behind it.
+  -- What this transaction has written asks for its user and its calendar when it is written again.
   with waiting as materialized (
     select n.calendar_id, n.channel_id, bool_or(n.outcome = 'due') as is_due, min(n.received_at) as since
     from public.calendar_notifications n
@@ -249,9 +250,13 @@ begin
     -- the calendar, which a claim would pass over. A channel that is gone has no figures to grow; its calendar is looked at.
     select g.calendar_id, g.channel_id from (select * from waiting order by since) g
     left join lateral (
-      select w.id from public.calendar_webhooks w where g.is_due and w.id = g.calendar_id for update skip locked) w on true
+      select w.id from public.calendar_webhooks w
+      where g.is_due and w.id = g.calendar_id and calendar_internal.may_write(w.xmin, w.id)
+      for no key update skip locked) w on true
     left join lateral (
-      select c.id from public.calendar_channels c where c.id = g.channel_id for update skip locked) c on true
+      select c.id from public.calendar_channels c
+      where c.id = g.channel_id and calendar_internal.may_write(c.xmin, c.calendar_id)
+      for no key update skip locked) c on true
     where (w.id is not null or not g.is_due)
       and (c.id is not null or (select c.id from public.calendar_channels c where c.id = g.channel_id) is null)
     limit p_limit
@@ -322,6 +327,7 @@ declare
   v_state text;
   v_told text;
   v_is_active boolean;
+  v_is_own boolean;
   v_outcome text;
   v_due double precision;
 begin
@@ -343,7 +349,10 @@ begin
   if v_outcome = 'due' and not exists (
     select 1 from public.calendar_notifications n where n.calendar_id = v_calendar_id)
   then
-    perform 1 from public.calendar_webhooks w where w.id = v_calendar_id and w.is_active for update skip locked;
+    select w.xmin is not distinct from pg_catalog.pg_current_xact_id_if_assigned()::xid into v_is_own
+    from public.calendar_webhooks w
+    where w.id = v_calendar_id and w.is_active and calendar_internal.may_write(w.xmin, w.id)
+    for no key update skip locked;
     if found then
       update public.calendar_channels c set
         resource_id = coalesce(p_resource_id, c.resource_id),
@@ -354,7 +363,8 @@ begin
       where c.id = (
         select f.id from public.calendar_channels f
         where f.id = p_channel_id and f.state = v_state and f.resource_id is not distinct from v_told
-        for update skip locked);
+          and (v_is_own or calendar_internal.may_write(f.xmin, v_calendar_id))
+        for no key update skip locked);
       if found then
         update public.calendar_webhooks w set
           notifications_seen = w.notifications_seen + 1,
@@ -467,6 +477,7 @@ declare
   v_picked uuid[];
   -- More than are wanted: some are another caller's by now, some one user's too many.
   v_look integer := p_limit * 4 + 20;
+  v_own xid := pg_catalog.pg_current_xact_id_if_assigned()::xid;
   v_lanes text[] := case p_lane when 'more' then '{notified,first,imminent,poll}' when 'poll' then '{imminent,poll}'
     else array[p_lane] end;
 begin
@@ -493,8 +504,10 @@ begin
       -- Once it is locked: still to be synced, still due, still nobody's.
       and w.is_active and w.paused_reason is null and w.duplicate_of is null
       and w.due_at <= p_due_by and (w.lease_expires_at is null or w.lease_expires_at <= clock_timestamp())
+      -- Its notifications may just have been counted here. Of all others nothing is asked, for there are many.
+      and (w.xmin is distinct from v_own or calendar_internal.may_write(w.xmin, w.id))
     order by w.due_at limit p_limit
-    for update skip locked
+    for no key update skip locked
   ) picked;
   return v_picked;
 end
@@ -562,8 +575,9 @@ begin
           and w.claims_unended < 4))
         and (w.lease_expires_at is null or w.lease_expires_at <= v_now)
         and (w.claims_unended < 2 or cardinality(p_calendar_ids) = 1)
+        and calendar_internal.may_write(w.xmin, w.id)
       order by w.due_at limit v_limit
-      for update skip locked
+      for no key update skip locked
     ) picked;
   else
     v_ids := '{}';
@@ -615,7 +629,9 @@ as $$
 declare
   v_until timestamptz := clock_timestamp() + make_interval(secs => p_lease_seconds);
 begin
-  update public.user_turns t set expires_at = v_until where t.holder = any (p_turns);
+  -- A turn that somebody else asks for, or that goes with its user, is not waited for: the next heartbeat keeps it.
+  update public.user_turns t set expires_at = v_until where t.for_user in (
+    select o.for_user from public.user_turns o where o.holder = any (p_turns) for no key update skip locked);
   return query
   with held as (
     select h.calendar_id, h.fence from unnest(p_calendar_ids, p_fences) as h (calendar_id, fence)
@@ -624,7 +640,7 @@ begin
     select w.id from public.calendar_webhooks w
     join held h on h.calendar_id = w.id and w.fence = h.fence and w.committed_fence < h.fence
     order by w.id
-    for update of w skip locked
+    for no key update of w skip locked
   ), kept as (
     update public.calendar_webhooks w set
       due_at = greatest(w.due_at, v_until), lease_expires_at = v_until
@@ -1323,7 +1339,7 @@ declare
   v_is_repeated boolean;
 begin
   perform calendar_internal.hold_user_of(p_calendar_id);
-  select * into v_calendar from public.calendar_webhooks w where w.id = p_calendar_id for update;
+  select * into v_calendar from public.calendar_webhooks w where w.id = p_calendar_id for no key update;
   if not found or v_calendar.fence <> p_fence or v_calendar.committed_fence >= p_fence
     or calendar_internal.is_outdated(p_generation)
   then
@@ -1391,7 +1407,7 @@ declare
   v_freshness integer[];
 begin
   perform calendar_internal.hold_user_of(p_calendar_id);
-  select * into v_calendar from public.calendar_webhooks w where w.id = p_calendar_id for update;
+  select * into v_calendar from public.calendar_webhooks w where w.id = p_calendar_id for no key update;
   v_now := clock_timestamp();
   if v_calendar.id is null or v_calendar.fence <> p_fence or v_calendar.committed_fence >= p_fence
     or calendar_internal.is_outdated((p_sync ->> 'generation')::bigint)
@@ -1601,7 +1617,7 @@ begin
       and (c.lease_expires_at is null or c.lease_expires_at <= v_now)
     order by c.next_entry_at
     limit least(greatest(p_limit, 0), 200)
-    for update skip locked
+    for no key update skip locked
   ) picked;
   return query
   update public.calendar_webhooks w set
@@ -1654,7 +1670,7 @@ declare
   v_entries record;
 begin
   perform calendar_internal.hold_user_of(p_calendar_id);
-  select * into v_calendar from public.calendar_webhooks w where w.id = p_calendar_id for update;
+  select * into v_calendar from public.calendar_webhooks w where w.id = p_calendar_id for no key update;
   v_now := clock_timestamp();
   if v_calendar.id is null or v_calendar.fence <> p_fence or calendar_internal.is_outdated(p_generation) then
     return query select false, 0, false;
@@ -1790,7 +1806,7 @@ as $$
       and (w.audited_at is null or w.audited_at < p_before)
     order by w.audited_at nulls first
     limit least(greatest(p_limit, 0), 1000)
-    for update skip locked
+    for no key update skip locked
   )
   update public.calendar_webhooks w set audited_at = clock_timestamp() from sample where sample.id = w.id
   returning w.id

@@ -219,7 +219,7 @@ as $$
       and w.due_reason in ('poll_interval', 'recent_notification', 'channel_lapses') and w.consecutive_failures = 0
       and (w.lease_expires_at is null or w.lease_expires_at <= (select clock_timestamp()))
     order by seen.due_at limit least(greatest(p_limit, 0), 5000)
-    for update of w skip locked
+    for no key update of w skip locked
   ), placed as (
     select l.id, (row_number() over () - 0.5) / count(*) over () as place from late l
   ), put_off as (

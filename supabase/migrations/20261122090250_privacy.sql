@@ -53,7 +53,7 @@ begin
     select m.id from public.meetings m
     where m.is_private and (m.title is distinct from 'Private' or m.description is not null)
     limit p_limit
-    for update skip locked
+    for no key update skip locked
   )
   update public.meetings m set title = 'Private', description = null, updated_at = clock_timestamp()
   from shown where m.id = shown.id;
@@ -96,7 +96,7 @@ begin
     from jsonb_to_recordset(p_items) as i (calendar_id uuid, google_event_id text, before jsonb, after jsonb)
     join public.calendar_events e
       on e.calendar_id = i.calendar_id and e.google_event_id = i.google_event_id and e.details = i.before
-    for update of e skip locked
+    for no key update of e skip locked
   )
   update public.calendar_events e set details = shown.after, updated_at = clock_timestamp()
   from shown where e.calendar_id = shown.calendar_id and e.google_event_id = shown.google_event_id;

@@ -59,7 +59,7 @@ begin
       and (p_calendar_ids is null or c.id = any (p_calendar_ids))
     order by c.watch_due_at
     limit least(greatest(p_limit, 0), 200)
-    for update skip locked
+    for no key update skip locked
   ), claimed as (
     update public.calendar_webhooks w set watch_retry_at = v_now + make_interval(secs => p_lease_seconds)
     from picked where w.id = picked.id
@@ -78,7 +78,8 @@ language sql security invoker set search_path = ''
 as $$
   update public.calendar_webhooks w set watch_retry_at = null
   from (
-    select c.id from public.calendar_webhooks c where c.id = any (p_calendar_ids) order by c.id for update
+    select c.id from public.calendar_webhooks c
+    where c.id = any (p_calendar_ids) and calendar_internal.hold_free_user(c.user_id) order by c.id for no key update
   ) claimed
   where w.id = claimed.id
 $$;
@@ -118,20 +119,20 @@ begin
       where c.state = 'live' and c.moved_at is null and c.address > p.address order by c.address limit 1)
     from pointed p where p.address is not null
   )
-  select array_agg(moved.calendar_id) into v_ids from (
-    select c.calendar_id
+  select array_agg(moved.id) into v_ids from (
+    select w.id
     from pointed p
     join public.calendar_channels c on c.address = p.address and c.state = 'live' and c.moved_at is null
+    -- Calendars before channels, as every function does that locks both; what somebody holds is for the next call.
+    join lateral (
+      select l.id from public.calendar_webhooks l
+      where l.id = c.calendar_id and calendar_internal.hold_free_user(l.user_id) for no key update skip locked) w on true
     where p.address <> all (p_addresses)
     limit least(greatest(p_limit, 0), 1000)
   ) moved;
-  -- Calendars before channels, as every function does that locks both.
   update public.calendar_webhooks w set
     watch_lead_seconds = extract(epoch from w.expiration_time - v_now) - p_delay_seconds, updated_at = v_now
-  from (
-    select l.id from public.calendar_webhooks l where l.id = any (v_ids) order by l.id for update
-  ) locked
-  where w.id = locked.id and w.expiration_time is not null;
+  where w.id = any (v_ids) and w.expiration_time is not null;
   update public.calendar_channels c set moved_at = v_now where c.calendar_id = any (v_ids) and c.state = 'live';
   return coalesce(cardinality(v_ids), 0);
 end
@@ -146,7 +147,8 @@ language sql security invoker set search_path = ''
 as $$
   select calendar_internal.hold_user_of(p_calendar_id);
   insert into public.calendar_channels (id, calendar_id, user_id, address)
-  select p_channel_id, w.id, w.user_id, p_address from public.calendar_webhooks w where w.id = p_calendar_id
+  -- Locked, or one that is just being erased would be found and then be missed by the foreign key.
+  select p_channel_id, w.id, w.user_id, p_address from public.calendar_webhooks w where w.id = p_calendar_id for key share
   on conflict (id) do nothing
 $$;
 
@@ -187,12 +189,13 @@ declare
   v_twin public.calendar_webhooks;
 begin
   -- One activation of a user's calendars after the other, or two twins would not see each other.
+  perform calendar_internal.hold_user(p_user_id);
   perform pg_advisory_xact_lock(hashtextextended(p_user_id::text, 0));
   select array_agg(w.id) into v_ids
   from public.calendar_channels c join public.calendar_webhooks w on w.id = c.calendar_id
   where c.user_id = p_user_id and c.state = 'live' and c.resource_id = p_resource_id
     and c.calendar_id <> p_calendar_id and w.is_active and w.duplicate_of is null;
-  perform 1 from public.calendar_webhooks w where w.id = p_calendar_id or w.id = any (v_ids) order by w.id for update;
+  perform 1 from public.calendar_webhooks w where w.id = p_calendar_id or w.id = any (v_ids) order by w.id for no key update;
   select w.* into v_twin from public.calendar_webhooks w join public.calendar_webhooks mine on mine.id = p_calendar_id
   where w.id = any (v_ids) and w.is_active and 'primary' in (w.google_calendar_id, mine.google_calendar_id)
   limit 1;
@@ -288,8 +291,9 @@ declare
   v_calendar_id uuid;
 begin
   select c.calendar_id into v_calendar_id from public.calendar_channels c where c.id = p_channel_id;
+  perform calendar_internal.hold_user_of(v_calendar_id);
   -- The calendar row is locked first, as every function does that locks both.
-  perform 1 from public.calendar_webhooks w where w.id = v_calendar_id for update;
+  perform 1 from public.calendar_webhooks w where w.id = v_calendar_id for no key update;
   update public.calendar_channels c set
     state = 'failed', error_code = p_error_code, updated_at = v_now,
     stop_after = case when c.resource_id is not null then v_now else c.stop_after end
@@ -326,8 +330,11 @@ begin
       and (w.lease_expires_at is null or w.lease_expires_at <= v_now)
     order by coalesce(w.access_lost_at, w.paused_at)
     limit least(greatest(p_limit, 0), 50)
-    for update skip locked
+    for no key update skip locked
   ) lost;
+  -- Their channels and meetings are waited for.
+  select array_agg(w.id) into v_ids from public.calendar_webhooks w
+  where w.id = any (v_ids) and calendar_internal.hold_free_user(w.user_id);
   -- The fence moves on: whoever held a lease that ran out commits nothing.
   update public.calendar_webhooks w set
     retired_at = v_now, sync_token = null, fence = w.fence + 1, committed_fence = w.fence + 1, lease_expires_at = null,
@@ -348,7 +355,7 @@ $$;
 comment on function public.retire_lost_calendars is
   'Ends what lies ahead of calendars that could not be read for days, and their watches, until they can be read again.';
 
--- Channels whose opening was never finished, for its process died, count as failed after p_abandoned_seconds.
+-- Channels whose opening was never finished, for its process died, count as failed after p_abandoned_seconds. Waits for nobody.
 create or replace function calendar_internal.abandon_channels(p_abandoned_seconds integer) returns void
 language sql security invoker set search_path = ''
 as $$
@@ -358,7 +365,8 @@ as $$
   where c.id in (
     select a.id from public.calendar_channels a
     where a.state = 'opening' and a.created_at < clock_timestamp() - make_interval(secs => p_abandoned_seconds)
-    for update skip locked)
+      and calendar_internal.may_write(a.xmin, a.calendar_id)
+    for no key update skip locked)
 $$;
 
 -- Channels that count as failed and yet speak, of calendars that have no live one: Google opened them, and its answer was
@@ -423,9 +431,10 @@ begin
         where oldest.stop_after <= v_now and oldest.resource_id is not null
         order by oldest.stop_after limit 200))
       and l.stop_after <= v_now
+      and calendar_internal.may_write(l.xmin, l.calendar_id)
       and coalesce(l.expires_at, greatest(l.created_at, l.last_notification_at) + interval '30 days') <= v_now
     order by l.id
-    for update skip locked
+    for no key update skip locked
   )
   update public.calendar_channels c set state = 'expired', stop_after = null, updated_at = v_now
   from lapsed where c.id = lapsed.id;
@@ -440,13 +449,14 @@ begin
       where l.calendar_id = d.calendar_id and l.state = 'live' limit 1
     ) live on true
     where d.stop_after <= v_now and d.resource_id is not null
+      and calendar_internal.may_write(d.xmin, d.calendar_id)
       and (p_channel_ids is null or d.id = any (p_channel_ids))
       -- An old channel is stopped only once another one speaks for its calendar, or the calendar is watched no more, or is lost.
       and (d.state in ('failed', 'expired', 'stopped') or (d.state = 'superseded' and live.is_there) or w.is_active is not true
         or w.retired_at is not null)
     order by d.stop_after
     limit least(greatest(p_limit, 0), 200)
-    for update of d skip locked
+    for no key update of d skip locked
   ), claimed as (
     update public.calendar_channels c set
       stop_after = v_now + make_interval(secs => p_lease_seconds), stop_attempts = c.stop_attempts + 1
@@ -522,7 +532,7 @@ Answers the channels to stop. A repeated call changes nothing.';
 comment on function public.fail_channel is 'The watch was not opened, or nobody knows whether it was. Everything else stays as it is; a calendar never synced
 becomes due, for it has waited for its watch. A repeated call changes nothing, nor one that comes after the channel was
 activated or given up. p_is_outage: Google answers nobody, which is not counted against the calendar.';
-comment on function calendar_internal.abandon_channels is 'Channels whose opening was never finished, for its process died, count as failed after p_abandoned_seconds.';
+comment on function calendar_internal.abandon_channels is 'Channels whose opening was never finished, for its process died, count as failed after p_abandoned_seconds. Waits for nobody.';
 comment on function public.adoptable_channels is 'Channels that count as failed and yet speak, of calendars that have no live one: Google opened them, and its answer was
 lost. The newest of each calendar, up to 200, for activate_channel to make them current. With p_channel_ids only among
 these. expires_at: as the channel itself told; null: it did not.';

@@ -182,7 +182,7 @@ as $$
       and w.lease_expires_at is null and w.consecutive_failures = 0
     order by w.belief_changes / (w.belief_change_days + 3.0) desc
     limit least(greatest(p_limit, 0), 100)
-    for update of w skip locked
+    for no key update of w skip locked
   ), due as (
     update public.calendar_webhooks w set
       due_at = least(w.due_at, greatest(clock_timestamp(), w.not_before)), due_reason = 'region_silent'

@@ -393,13 +393,18 @@ begin
       and l.created_at < clock_timestamp() - make_interval(days => greatest(p_keep_days, 1))
     order by l.created_at, l.id::text
     limit least(greatest(p_limit, 0), 5000)
+  ), free as materialized (
+    -- Whoever deletes a user has theirs, in another order: they are passed over.
+    select l.id from public.calendar_sync_logs l
+    where l.id = any (array(
+      select o.id from looked_at o
+      where not exists (select 1 from public.calendar_webhooks w where w.id = o.calendar_id)
+        or exists (
+          select 1 from public.calendar_sync_logs newer
+          where newer.calendar_id = o.calendar_id and (newer.created_at, newer.id::text) > (o.created_at, o.key))))
+    for update skip locked
   ), gone as (
-    delete from public.calendar_sync_logs l using looked_at o
-    where l.id = o.id and (
-      not exists (select 1 from public.calendar_webhooks w where w.id = o.calendar_id)
-      or exists (
-        select 1 from public.calendar_sync_logs newer
-        where newer.calendar_id = o.calendar_id and (newer.created_at, newer.id::text) > (o.created_at, o.key)))
+    delete from public.calendar_sync_logs l using free f where l.id = f.id
     returning 1
   )
   select (select count(*) from looked_at)::integer, (select count(*) from gone)::integer, final.created_at, final.key
@@ -427,7 +432,8 @@ begin
     where o.state in ('superseded', 'stopped', 'failed', 'expired') and o.updated_at < v_old
       and coalesce(o.expires_at, o.created_at + interval '60 days') < v_old
     order by o.updated_at
-    limit least(greatest(p_limit, 0), 5000));
+    limit least(greatest(p_limit, 0), 5000)
+    for update skip locked);
   get diagnostics v_dropped = row_count;
   return v_dropped;
 end
@@ -459,8 +465,9 @@ begin
     from left_behind b cross join lateral (
       select i.ctid from public.calendar_staged_items i where i.calendar_id = b.calendar_id limit 5000) s
     limit least(greatest(p_limit, 0), 5000)) items;
-  -- What somebody changed meanwhile has moved, and stays.
-  delete from public.calendar_staged_items s where s.ctid = any (v_items);
+  -- What somebody changed meanwhile has moved, and stays; what somebody holds too.
+  delete from public.calendar_staged_items s where s.ctid = any (array(
+    select i.ctid from public.calendar_staged_items i where i.ctid = any (v_items) for update skip locked));
   get diagnostics v_dropped = row_count;
   return v_dropped;
 end

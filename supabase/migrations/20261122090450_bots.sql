@@ -810,7 +810,7 @@ begin
     for no key update skip locked) k;
   v_all := v_wishes || array(select w.meeting_id from public.bot_wishes w where w.request_id = any (v_requests));
   select array_agg(k.id) into v_held from (
-    select m.id from public.meetings m where m.id = any (v_all) for update skip locked) k;
+    select m.id from public.meetings m where m.id = any (v_all) for no key update skip locked) k;
   begin
     perform calendar_internal.show_bots(v_held);
   exception when check_violation or raise_exception or invalid_text_representation or string_data_right_truncation then

@@ -280,16 +280,29 @@ begin
 end
 $$;
 
--- After a calendar's row is deleted, as with its user: what the feed holds of it goes too, and a last calendar.lost, which names
--- nobody, tells subscribers to forget it.
-create or replace function calendar_internal.tell_deleted_calendar() returns trigger
+-- After calendars' rows are deleted, as with their user: what the feed holds of them goes too, and a last calendar.lost of each,
+-- which names nobody, tells subscribers to forget it.
+-- Of all the calendars at once, and in the order of ids, as whoever numbers, sends or replays events has them: a deletion that
+-- took them calendar by calendar would wait for those in a circle.
+create or replace function calendar_internal.tell_deleted_calendars() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
+declare
+  v_ids bigint[];
 begin
-  delete from public.change_events e
-  where e.user_id = old.user_id and (e.calendar_id = old.id or e.calendar_id is null);
+  if not exists (select 1 from gone g where g.duplicate_of is null) then
+    return null;
+  end if;
+  select array_agg(k.id) into v_ids from (
+    select e.id from public.change_events e
+    where e.user_id = any (array(select g.user_id from gone g where g.duplicate_of is null)) and exists (
+      select 1 from gone g
+      where g.duplicate_of is null and g.user_id = e.user_id and (g.id = e.calendar_id or e.calendar_id is null))
+    order by e.id for update) k;
+  perform 1 from public.event_deliveries d where d.event_id = any (v_ids) order by d.event_id for update;
+  delete from public.change_events e where e.id = any (v_ids);
   insert into public.change_events (type, calendar_id, order_key, data)
-  values ('calendar.lost', old.id, old.id, '{"reason": "deleted"}');
+  select 'calendar.lost', g.id, g.id, '{"reason": "deleted"}' from gone g where g.duplicate_of is null;
   return null;
 end
 $$;
@@ -309,10 +322,11 @@ create trigger tell_changed_calendar
   execute function calendar_internal.tell_changed_calendar();
 comment on trigger tell_changed_calendar on public.calendar_webhooks is
   'Writes calendar.connected, calendar.lost, calendar.regained.';
-drop trigger if exists tell_deleted_calendar on public.calendar_webhooks;
-create trigger tell_deleted_calendar after delete on public.calendar_webhooks
-  for each row when (old.duplicate_of is null) execute function calendar_internal.tell_deleted_calendar();
-comment on trigger tell_deleted_calendar on public.calendar_webhooks is 'Clears the feed of the calendar, and writes its last event.';
+drop trigger if exists tell_deleted_calendars on public.calendar_webhooks;
+create trigger tell_deleted_calendars after delete on public.calendar_webhooks
+  referencing old table as gone for each statement execute function calendar_internal.tell_deleted_calendars();
+comment on trigger tell_deleted_calendars on public.calendar_webhooks is
+  'Clears the feed of the calendars, and writes their last events.';
 
 -- Reading ------------------------------------------------------------------------------------------------------------
 
@@ -473,8 +487,11 @@ begin
   end if;
   if p_changes ? 'url' or p_changes ->> 'state' = 'enabled' then
     update public.event_deliveries d set next_attempt_at = clock_timestamp()
-    where d.subscription_id = p_subscription_id and d.state = 'pending' and d.attempts = d.attempts_ended
-      and d.next_attempt_at > clock_timestamp();
+    where d.subscription_id = p_subscription_id and d.event_id = any (array(
+      select w.event_id from public.event_deliveries w
+      where w.subscription_id = p_subscription_id and w.state = 'pending' and w.attempts = w.attempts_ended
+        and w.next_attempt_at > clock_timestamp()
+      order by w.event_id for no key update));
   end if;
   return true;
 end
@@ -482,10 +499,15 @@ $$;
 
 -- Removes a subscription and what waits for it. False: there was none.
 create or replace function public.remove_event_subscription(p_subscription_id uuid) returns boolean
-language sql security invoker set search_path = ''
+language plpgsql security invoker set search_path = ''
 as $$
-  with gone as (delete from public.event_subscriptions s where s.id = p_subscription_id returning 1)
-  select exists (select 1 from gone)
+begin
+  perform 1 from public.event_subscriptions s where s.id = p_subscription_id for update;
+  -- In the order in which a deletion of their user has them; a foreign key would take them in any.
+  perform 1 from public.event_deliveries d where d.subscription_id = p_subscription_id order by d.event_id for update;
+  delete from public.event_subscriptions s where s.id = p_subscription_id;
+  return found;
+end
 $$;
 
 -- Secrets of subscriptions as ciphertext, for sealing them anew under another key: up to p_limit after p_after, in order.
@@ -512,8 +534,8 @@ $$;
 
 -- Delivering ---------------------------------------------------------------------------------------------------------
 
--- Lays out deliveries of what was numbered, up to p_limit events for each enabled subscription, and moves its mark. One that somebody
--- holds is left for the next call.
+-- Lays out deliveries of what was numbered, up to p_limit events for each enabled subscription, and moves its mark. A subscription
+-- that somebody holds is left for the next call, and what comes after an event that is being erased.
 -- Guarantee: each event that matches is laid out once, in order, however many subscriptions there are and however slow they are.
 create or replace function calendar_internal.lay_out_deliveries(p_last bigint, p_limit integer) returns void
 language plpgsql security invoker set search_path = ''
@@ -526,12 +548,22 @@ begin
     select s.* from public.event_subscriptions s
     where s.state = 'enabled' and s.after_position < p_last
     order by s.id
-    for update skip locked
+    for no key update skip locked
   loop
-    select coalesce(max(page.position), p_last) into v_upto from (
-      select e.position from public.change_events e
+    -- Up to the first of its types that is being erased: it is not waited for, and may stay after all.
+    with page as materialized (
+      select e.id, e.position, v_subscription.types is null or e.type = any (v_subscription.types) as matches
+      from public.change_events e
       where e.position > v_subscription.after_position and e.position <= p_last
-      order by e.position limit p_limit) page;
+      order by e.position limit p_limit
+    ), held as materialized (
+      select e.id from public.change_events e
+      where e.id = any (array(select p.id from page p where p.matches)) for key share skip locked
+    )
+    select coalesce(
+      min(p.position) filter (where p.matches and p.id not in (select h.id from held h)) - 1, max(p.position), p_last)
+    into v_upto from page p;
+    continue when v_upto = v_subscription.after_position;
     insert into public.event_deliveries (event_id, subscription_id, order_key, position, next_attempt_at)
     select e.id, v_subscription.id, e.order_key, e.position, greatest(clock_timestamp(), (
         -- Behind one that waits for its next attempt: claims would only find it, and leave it, until then.
@@ -541,8 +573,6 @@ begin
     from public.change_events e
     where e.position > v_subscription.after_position and e.position <= v_upto
       and (v_subscription.types is null or e.type = any (v_subscription.types))
-    -- One that is being erased is waited for, and then left out.
-    for key share of e
     on conflict (event_id, subscription_id) do nothing;
     update public.event_subscriptions s set after_position = v_upto where s.id = v_subscription.id;
   end loop;
@@ -573,7 +603,10 @@ begin
   end if;
   v_now := clock_timestamp();
   update public.event_deliveries d set state = 'dead', last_error_code = 'never_ended'
-  where d.state = 'pending' and d.attempts > d.attempts_ended and d.next_attempt_at <= v_now and d.tries >= p_most_tries;
+  where d.ctid = any (array(
+    select o.ctid from public.event_deliveries o
+    where o.state = 'pending' and o.attempts > o.attempts_ended and o.next_attempt_at <= v_now and o.tries >= p_most_tries
+    for no key update skip locked));
   with standing as materialized (
     select s.id, s.failures_in_a_row > 0 or s.last_duration_ms > p_slow_ms as is_doubtful, (
         select count(*) from public.event_deliveries u
@@ -609,7 +642,7 @@ begin
     join chosen c on c.event_id = d.event_id and c.subscription_id = d.subscription_id
     -- Once it is locked: still pending, still due.
     where d.state = 'pending' and d.next_attempt_at <= v_now
-    for update of d skip locked
+    for no key update of d skip locked
   ), leased as (
     update public.event_deliveries d set
       attempts = d.attempts + 1, tries = d.tries + 1,
@@ -650,7 +683,15 @@ declare
   v_succeeded boolean := p_end ->> 'state' = 'delivered';
 begin
   -- The subscription before its deliveries, as lay_out_deliveries has it.
-  perform 1 from public.event_subscriptions s where s.id = p_subscription_id for update;
+  perform 1 from public.event_subscriptions s where s.id = p_subscription_id for no key update;
+  if p_end ->> 'state' = 'pending' then
+    -- What waits behind it too, in the order in which a deletion of their user has them.
+    perform 1 from public.event_deliveries d
+    where d.subscription_id = p_subscription_id and d.state = 'pending' and d.order_key = (
+      select f.order_key from public.event_deliveries f
+      where f.event_id = p_event_id and f.subscription_id = p_subscription_id)
+    order by d.event_id for no key update;
+  end if;
   v_now := clock_timestamp();
   update public.event_deliveries d set
     state = p_end ->> 'state',
@@ -704,7 +745,7 @@ declare
   v_replayed integer;
 begin
   -- What is beyond its mark comes by itself.
-  select * into v_subscription from public.event_subscriptions s where s.id = p_subscription_id for update;
+  select * into v_subscription from public.event_subscriptions s where s.id = p_subscription_id for no key update;
   if not found then
     return null;
   end if;
@@ -716,7 +757,7 @@ begin
   select e.id, p_subscription_id, e.order_key, e.position from public.change_events e
   where e.position > p_after and e.position <= v_last
     and (v_subscription.types is null or e.type = any (v_subscription.types))
-  for key share of e
+  order by e.id for key share of e
   on conflict (event_id, subscription_id) do update set
     state = 'pending', tries = 0, next_attempt_at = v_now, delivered_at = null
   where d.state <> 'pending' or d.attempts = d.attempts_ended or d.next_attempt_at <= v_now;
@@ -752,12 +793,17 @@ begin
     select o.id, o.position from oldest o
     where o.position is not null
       and o.occurred_at < clock_timestamp() - make_interval(days => greatest(p_keep_days, 1))
+  ), free as materialized (
+    select e.id from public.change_events e
+    where e.id = any (array(
+      select o.id from looked_at o
+      where o.position <= v_behind and not exists (
+        select 1 from public.event_deliveries d
+        join public.event_subscriptions s on s.id = d.subscription_id and s.state = 'enabled'
+        where d.event_id = o.id and d.state = 'pending')))
+    for update skip locked
   ), gone as (
-    delete from public.change_events e using looked_at o
-    where e.id = o.id and o.position <= v_behind and not exists (
-      select 1 from public.event_deliveries d
-      join public.event_subscriptions s on s.id = d.subscription_id and s.state = 'enabled'
-      where d.event_id = o.id and d.state = 'pending')
+    delete from public.change_events e using free f where e.id = f.id
     returning e.position
   ), marked as (
     insert into public.event_marks as m (name, position)
@@ -776,7 +822,7 @@ revoke all on function
   calendar_internal.tell_changed_meetings,
   calendar_internal.tell_deleted_meetings,
   calendar_internal.tell_changed_calendar,
-  calendar_internal.tell_deleted_calendar,
+  calendar_internal.tell_deleted_calendars,
   calendar_internal.number_events,
   calendar_internal.shown_event,
   calendar_internal.shown_subscription,
@@ -799,7 +845,7 @@ grant execute on function
   calendar_internal.tell_changed_meetings,
   calendar_internal.tell_deleted_meetings,
   calendar_internal.tell_changed_calendar,
-  calendar_internal.tell_deleted_calendar,
+  calendar_internal.tell_deleted_calendars,
   calendar_internal.number_events,
   calendar_internal.shown_event,
   calendar_internal.shown_subscription,
@@ -826,8 +872,10 @@ Rows before and after are joined by hashing: a plan made for one row would compa
 comment on function calendar_internal.tell_deleted_meetings is 'After a deletion from meetings: meeting.cancelled, unless it was told so already. Where the calendar goes too, that is told instead.';
 comment on function calendar_internal.tell_changed_calendar is 'After a change of a calendar''s row: calendar.connected, calendar.lost for each cause that begins, calendar.regained when it can be
 read again.';
-comment on function calendar_internal.tell_deleted_calendar is 'After a calendar''s row is deleted, as with its user: what the feed holds of it goes too, and a last calendar.lost, which names
-nobody, tells subscribers to forget it.';
+comment on function calendar_internal.tell_deleted_calendars is 'After calendars'' rows are deleted, as with their user: what the feed holds of them goes too, and a last calendar.lost of each,
+which names nobody, tells subscribers to forget it.
+Of all the calendars at once, and in the order of ids, as whoever numbers, sends or replays events has them: a deletion that
+took them calendar by calendar would wait for those in a circle.';
 comment on function calendar_internal.number_events is 'Gives up to p_limit committed events their positions, in the order of their ids. Answers the last position given so far.
 Guarantee: one numbering at a time; a position is never given twice, nor one below a position that somebody has seen.
 Row by row, or a plan made for few would read the whole feed.';
@@ -845,8 +893,8 @@ p_overlap_seconds). False: there is none. Another address, or being enabled, end
 comment on function public.remove_event_subscription is 'Removes a subscription and what waits for it. False: there was none.';
 comment on function public.read_event_secrets is 'Secrets of subscriptions as ciphertext, for sealing them anew under another key: up to p_limit after p_after, in order.';
 comment on function public.replace_event_secrets is 'Replaces ciphertexts of a subscription''s secrets by ciphertexts of the same, unless they were changed meanwhile.';
-comment on function calendar_internal.lay_out_deliveries is 'Lays out deliveries of what was numbered, up to p_limit events for each enabled subscription, and moves its mark. One that somebody
-holds is left for the next call.
+comment on function calendar_internal.lay_out_deliveries is 'Lays out deliveries of what was numbered, up to p_limit events for each enabled subscription, and moves its mark. A subscription
+that somebody holds is left for the next call, and what comes after an event that is being erased.
 Guarantee: each event that matches is laid out once, in order, however many subscriptions there are and however slow they are.';
 comment on function public.claim_event_deliveries is 'Deliveries that are due, leased for p_lease_seconds and counted as attempts: p_limit at most, and of one subscription as many as
 p_per_subscription under way at a time; of those that were slow (over p_slow_ms) or failed last, p_doubtful_limit together. Who has

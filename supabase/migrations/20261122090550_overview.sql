@@ -287,9 +287,15 @@ begin
         and l.audited is null and not l.is_full and l.meetings_created + l.meetings_updated + l.meetings_deleted = 0
       order by l.created_at limit 1), g.first_id) as keeper
     from grouped g
-  ), joining as materialized (
+  ), pairs as materialized (
     select i.id, k.keeper, i.syncs, i.google_calls, i.duration_ms
     from kept k join idle i using (calendar_id, sync_type, status, week) where i.id <> k.keeper
+  ), free as materialized (
+    -- Whoever deletes a user has theirs, in another order: they are passed over.
+    select l.id from public.calendar_sync_logs l
+    where l.id = any (array(select p.id from pairs p union select p.keeper from pairs p)) for update skip locked
+  ), joining as materialized (
+    select p.* from pairs p where p.id in (select f.id from free f) and p.keeper in (select f.id from free f)
   ), added as (
     select j.keeper, sum(j.syncs) as syncs, sum(j.google_calls) as google_calls,
       sum(j.duration_ms::bigint * j.syncs) as duration_ms

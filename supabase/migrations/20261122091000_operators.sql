@@ -69,7 +69,8 @@ begin
     from (
       select l.id from public.calendar_webhooks l
       where l.id = any (p_ids) and l.is_active and l.paused_reason is null and l.duplicate_of is null
-      order by l.id for update
+        and calendar_internal.hold_free_user(l.user_id)
+      order by l.id for no key update
     ) c
   ) locked
   where w.id = locked.id;
@@ -121,9 +122,12 @@ begin
   if p_after is null then
     update public.event_deliveries d set state = 'pending', tries = 0, next_attempt_at = v_now
     from (
-      select x.event_id from public.event_deliveries x
-      where x.subscription_id = p_subscription_id and x.state = 'dead'
-      order by x.position limit p_limit for update
+      select l.event_id from public.event_deliveries l
+      where l.subscription_id = p_subscription_id and l.state = 'dead' and l.event_id = any (array(
+        select x.event_id from public.event_deliveries x
+        where x.subscription_id = p_subscription_id and x.state = 'dead'
+        order by x.position limit p_limit))
+      order by l.event_id for no key update
     ) dead
     where d.event_id = dead.event_id and d.subscription_id = p_subscription_id;
     get diagnostics v_count = row_count;

@@ -56,7 +56,8 @@ def test_every_function_runs_as_its_caller_with_an_empty_search_path(fresh: Data
     assert len(functions) >= 20
     assert [row["name"] for row in functions if 'search_path=""' not in (row["proconfig"] or [])] == []
     assert {row["name"] for row in functions if row["prosecdef"]} == {
-        # It locks rows of auth.users, which nobody but the owner may, and tells nothing of them.
+        # They lock rows of auth.users, which nobody but the owner may, and tell nothing but that they are there.
+        "calendar_internal.hold_free_user(uuid)",
         "calendar_internal.hold_user(uuid)",
         # Triggers: they add marks for bots, and write the feed, for whoever may change a row; nobody calls them.
         "calendar_internal.mark_changed_meetings()",
@@ -67,7 +68,7 @@ def test_every_function_runs_as_its_caller_with_an_empty_search_path(fresh: Data
         "calendar_internal.tell_changed_meetings()",
         "calendar_internal.tell_deleted_meetings()",
         "calendar_internal.tell_changed_calendar()",
-        "calendar_internal.tell_deleted_calendar()",
+        "calendar_internal.tell_deleted_calendars()",
     }
 
 
