@@ -102,7 +102,22 @@ def test_sourcing_script_does_not_go_on_after_a_failure(checkout: Checkout) -> N
     assert "no Python 3.11 or newer" in result.stderr
 
 
-def test_damaged_environment_is_made_anew(checkout: Checkout) -> None:
-    (checkout.root / ".venv" / "bin" / "python").unlink()
-    assert "making .venv" in checkout.setup().stderr
+def test_damaged_environment_is_made_anew(checkout: Checkout, tmp_path: Path) -> None:
+    environment = checkout.root / ".venv"
+    shutil.copytree(environment, tmp_path / "made", symlinks=True)
+    (environment / "bin" / "python").unlink()
+    (environment / "left over").touch()
+    python = _python_that_moves(tmp_path / "made", tmp_path / "python")
+    assert "making .venv" in checkout.setup(PYTHON=str(python)).stderr
+    assert not (environment / "left over").exists()
     assert checkout.setup().stderr == ""
+
+
+def _python_that_moves(made: Path, path: Path) -> Path:
+    """This Python, but an environment that it is to make in place of another is already there."""
+    path.write_text(f"""#!/bin/sh
+[ "$*" = "-m venv --clear .venv" ] || exec "{sys.executable}" "$@"
+rm -rf .venv && mv "{made}" .venv
+""")
+    path.chmod(0o755)
+    return path
