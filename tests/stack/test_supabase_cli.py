@@ -111,10 +111,18 @@ def history(url: str) -> list[tuple[Any, ...]]:
         return connection.execute(HISTORY).fetchall()
 
 
-def test_migrations_push_once_and_then_are_up_to_date(workdir: Workdir, database: str) -> None:
-    workdir.copy(MIGRATIONS)
+def test_migrations_push_once_and_then_are_up_to_date_and_the_seed_waits_to_be_asked_for(
+    workdir: Workdir, database: str
+) -> None:
+    workdir.copy_all()
+    count = "select count(*) from public.meetings"
     assert "Applying migration" in workdir.push(database)
     assert "up to date" in workdir.push(database)
+    with psycopg.connect(database) as connection:
+        assert connection.execute(count).fetchone() == (0,)
+    workdir.push(database, "--include-seed")
+    with psycopg.connect(database) as connection:
+        assert connection.execute(count).fetchone() == (5,)
 
 
 def test_configuration_is_known_to_the_cli_key_by_key(workdir: Workdir, database: str) -> None:
@@ -133,19 +141,12 @@ def test_cli_names_a_key_that_it_does_not_know(workdir: Workdir, database: str) 
     assert "does not recognize and ignores: nonsense" in workdir.push(database, "--dry-run")
 
 
-def test_seed_goes_in_only_when_it_is_asked_for(workdir: Workdir, database: str) -> None:
-    workdir.copy_all()
-    count = "select count(*) from public.meetings"
-    workdir.push(database)
-    with psycopg.connect(database) as connection:
-        assert connection.execute(count).fetchone() == (0,)
-    workdir.push(database, "--include-seed")
-    with psycopg.connect(database) as connection:
-        assert connection.execute(count).fetchone() == (5,)
-
-
-def test_advisors_find_nothing_in_the_migrated_database(workdir: Workdir, database: str) -> None:
+def test_advisors_find_nothing_in_a_database_filled_by_the_stack_and_it_is_up_to_date_for_the_cli(
+    workdir: Workdir, database: str
+) -> None:
+    workdir.copy(MIGRATIONS)
     apply(database)
+    assert "up to date" in workdir.push(database)
     assert [(each["name"], each["detail"]) for each in workdir.advice(database)] == []
 
 
@@ -153,12 +154,6 @@ def test_advisors_find_a_table_without_row_level_security(workdir: Workdir, data
     with psycopg.connect(database) as connection:
         connection.execute("create table public.open (id int); grant select on public.open to anon")
     assert "rls_disabled_in_public" in {each["name"] for each in workdir.advice(database)}
-
-
-def test_database_filled_by_the_stack_is_up_to_date_for_the_cli(workdir: Workdir, database: str) -> None:
-    workdir.copy(MIGRATIONS)
-    apply(database)
-    assert "up to date" in workdir.push(database)
 
 
 def test_both_record_the_same_history(workdir: Workdir, database: str, other_database: str) -> None:

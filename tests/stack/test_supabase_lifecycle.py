@@ -97,60 +97,12 @@ def gone(processes: list[psutil.Process]) -> Callable[[], bool]:
     return lambda: all(ended(process) for process in processes)
 
 
-def test_environment_file_is_complete_private_and_true(place: Path) -> None:
-    with up(place, "--no-google") as stack:
-        assert stat.S_IMODE((place / "stack.env").stat().st_mode) == 0o600
-        assert set(stack.environment) >= {
-            "SUPABASE_URL",
-            "SUPABASE_SERVICE_ROLE_KEY",
-            "SUPABASE_ANON_KEY",
-            "SUPABASE_PUBLISHABLE_KEY",
-            "SUPABASE_JWT_SECRET",
-            "SUPABASE_DB_URL",
-            "GOOGLE_CLIENT_ID",
-            "GOOGLE_CLIENT_SECRET",
-            "WEBHOOK_BASE_URL",
-            "PORT",
-            "CHANNEL_TOKEN_SECRET",
-            "TOKEN_ENCRYPTION_KEYS",
-            "CRON_SECRET",
-            "POLL_STALE_HOURS",
-            "RENEW_LEAD_HOURS",
-            "HORIZON_PAST_DAYS",
-            "HORIZON_FUTURE_DAYS",
-            "LOG_LEVEL",
-        }
-        assert not any("GOOGLE" in name and name.endswith(("URI", "ENDPOINT")) for name in stack.environment)
-        assert all(stack.environment.values())
-        assert stack.rest_status() == 200
-        Fernet(stack.environment["TOKEN_ENCRYPTION_KEYS"])
-        assert stack.environment["WEBHOOK_BASE_URL"] == f"http://127.0.0.1:{stack.environment['PORT']}"
-        with psycopg.connect(stack.environment["SUPABASE_DB_URL"]) as connection:
-            row = connection.execute("select rolsuper from pg_roles where rolname = current_user").fetchone()
-            assert row == (True,)
-
-
-def test_google_emulator_comes_with_it_and_knows_the_client(place: Path) -> None:
-    with up(place) as stack:
-        environment = stack.environment
-        assert httpx.get(f"{environment['GOOGLE_API_ENDPOINT']}/calendar/v3/users/me/calendarList").status_code == 401
-        form = {
-            "grant_type": "refresh_token",
-            "refresh_token": "unknown",
-            "client_id": environment["GOOGLE_CLIENT_ID"],
-            "client_secret": environment["GOOGLE_CLIENT_SECRET"],
-        }
-        assert httpx.post(environment["GOOGLE_TOKEN_URI"], data=form).json()["error"] == "invalid_grant"
-        assert environment["GOOGLE_AUTH_URI"].endswith("/o/oauth2/v2/auth")
-        assert environment["GOOGLE_REVOKE_URI"].endswith("/revoke")
-        family = stack.family()
-        stack.process.kill()
-        wait_until(gone(family), within_seconds=60, what="the children to end, the emulator among them")
-
-
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_signal_stops_everything_and_leaves_no_file(place: Path, how: signal.Signals) -> None:
+def test_stack_tells_its_environment_and_a_signal_stops_everything_and_leaves_no_file(
+    place: Path, how: signal.Signals
+) -> None:
     with up(place, "--no-google") as stack:
+        _is_complete_private_and_true(place / "stack.env", stack)
         family = stack.family()
         stack.process.send_signal(how)
         assert stack.process.wait(timeout=60) == 0
@@ -158,13 +110,60 @@ def test_signal_stops_everything_and_leaves_no_file(place: Path, how: signal.Sig
         assert list(stack.scratch.iterdir()) == []
 
 
-def test_killed_stack_leaves_no_process_and_no_file(place: Path) -> None:
-    with up(place, "--no-google") as stack:
+def _is_complete_private_and_true(env_file: Path, stack: Up) -> None:
+    assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
+    assert set(stack.environment) >= {
+        "SUPABASE_URL",
+        "SUPABASE_SERVICE_ROLE_KEY",
+        "SUPABASE_ANON_KEY",
+        "SUPABASE_PUBLISHABLE_KEY",
+        "SUPABASE_JWT_SECRET",
+        "SUPABASE_DB_URL",
+        "GOOGLE_CLIENT_ID",
+        "GOOGLE_CLIENT_SECRET",
+        "WEBHOOK_BASE_URL",
+        "PORT",
+        "CHANNEL_TOKEN_SECRET",
+        "TOKEN_ENCRYPTION_KEYS",
+        "CRON_SECRET",
+        "POLL_STALE_HOURS",
+        "RENEW_LEAD_HOURS",
+        "HORIZON_PAST_DAYS",
+        "HORIZON_FUTURE_DAYS",
+        "LOG_LEVEL",
+    }
+    assert not any("GOOGLE" in name and name.endswith(("URI", "ENDPOINT")) for name in stack.environment)
+    assert all(stack.environment.values())
+    assert stack.rest_status() == 200
+    Fernet(stack.environment["TOKEN_ENCRYPTION_KEYS"])
+    assert stack.environment["WEBHOOK_BASE_URL"] == f"http://127.0.0.1:{stack.environment['PORT']}"
+    with psycopg.connect(stack.environment["SUPABASE_DB_URL"]) as connection:
+        row = connection.execute("select rolsuper from pg_roles where rolname = current_user").fetchone()
+        assert row == (True,)
+
+
+def test_killed_stack_and_its_emulator_leave_no_process_and_no_file(place: Path) -> None:
+    with up(place) as stack:
+        _knows_the_client(stack.environment)
         family = stack.family()
         assert {"postgres", "postgrest"} <= {process.name() for process in family}
+        assert any("scripts.stack.google" in process.cmdline() for process in family)
         stack.process.kill()
-        wait_until(gone(family), within_seconds=60, what="the children to end")
+        wait_until(gone(family), within_seconds=60, what="the children to end, the emulator among them")
         wait_until(lambda: not list(stack.scratch.iterdir()), within_seconds=60, what="the files to go")
+
+
+def _knows_the_client(environment: dict[str, str]) -> None:
+    assert httpx.get(f"{environment['GOOGLE_API_ENDPOINT']}/calendar/v3/users/me/calendarList").status_code == 401
+    form = {
+        "grant_type": "refresh_token",
+        "refresh_token": "unknown",
+        "client_id": environment["GOOGLE_CLIENT_ID"],
+        "client_secret": environment["GOOGLE_CLIENT_SECRET"],
+    }
+    assert httpx.post(environment["GOOGLE_TOKEN_URI"], data=form).json()["error"] == "invalid_grant"
+    assert environment["GOOGLE_AUTH_URI"].endswith("/o/oauth2/v2/auth")
+    assert environment["GOOGLE_REVOKE_URI"].endswith("/revoke")
 
 
 def test_killed_during_the_start_leaves_nothing_either(place: Path) -> None:
@@ -185,8 +184,9 @@ def test_stack_whose_postgres_dies_ends_with_an_error(place: Path) -> None:
         assert stack.process.wait(timeout=60) == 1
 
 
-def test_two_stacks_run_side_by_side() -> None:
-    with LocalSupabase(migrate=False) as one, LocalSupabase(migrate=False) as other:
+def test_two_stacks_run_side_by_side(supabase: LocalSupabase) -> None:
+    one = supabase
+    with LocalSupabase(migrate=False) as other:
         assert one.url != other.url
         assert one.service_key != other.service_key
         with one.rest() as client:
@@ -195,7 +195,7 @@ def test_two_stacks_run_side_by_side() -> None:
             assert client.get("").status_code == 401
 
 
-def test_data_directory_keeps_rows_and_secrets(place: Path) -> None:
+def test_data_directory_keeps_rows_and_secrets_and_begins_anew_what_was_interrupted(place: Path) -> None:
     data = place / "data"
     with LocalSupabase(migrate=False, data=data) as first:
         user = first.create_user("alice@example.com")
@@ -207,6 +207,13 @@ def test_data_directory_keeps_rows_and_secrets(place: Path) -> None:
                 (user, "alice@example.com")
             ]
     assert stat.S_IMODE((data / "secrets.json").stat().st_mode) == 0o600
+    # As a first start leaves it that was interrupted.
+    (data / "postgres" / "bootstrapped").unlink()
+    (data / "postgres" / "cluster" / "PG_VERSION").unlink()
+    with LocalSupabase(migrate=False, data=data) as anew, anew.rest() as client:
+        assert client.get("").status_code == 200
+        with psycopg.connect(anew.db_url) as connection:
+            assert connection.execute("select count(*) from auth.users").fetchone() == (0,)
 
 
 def test_data_directory_survives_a_killed_stack(place: Path) -> None:
@@ -220,16 +227,6 @@ def test_data_directory_survives_a_killed_stack(place: Path) -> None:
         psycopg.connect(again.db_url) as connection,
     ):
         assert connection.execute("select to_regclass('public.kept')::text").fetchone() == ("kept",)
-
-
-def test_first_start_that_was_interrupted_is_begun_anew(place: Path) -> None:
-    data = place / "data"
-    with LocalSupabase(migrate=False, data=data):
-        pass
-    (data / "postgres" / "bootstrapped").unlink()
-    (data / "postgres" / "cluster" / "PG_VERSION").unlink()
-    with LocalSupabase(migrate=False, data=data) as project, project.rest() as client:
-        assert client.get("").status_code == 200
 
 
 def test_directory_with_something_else_in_it_is_left_alone(place: Path) -> None:
