@@ -134,7 +134,8 @@ def fill(
         add_logs(admin, calendars, logs)
     admin.execute("reindex schema auth")
     admin.execute("reindex schema public")
-    admin.execute("vacuum analyze")
+    # Not through a ring of few buffers, whose every page would be written before the next is read.
+    admin.execute(b"vacuum (analyze%s)" % (b", buffer_usage_limit 0" if admin.info.server_version >= 160000 else b""))
     admin.execute("reset synchronous_commit")
     admin.execute("reset session_replication_role")
 

@@ -6,7 +6,6 @@ The chosen ones are what operators have or had; the generated ones take each col
 from __future__ import annotations
 
 import itertools
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -107,19 +106,22 @@ def retype(table: str, column: str, other: str, values: str) -> str:
 
 
 def together() -> Iterator[Shape]:
-    """Every single shape once, one of each table at a time: the tables have nothing to do with each other."""
-    singles = [*missing(), *retyped()]
-    per_table = [[shape for shape in singles if shape.name.startswith(table)] for table in COLUMNS]
-    for row in itertools.zip_longest(*per_table):
-        yield joined([shape for shape in row if shape])
+    """Every single shape once, two columns of each table at a time: the tables have nothing to do with each other."""
+    for row in itertools.zip_longest(*map(two_by_two, COLUMNS)):
+        yield joined([shape for shapes in row if shapes for shape in shapes])
 
 
-def pairs(count: int, seed: int) -> Iterator[Shape]:
-    """Two single shapes of one table at once, of different columns."""
-    drawn = random.Random(seed)
-    for table in itertools.islice(itertools.cycle(COLUMNS), count):
-        one, other = drawn.sample(COLUMNS[table], 2)
-        yield joined([drawn.choice(list(shapes_of(table, column))) for column in (one, other)])
+def two_by_two(table: str) -> Iterator[list[Shape]]:
+    """A table that names no user is put aside whatever else it has, so that column stands alone. Of the others, half of
+    them further on stands another one."""
+    shapes = {column: list(shapes_of(table, column)) for column in COLUMNS[table]}
+    yield from ([shape] for shape in shapes.pop("user_id"))
+    columns = [(column, shape) for column, each in shapes.items() for shape in each]
+    half = (len(columns) + 1) // 2
+    for number in range(half):
+        beside = columns[number::half]
+        assert len({column for column, _ in beside}) == len(beside)
+        yield [shape for _, shape in beside]
 
 
 def shapes_of(table: str, column: str) -> Iterator[Shape]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 import pytest
 
 from scripts.stack.migrate import find_migrations
 from tests.sql.conftest import Scratch
 from tests.sql.database import connect
-from tests.sql.migrations.originals import Original
-from tests.sql.migrations.shapes import CHOSEN, Shape, pairs, together
+from tests.sql.migrations.originals import TABLES, Original
+from tests.sql.migrations.shapes import CHOSEN, Shape, together
 from tests.sql.migrations.upgrade import ASKS, Upgrade, fill_original
 
 PREFLIGHT = find_migrations()[0].path.read_bytes()
@@ -67,14 +69,12 @@ def test_preflight_goes_on_or_says_what_lets_it(original: str, shape: Shape) -> 
 
 def test_every_column_may_be_missing_or_of_another_type(original: str) -> None:
     shapes = list(together())
-    assert len(shapes) > 50
+    assert len(shapes) > 25
     for shape in shapes:
-        verdict(original, shape)
-
-
-def test_pairs_of_missing_and_other_columns_are_mended_too(original: str) -> None:
-    for shape in pairs(20, seed=7):
-        verdict(original, shape)
+        asked = verdict(original, shape)
+        # One that is put aside as a whole says nothing of its other column.
+        aside = {table for table in TABLES if f"alter table public.{table} rename to" in asked}
+        assert aside <= {table for table in TABLES if re.search(rf"{table}( without |\.)user_id", shape.name)}, asked
 
 
 @pytest.mark.parametrize("name", TAKEN_THROUGH)
