@@ -51,12 +51,18 @@ def test_what_is_due_is_synced_by_a_web_process_that_nobody_asks(world: World, a
 def test_a_process_that_stops_in_the_pause_after_a_notification_leaves_it_to_the_next(
     world: World, alice: Person
 ) -> None:
-    world.db.execute("update calendar_webhooks set not_before = now() + interval '4 seconds'")
+    world.db.execute("update calendar_webhooks set not_before = now() + interval '1 minute'")
     port = free_port()
     with gunicorn(world, port, SWEEP_SECONDS="600") as process:
         assert announce(world, port) == 204
         process.terminate()
         assert process.wait() == 0
+    assert "New" not in world.live_titles(alice)
+    # The pause is over, and no other look is due yet.
+    world.db.execute(
+        "update calendar_webhooks set not_before = not_before - interval '1 minute',"
+        " due_at = due_at - interval '1 minute'"
+    )
     with gunicorn(world, free_port(), SWEEP_SECONDS="1"):
         world.await_equal(alice)
 
