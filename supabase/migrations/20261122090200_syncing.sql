@@ -920,41 +920,67 @@ grant select, insert, update, delete on table public.calendar_staged_items, publ
 -- What a part is compared with is looked up by these four, planned at each call. A first sync fills tables of which the
 -- statistics, and the plans that a connection keeps, say that they hold next to nothing: any index that begins with the
 -- calendar then seems as good as the right one, and the whole calendar was read for each row of a part. Their arguments are
--- small, so planning them is cheap; with a part among them it would cost more than it saves.
+-- small, so planning them is cheap; with a part among them it would cost more than it saves. Each id is looked up by itself,
+-- in an order that the right index alone has: as an equality, the calendar's rows, thought to be one or sixty, seemed cheaper
+-- to read through, and were for each part of a first sync.
 
 -- A calendar's mirror rows of these ids.
 create or replace function calendar_internal.events_named(p_calendar_id uuid, p_ids text[]) returns setof public.calendar_events
 language plpgsql stable security invoker set search_path = '' set plan_cache_mode = force_custom_plan
+  set enable_sort = off set enable_incremental_sort = off set jit = off
 as $$
 begin
-  return query select * from public.calendar_events known where known.calendar_id = p_calendar_id and known.google_event_id = any (p_ids);
+  return query select known.* from (select distinct unnest(p_ids) as id) named
+  cross join lateral (
+    select * from public.calendar_events e
+    where (e.calendar_id, e.google_event_id) >= (p_calendar_id, named.id)
+      and (e.calendar_id, e.google_event_id) <= (p_calendar_id, named.id)
+    order by e.calendar_id, e.google_event_id) known;
 end
 $$;
 
 -- A calendar's mirror rows of these families.
 create or replace function calendar_internal.events_of_families(p_calendar_id uuid, p_ids text[]) returns setof public.calendar_events
 language plpgsql stable security invoker set search_path = '' set plan_cache_mode = force_custom_plan
+  set enable_sort = off set enable_incremental_sort = off set jit = off
 as $$
 begin
-  return query select * from public.calendar_events known where known.calendar_id = p_calendar_id and known.base_event_id = any (p_ids);
+  return query select known.* from (select distinct unnest(p_ids) as id) named
+  cross join lateral (
+    select * from public.calendar_events e
+    where (e.base_event_id, e.calendar_id) >= (named.id, p_calendar_id)
+      and (e.base_event_id, e.calendar_id) <= (named.id, p_calendar_id)
+    order by e.base_event_id, e.calendar_id) known;
 end
 $$;
 
 -- A calendar's meetings of these occurrences.
 create or replace function calendar_internal.meetings_named(p_calendar_id uuid, p_ids text[]) returns setof public.meetings
 language plpgsql stable security invoker set search_path = '' set plan_cache_mode = force_custom_plan
+  set enable_sort = off set enable_incremental_sort = off set jit = off
 as $$
 begin
-  return query select * from public.meetings known where known.calendar_id = p_calendar_id and known.google_calendar_event_id = any (p_ids);
+  return query select known.* from (select distinct unnest(p_ids) as id) named
+  cross join lateral (
+    select * from public.meetings m
+    where (m.calendar_id, m.google_calendar_event_id) >= (p_calendar_id, named.id)
+      and (m.calendar_id, m.google_calendar_event_id) <= (p_calendar_id, named.id)
+    order by m.calendar_id, m.google_calendar_event_id) known;
 end
 $$;
 
 -- A calendar's meetings of these families.
 create or replace function calendar_internal.meetings_of_families(p_calendar_id uuid, p_ids text[]) returns setof public.meetings
 language plpgsql stable security invoker set search_path = '' set plan_cache_mode = force_custom_plan
+  set enable_sort = off set enable_incremental_sort = off set jit = off
 as $$
 begin
-  return query select * from public.meetings known where known.calendar_id = p_calendar_id and known.base_event_id = any (p_ids);
+  return query select known.* from (select distinct unnest(p_ids) as id) named
+  cross join lateral (
+    select * from public.meetings m
+    where (m.calendar_id, m.base_event_id) >= (p_calendar_id, named.id)
+      and (m.calendar_id, m.base_event_id) <= (p_calendar_id, named.id)
+    order by m.calendar_id, m.base_event_id) known;
 end
 $$;
 
@@ -1003,9 +1029,12 @@ begin
   )
   select count(*) filter (where i.differs) from incoming i into changed;
 
-  delete from public.calendar_events e
-  where e.calendar_id = p_calendar.id
-    and e.google_event_id = any (array(select jsonb_array_elements_text(p_forgotten)));
+  -- A first sync forgets nothing: its parts need not look, by whatever plan was kept.
+  if jsonb_array_length(p_forgotten) > 0 then
+    delete from public.calendar_events e
+    where e.calendar_id = p_calendar.id
+      and e.google_event_id = any (array(select jsonb_array_elements_text(p_forgotten)));
+  end if;
 end
 $$;
 
@@ -1348,9 +1377,8 @@ begin
   end if;
   -- A part that is staged twice (its answer was lost) is counted once in the progress of a first sync.
   v_is_repeated := exists (
-    select 1 from public.calendar_events e
-    where e.calendar_id = p_calendar_id and e.google_event_id = p_part #>> '{events,0,google_event_id}'
-      and e.generation >= p_fence);
+    select 1 from calendar_internal.events_named(p_calendar_id, array[p_part #>> '{events,0,google_event_id}']) e
+    where e.generation >= p_fence);
   v_events := calendar_internal.apply_events(
     v_calendar, p_sync_id, case when p_is_full then p_fence end, p_part -> 'events', p_part -> 'forgotten');
   select * into v_applied from calendar_internal.apply_meetings(v_calendar, p_sync_id, p_part);

@@ -110,8 +110,9 @@ def test_notifications_claims_and_idle_looks_write_no_index_of_calendars(db: Dat
     # Room in its page, as there is in a table that is old.
     db.admin.execute("vacuum calendar_webhooks")
     tables = ("calendar_webhooks", "calendar_channels")
-    before = [rewritten(db.service, table) for table in tables]
     with db.service.transaction(force_rollback=True):
+        # Within it: what the session did before is told to the others at any time, and no longer counted here.
+        before = [rewritten(db.service, table) for table in tables]
         db.notify(channel)
         (claimed,) = db.call("claim_due_calendars", p_worker="w", p_limit=9, p_lease_seconds=60)
         held = {"p_calendar_ids": [calendar["id"]], "p_fences": [claimed["fence"]]}
