@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import socket
 import ssl
 import threading
 import time
@@ -292,6 +293,8 @@ class InProcessService:
 
     def __init__(self, settings: Settings, port: int) -> None:
         self.app = create_app(settings)
+        # One that was killed may be waited for while its children still die.
+        wait_until(lambda: _is_free(port), f"port {port} is free")
         self._server = make_server("127.0.0.1", port, self.app, threaded=True, request_handler=_Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
@@ -302,6 +305,16 @@ class InProcessService:
         self._thread.join()
         self._server.server_close()
         self.app.extensions["driver"].shut_down(10)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 class _Handler(WSGIRequestHandler):
