@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import socket
 import threading
 import time
@@ -51,6 +52,8 @@ def relayed(environment: dict[str, str], seconds: float = 0.0) -> Iterator[tuple
 
 
 def _serve(listener: socket.socket, target: tuple[str, int], seconds: float, counted: Synchronized[int]) -> None:
+    # Whose end it is has no table to print.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         client, _ = listener.accept()

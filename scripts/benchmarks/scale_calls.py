@@ -106,7 +106,7 @@ _CALLS = (
     Call(
         "claim_dead_channels, one named",
         "select count(*) from claim_dead_channels(50, 60, 300, array[(select id from calendar_channels"
-        " where stop_after is not null order by stop_after desc limit 1)])",
+        " where stop_after < '2100-01-01' and resource_id is not null order by stop_after desc limit 1)])",
     ),
     Call(
         "activate_channel",

@@ -43,12 +43,13 @@ def test_what_a_measure_started_ends_with_the_command(place: Path, how: signal.S
             family = me.children(recursive=True)
         finally:
             bench.send_signal(how)
-        said, _ = bench.communicate(timeout=60)
+        said = b"".join(bench.communicate(timeout=60))
     wait_until(lambda: not any(_runs(each) for each in family), within_seconds=60, what="the children to end")
     wait_until(lambda: not list(place.iterdir()), within_seconds=60, what="the files to go")
     if how is not signal.SIGKILL:
         assert bench.returncode == 1
         assert b"per_event FAILED: interrupted" in said
+        assert b"Traceback" not in said
 
 
 def _relays(bench: psutil.Process) -> list[psutil.Process]:
