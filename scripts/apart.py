@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from sync.settings import KEYS
 
 # An empty value counts as missing, and stands before what a `.env` says.
-_UNSET = {key.name: "" for key in KEYS}
+_UNSET = {name: "" for key in KEYS for name in (key.name, key.also) if name}
 
 
 def apart(environment: Mapping[str, str]) -> dict[str, str]:

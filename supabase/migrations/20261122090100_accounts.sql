@@ -1030,8 +1030,10 @@ begin
   delete from public.calendar_events where user_id = p_user_id;
   get diagnostics v_count = row_count;
   v_counts := v_counts || jsonb_build_object('calendar_events', v_count);
-  -- All of them in one order: those of the calendars go with these, and the others after them.
+  -- All of them in one order, and what is laid out of them: those of the calendars go with these, and the others after them.
   perform 1 from public.change_events e where e.user_id = p_user_id order by e.id for update;
+  perform 1 from public.event_deliveries d where d.event_id = any (array(
+    select e.id from public.change_events e where e.user_id = p_user_id)) order by d.event_id for update;
   delete from public.calendar_webhooks where user_id = p_user_id;
   get diagnostics v_count = row_count;
   v_counts := v_counts || jsonb_build_object('calendar_webhooks', v_count);

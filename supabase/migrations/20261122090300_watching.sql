@@ -121,13 +121,17 @@ begin
   )
   select array_agg(moved.id) into v_ids from (
     select w.id
-    from pointed p
-    join public.calendar_channels c on c.address = p.address and c.state = 'live' and c.moved_at is null
+    -- Found before any is locked: in a plan's own order the lock of each could come first.
+    from (
+      select c.calendar_id from pointed p
+      join public.calendar_channels c on c.address = p.address and c.state = 'live' and c.moved_at is null
+      where p.address <> all (p_addresses)
+      offset 0
+    ) c
     -- Calendars before channels, as every function does that locks both; what somebody holds is for the next call.
-    join lateral (
+    cross join lateral (
       select l.id from public.calendar_webhooks l
-      where l.id = c.calendar_id and calendar_internal.hold_free_user(l.user_id) for no key update skip locked) w on true
-    where p.address <> all (p_addresses)
+      where l.id = c.calendar_id and calendar_internal.hold_free_user(l.user_id) for no key update skip locked) w
     limit least(greatest(p_limit, 0), 1000)
   ) moved;
   update public.calendar_webhooks w set
@@ -140,16 +144,24 @@ $$;
 comment on function public.renew_moved_watches is
   'Has calendars watched anew whose channel points to an address that is not the service''s any more.';
 
--- Stores a channel before Google is asked for it, so that no notification can come from one we do not know.
+-- Stores a channel before Google is asked for it, so that no notification can come from one we do not know. False: its calendar is
+-- gone, and Google is not to be asked. A repeated call changes nothing.
 create or replace function public.begin_channel(p_channel_id text, p_calendar_id uuid, p_address text)
-returns void
-language sql security invoker set search_path = ''
+returns boolean
+language plpgsql security invoker set search_path = ''
 as $$
-  select calendar_internal.hold_user_of(p_calendar_id);
-  insert into public.calendar_channels (id, calendar_id, user_id, address)
+begin
+  perform calendar_internal.hold_user_of(p_calendar_id);
   -- Locked, or one that is just being erased would be found and then be missed by the foreign key.
-  select p_channel_id, w.id, w.user_id, p_address from public.calendar_webhooks w where w.id = p_calendar_id for key share
-  on conflict (id) do nothing
+  perform 1 from public.calendar_webhooks w where w.id = p_calendar_id for key share;
+  if not found then
+    return false;
+  end if;
+  insert into public.calendar_channels (id, calendar_id, user_id, address)
+  select p_channel_id, w.id, w.user_id, p_address from public.calendar_webhooks w where w.id = p_calendar_id
+  on conflict (id) do nothing;
+  return true;
+end
 $$;
 
 -- What a new channel's resource tells: Google gives each calendar one, as a user sees it, and it stays. Called by
@@ -524,7 +536,8 @@ after a failure, the backoff.
 Planned once by each connection: planning would cost more than the call does where nothing is due. Named ones are planned
 for: the kept plan would look for them among all that is due, after an outage of a million for seconds.';
 comment on function public.watches_due is 'How many watches claim_expiring_watches would find (counted to 1000): what a renewal leaves behind.';
-comment on function public.begin_channel is 'Stores a channel before Google is asked for it, so that no notification can come from one we do not know.';
+comment on function public.begin_channel is 'Stores a channel before Google is asked for it, so that no notification can come from one we do not know. False: its calendar is
+gone, and Google is not to be asked. A repeated call changes nothing.';
 comment on function public.activate_channel is 'Google opened the channel: it becomes the calendar''s current one, all earlier ones are superseded and stoppable. If
 there was no other live channel, changes may have gone unannounced: the calendar becomes due. A channel of a calendar that is
 watched no more never becomes live. Of two names of one calendar `primary` stays, and the other one is let go.

@@ -124,7 +124,11 @@ class QuotaInForce:
         """Room for so many claims of any lane; None, which is all, while there is enough for all."""
         most = dict.fromkeys((Lane.NOTIFIED.value, Lane.FIRST.value, Lane.POLL.value), limit)
         left = self.room(most)
-        return None if left == most and not self._is_scarce() else left
+        if left != most:
+            return left
+        # Of "more", which fills an ordinary claim, a user may have any number: the shares alone are kept.
+        scarce = {Lane.NOTIFIED.value: limit - limit // 3, Lane.FIRST.value: limit // 6 + 1, Lane.POLL.value: limit}
+        return scarce if self._is_scarce() else None
 
     def per_user(self) -> int | None:
         """How many calendars of one user to claim at once; None: as many as usual. While requests are scarce, one with

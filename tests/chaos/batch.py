@@ -30,6 +30,7 @@ update google_credentials set suspected_at = suspected_at - interval '8 hours' w
 update calendar_channels set stop_after = now() where stop_after > now() + interval '5 minutes';
 update calendar_channels set created_at = created_at - interval '1 hour'
 where state = 'opening' and created_at < now() - interval '30 seconds';
+update calendar_channels set updated_at = updated_at - interval '8 hours' where state = 'stopped';
 update google_quota set rate = most, blocked_until = null
 """
 # A channel that died silently is known by its misses, which take changes that are minutes old; or lapses in the end.

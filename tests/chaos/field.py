@@ -80,6 +80,7 @@ class Field:
         self._exits.callback(self._end)
         # What is committed survives the server's end, as it does on a platform; sessions begun before do not know it.
         self.sql("alter database postgres set synchronous_commit = on")
+        self.sql("set synchronous_commit = on")
         self.sql("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'authenticator'")
         return self
 

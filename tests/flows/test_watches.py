@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sync.jobs.watching.renew_watches import stop_channels
+from sync.jobs.watching.renew_watches import CALENDAR_LEFT, open_watch, stop_channels
 from sync.states import NotifiedOutcome
 from tests.world import JsonObject, Person, World, wait_until
 
@@ -31,6 +31,19 @@ def stored(world: World) -> dict[str, JsonObject]:
 
 def about_to_lapse(world: World) -> None:
     world.db.execute("update calendar_webhooks set expiration_time = now() + interval '1 hour', watch_retry_at = null")
+
+
+def test_google_is_asked_for_no_channel_of_a_calendar_that_is_gone_meanwhile(world: World, alice: Person) -> None:
+    """Nobody would know it, nor stop it, while its user is watched anew."""
+    about_to_lapse(world)
+    watches, ids = world.services.store.watches, [world.calendar(alice)["id"]]
+    (claim,) = watches.claim_expiring(limit=1, lease_seconds=60, calendar_ids=ids)
+    world.db.execute("delete from auth.users where id = %s", (alice.user_id,))
+
+    outcome = open_watch(world.services, claim)
+
+    assert (outcome.channel, outcome.error_code) == (None, CALENDAR_LEFT)
+    assert len(states(world)) == 1
 
 
 def test_a_renewal_opens_the_new_channel_before_it_stops_the_old_one(world: World, alice: Person) -> None:

@@ -134,7 +134,9 @@ def open_watch(services: Services, claim: WatchClaim, lane: Lane = Lane.FIRST) -
     channel_id = str(uuid.uuid4())
     address = services.ingress.address_for(claim.calendar_id)
     try:
-        services.store.watches.begin_channel(channel_id, claim.calendar_id, address)
+        if not services.store.watches.begin_channel(channel_id, claim.calendar_id, address):
+            # Nobody would know the channel, nor stop it.
+            return WatchOutcome(claim, None, CALENDAR_LEFT)
         channel = services.calendar.watch(
             services.tokens.of(claim.user_id, claim.tokens, lane),
             claim.google_calendar_id,

@@ -45,8 +45,10 @@ class WatchCalls:
         """How many calendars were given up that could not be read for so long; fewer than `limit`: all of them."""
         return int(self._rpc.call("retire_lost_calendars", p_after_seconds=after_seconds, p_limit=limit))
 
-    def begin_channel(self, channel_id: str, calendar_id: str, address: str) -> None:
-        self._rpc.call("begin_channel", p_channel_id=channel_id, p_calendar_id=calendar_id, p_address=address)
+    def begin_channel(self, channel_id: str, calendar_id: str, address: str) -> bool:
+        """False: the calendar is gone."""
+        begun = self._rpc.call("begin_channel", p_channel_id=channel_id, p_calendar_id=calendar_id, p_address=address)
+        return begun is not False
 
     def activate_channel(
         self, channel_id: str, resource_id: str, expires_at: dt.datetime, *, lead_seconds: float
