@@ -115,7 +115,7 @@ def status(world: World) -> JsonObject:
 
 def test_three_replicas_keep_a_tight_quota_and_starve_nobody(world: World) -> None:
     alice, others = world.person(), [world.person(f"user{number}") for number in range(10)]
-    people = [(alice, 35), *((person, 1) for person in others)]
+    people = [(alice, 50), *((person, 1) for person in others)]
     three = fleet(world, people, per_minute=20)
     world.google.configure(project_quota_per_minute=20)
     # The last of all is notified.
@@ -131,17 +131,20 @@ def test_three_replicas_keep_a_tight_quota_and_starve_nobody(world: World) -> No
     assert three.refused == 0
     # What is not to be had is given back untouched, and not claimed again.
     assert set(outcomes) <= {SyncStatus.COMPLETED, SyncStatus.RELEASED}
-    assert len(outcomes) <= 45
+    assert len(outcomes) <= 60
     assert not world.rows("select 1 from calendar_webhooks where lease_expires_at is not null")
 
+    # Whoever has heard of it takes two of a user at a time.
+    assert 2 in [replica.quota.per_user() for replica in three.replicas]
     rounds = 0
-    while three.synced().total() < 45:
+    while three.synced().total() < 60:
         three.pass_a_minute()
         three.sweep()
         rounds += 1
-        assert rounds <= 6, three.synced()
-        if rounds == 1:
-            assert len(three.synced()) == 11, "those with one calendar wait for none of the thirty-five"
+        assert rounds <= 8, three.synced()
+        # In the first minute nobody knows yet how little there is, and who asks first has most of it in any.
+        if rounds == 2:
+            assert len(three.synced()) == 11, "those with one calendar wait for none of the fifty"
     assert three.refused == 0
     assert not world.rows("select 1 from calendar_webhooks where consecutive_failures > 0")
     assert status(world)["used_this_minute"] <= 20
