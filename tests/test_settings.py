@@ -347,8 +347,13 @@ def test_numbers_and_levels_are_read() -> None:
 
 def test_a_service_that_is_tried_hears_no_operator(tmp_path: Path) -> None:
     """Or it would mail, alert and send bots for a real project."""
-    of_a_project = "SUPABASE_SECRET_KEY=sb_secret_of_a_project\nBOT_PROVIDER=webhook\nALERT_URLS=json://alerts.example.com\nHEARTBEAT_URL=https://beat.example.com\n"
-    (tmp_path / ".env").write_text(of_a_project)
+    of_a_project = {
+        "SUPABASE_SECRET_KEY": "sb_secret_of_a_project",
+        "BOT_PROVIDER": "webhook",
+        "ALERT_URLS": "json://alerts.example.com",
+        "HEARTBEAT_URL": "https://beat.example.com",
+    }
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in of_a_project.items()))
     script = "from sync.settings import load; print(load())"
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "SMTP_URL": "smtps://mail.example.com"}
 

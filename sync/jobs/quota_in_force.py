@@ -126,7 +126,7 @@ class QuotaInForce:
         left = self.room(most)
         if left != most:
             return left
-        # Of "more", which fills an ordinary claim, a user may have any number: the shares alone are kept.
+        # The shares of a claim without room (`claim_due_calendars`), but not "more", which fills it with any user's.
         scarce = {Lane.NOTIFIED.value: limit - limit // 3, Lane.FIRST.value: limit // 6 + 1, Lane.POLL.value: limit}
         return scarce if self._is_scarce() else None
 

@@ -47,8 +47,9 @@ class WatchCalls:
 
     def begin_channel(self, channel_id: str, calendar_id: str, address: str) -> bool:
         """False: the calendar is gone."""
-        begun = self._rpc.call("begin_channel", p_channel_id=channel_id, p_calendar_id=calendar_id, p_address=address)
-        return begun is not False
+        return bool(
+            self._rpc.call("begin_channel", p_channel_id=channel_id, p_calendar_id=calendar_id, p_address=address)
+        )
 
     def activate_channel(
         self, channel_id: str, resource_id: str, expires_at: dt.datetime, *, lead_seconds: float
