@@ -20,7 +20,7 @@ from scripts.stack.google import address_of
 from sync.jobs.accounts.connect_calendar import connect_calendars
 from sync.jobs.driving.poll_user import poll_user
 from sync.jobs.syncing.sync_calendar import SyncOutcome
-from tests.world import JsonObject, Person, World
+from tests.world import PATIENCE_SECONDS, JsonObject, Person, World
 
 NOW = dt.datetime(2028, 2, 10, 12, tzinfo=dt.UTC)
 ZURICH, NEW_YORK = "Europe/Zurich", "America/New_York"
@@ -122,8 +122,8 @@ def connect(world: World, person: Person, calendar_ids: Sequence[str] = ()) -> N
 
 
 def sync_all(world: World, person: Person) -> tuple[SyncOutcome, ...]:
-    """One forced poll of all of a person's calendars, and all of them succeed."""
-    poll = poll_user(world.services, person.user_id, forced=True)
+    """One forced poll of all of a person's calendars, and all of them succeed, however slow the machine."""
+    poll = poll_user(world.services, person.user_id, forced=True, budget_seconds=PATIENCE_SECONDS)
     assert not poll.left
     assert {outcome.status for outcome in poll.outcomes} == {"completed"}, poll.outcomes
     return poll.outcomes
