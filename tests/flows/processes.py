@@ -24,7 +24,7 @@ class Process:
     """A running service process of the code in a folder; `log` is what it wrote."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str], code: Path = CHECKOUT) -> None:
-        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the process
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=code,
@@ -36,8 +36,9 @@ class Process:
 
     @property
     def log(self) -> str:
-        self._log.seek(0)
-        return self._log.read()
+        # The process writes at the place that a seek would move: it would write over its own first lines.
+        descriptor = self._log.fileno()
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode(errors="replace")
 
     @property
     def pid(self) -> int:
