@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
+from sync.core.polling.plan import COALESCE_SECONDS
 from sync.core.polling.purse import Lane
 from tests.world import World, wait_until
 
@@ -11,6 +13,7 @@ from tests.world import World, wait_until
 def test_an_idle_poll_costs_one_google_call_and_two_store_calls(world: World) -> None:
     alice = world.person()
     world.connect(alice)
+    assert world.google.wait_push_idle()
     world.make_due(alice)
     world.services.in_force.now()  # once in half a minute, however many polls
     world.services.quota.take(Lane.POLL, alice.user_id)  # leased for many at once
@@ -45,7 +48,7 @@ def test_an_unchanged_calendar_has_nothing_written_but_its_own_row_and_log(world
 def test_a_notification_costs_one_store_call_before_its_answer(world: World) -> None:
     alice = world.person()
     world.connect(alice)
-    world.google.wait_push_idle()
+    assert world.google.wait_push_idle()
     world.reset_counters()
     # Whatever follows the answer waits here, so what is counted before was before.
     world.supabase.fault("claim_due_calendars", "hold")
@@ -66,6 +69,7 @@ def test_a_notification_costs_one_store_call_before_its_answer(world: World) -> 
 def test_250_new_events_cost_one_list_call_and_three_store_calls(world: World) -> None:
     alice = world.person()
     world.connect(alice)
+    assert world.google.wait_push_idle()
     world.google.configure(push="drop")
     world.google.bulk_insert(alice.email, [world.event(f"Meeting {n}", hours=n) for n in range(1, 251)])
     world.services.in_force.now()
@@ -82,18 +86,21 @@ def test_250_new_events_cost_one_list_call_and_three_store_calls(world: World) -
 
 
 def test_fifty_notifications_within_two_seconds_cost_two_list_calls_at_most(world: World) -> None:
+    """Those that a busy machine draws out cost one more for each pause that passes while they come."""
     alice = world.person()
     world.connect(alice)
-    world.google.wait_push_idle()
+    assert world.google.wait_push_idle()
     world.reset_counters()
 
+    began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: world.google.insert_event(alice.email, world.event(f"Burst {n}", hours=n)), range(50)))
     assert world.google.wait_push_idle()
+    pauses = int((time.monotonic() - began) / COALESCE_SECONDS)
     world.await_equal(alice)
     world.await_synced(world.calendar(alice)["id"])
 
     assert len([each for each in world.google.deliveries() if each["state"] == "exists"]) == 50
-    assert world.google_calls("events.list") <= 2
+    assert world.google_calls("events.list") <= 2 + pauses
     assert world.rpcs()["record_notification"] == 50
     assert world.google.counters()["max_concurrent_lists"] == {alice.email: 1}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import httpx
 import pytest
 
 from sync.core.accounts.channel_token import channel_token
+from sync.core.polling.plan import COALESCE_SECONDS
 from tests.world import JsonObject, Person, World, wait_until
 
 WEBHOOK = "/functions/v1/google-calendar-webhook"
@@ -84,27 +87,25 @@ def test_a_failed_sync_is_tried_again_without_a_worker_or_a_cron(world: World, a
 
 
 @pytest.mark.parametrize(
-    ("switches", "most"),
-    [
-        ({"duplicate": 2}, 2),
-        ({"reorder": True}, 2),
-        ({"delay_seconds": 0.5}, 2),
-        ({"drop_next": 2}, 2),
-    ],
+    "switches",
+    [{"duplicate": 2}, {"reorder": True}, {"delay_seconds": 0.5}, {"drop_next": 2}],
     ids=["tripled", "reordered", "delayed", "partly_lost"],
 )
 def test_however_notifications_come_one_or_two_syncs_make_it_equal(
-    world: World, alice: Person, switches: dict[str, float], most: int
+    world: World, alice: Person, switches: dict[str, float]
 ) -> None:
+    """Those that a busy machine draws out cost one more for each pause that passes while they come."""
     world.google.configure(**switches)
+    began = time.monotonic()
     for number in range(4):
         world.google.insert_event(alice.email, world.event(f"M{number}", hours=number + 2))
+    assert world.google.wait_push_idle()
+    pauses = int((time.monotonic() - began) / COALESCE_SECONDS)
 
     world.await_equal(alice)
-    assert world.google.wait_push_idle()
     world.await_synced(world.calendar(alice)["id"])
 
-    assert world.google_calls("events.list") <= most
+    assert world.google_calls("events.list") <= 2 + pauses
 
 
 @pytest.mark.parametrize(
