@@ -135,8 +135,9 @@ def test_a_killed_process_costs_its_lease(world: World, alice: Person) -> None:
 def test_a_long_sync_keeps_its_lease_by_the_heartbeat_alone(world: World, alice: Person) -> None:
     """One page that takes longer than a lease: nobody else lists meanwhile."""
     hold = world.google.add_fault("hold", method="events.list", times=1)
-    world.make_due(alice)
     with gunicorn(world, free_port(), SWEEP_SECONDS="1"), gunicorn(world, free_port(), SWEEP_SECONDS="1"):
+        # Due once both are up: nobody waits for Google much longer than these beats take.
+        world.make_due(alice)
         assert world.google.wait_held(hold)
         first = world.calendar(alice)
         wait_until(
