@@ -246,11 +246,13 @@ class World:
             self.assert_equal(person, google_calendar_id)
 
     def await_synced(self, calendar_id: str) -> None:
-        """Until the calendar was synced and nothing waits."""
+        """Until the calendar was synced and nothing waits, nor what came while it was locked and is not counted yet."""
         wait_until(
             lambda: self.rows(
-                "select 1 from calendar_webhooks where id = %s and last_synced_at is not null "
-                "and lease_expires_at is null and notifications_seen = notifications_synced",
+                "select 1 from calendar_webhooks w where id = %s and last_synced_at is not null "
+                "and lease_expires_at is null and notifications_seen = notifications_synced "
+                "and not exists (select 1 from calendar_notifications n"
+                " where n.calendar_id = w.id and n.outcome = 'due')",
                 calendar_id,
             ),
             "the calendar is synced",

@@ -83,6 +83,7 @@ def test_a_lost_answer_to_a_notification_counts_it_and_syncs_once_more_at_most(w
 
     world.await_equal(alice)
     world.await_synced(world.calendar(alice)["id"])
+    assert world.google.wait_push_idle()
     assert [each["status"] for each in world.google.deliveries() if each["outcome"] != "dropped"][-1] == 204
     assert world.google_calls("events.list") <= 2
 
@@ -124,6 +125,7 @@ def test_a_notification_the_store_could_not_take_is_refused_so_that_google_repea
     world.google.insert_event(alice.email, world.event("Pushed", hours=7))
 
     world.await_equal(alice)
+    assert world.google.wait_push_idle()
     statuses = [each["status"] for each in world.google.deliveries() if each["outcome"] != "dropped"]
     assert statuses[-2:] == [503, 204]
 
