@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from scripts.stack.bots import BotControl, ControlError, FakeServer
 
 ROOM = "https://meet.google.com/abc-defg-hij"
+A_MONTH = timedelta(days=30)
 
 
 def call(fake: FakeServer, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
@@ -21,7 +22,12 @@ def call(fake: FakeServer, method: str, path: str, body: Any = None, **headers: 
         "Authorization": f"Token {fake.api_key}",
         **{name.replace("_", "-"): value for name, value in headers.items()},
     }
-    return httpx.request(method, fake.api_url + path, json=body, headers=sent, trust_env=False)
+    return httpx.request(method, fake.api_url + path, json=body, headers=sent, trust_env=False, timeout=60)
+
+
+def ahead(fake: FakeServer) -> str:
+    """A month from its now."""
+    return (datetime.fromisoformat(fake.control.now()) + A_MONTH).isoformat()
 
 
 @pytest.mark.parametrize(
@@ -60,7 +66,7 @@ def test_attendee_answers_a_taken_key_with_400_and_its_text(attendee: FakeServer
 
 
 def test_attendee_deletes_and_changes_in_scheduled_alone_and_metadata_always(attendee: FakeServer) -> None:
-    bot = call(attendee, "POST", "/bots", {"meeting_url": ROOM, "bot_name": "Notes", "join_at": "2027-01-01T00:00:00Z"})
+    bot = call(attendee, "POST", "/bots", {"meeting_url": ROOM, "bot_name": "Notes", "join_at": ahead(attendee)})
     path = f"/bots/{bot.json()['id']}"
     assert call(attendee, "POST", f"{path}/leave").status_code == 400
     attendee.control.set_state(bot.json()["id"], "staged")
@@ -91,15 +97,10 @@ def test_recall_replays_refusals_too_for_an_hour(recall: FakeServer) -> None:
 
 @pytest.mark.parametrize(("minutes", "status"), [(11, 204), (9, 405)])
 def test_recall_deletes_more_than_ten_minutes_ahead_alone(recall: FakeServer, minutes: int, status: int) -> None:
-    bot = call(recall, "POST", "/bot/", {"meeting_url": ROOM, "join_at": "2027-01-01T00:00:00Z"}).json()
-    until = _seconds_between(recall.control.now(), "2027-01-01T00:00:00Z")
-    recall.control.advance(until - 60 * minutes)
+    bot = call(recall, "POST", "/bot/", {"meeting_url": ROOM, "join_at": ahead(recall)}).json()
+    recall.control.advance(A_MONTH.total_seconds() - 60 * minutes)
 
     assert call(recall, "DELETE", f"/bot/{bot['id']}/").status_code == status
-
-
-def _seconds_between(start: str, end: str) -> float:
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
 
 
 @pytest.mark.parametrize("kind", ["attendee", "recall"])
