@@ -341,7 +341,7 @@ def at_once(*jobs: Callable[[], Any]) -> list[Any]:
         return job()
 
     with ThreadPoolExecutor(len(jobs)) as pool:
-        return [future.result(60) for future in [pool.submit(run, job) for job in jobs]]
+        return [future.result() for future in [pool.submit(run, job) for job in jobs]]
 
 
 def in_background(job: Callable[[], Any]) -> Future[Any]:

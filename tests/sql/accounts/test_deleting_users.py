@@ -26,8 +26,8 @@ def test_a_user_deleted_during_a_commit_is_gone_after_it(db: Database) -> None:
         deleted = in_background(lambda: delete(db, alice))
         db.await_waiting(2)
 
-    assert committed.result(10)[0]["committed"] is True
-    deleted.result(10)
+    assert committed.result(60)[0]["committed"] is True
+    deleted.result(60)
     for table in ("calendar_webhooks", "meetings", "calendar_sync_logs"):
         assert db.rows(f"select 1 from public.{table} where user_id = %s", alice) == []
 
@@ -45,8 +45,8 @@ def test_a_user_deleted_while_a_channel_of_theirs_opens_is_gone_after_it(db: Dat
         db.await_waiting()
         deleted = in_background(lambda: delete(db, alice))
         db.await_waiting(2)
-    assert [row["channel_id"] for row in opened.result(10)] == [former]
-    deleted.result(10)
+    assert [row["channel_id"] for row in opened.result(60)] == [former]
+    deleted.result(60)
 
 
 def test_a_user_deleted_while_they_begin_to_connect_is_gone_after_it(db: Database) -> None:
@@ -61,8 +61,8 @@ def test_a_user_deleted_while_they_begin_to_connect_is_gone_after_it(db: Databas
         db.await_waiting()
         deleted = in_background(lambda: delete(db, alice))
         db.await_waiting(2)
-    begun.result(10)
-    deleted.result(10)
+    begun.result(60)
+    deleted.result(60)
 
 
 def test_a_user_erased_during_a_commit_is_erased_after_it(db: Database) -> None:
@@ -80,8 +80,8 @@ def test_a_user_erased_during_a_commit_is_erased_after_it(db: Database) -> None:
         db.await_waiting()
         erased = in_background(lambda: call(erasing, "erase_user", p_user_id=alice))
         db.await_waiting(2)
-    assert committed.result(10)[0]["committed"] is True
-    assert erased.result(10)[0]["erase_user"]["meetings"] == 1
+    assert committed.result(60)[0]["committed"] is True
+    assert erased.result(60)[0]["erase_user"]["meetings"] == 1
     assert db.rows("select 1 from public.calendar_webhooks") == []
 
 
@@ -95,7 +95,7 @@ def test_a_channel_begun_while_its_calendar_is_erased_is_none(db: Database) -> N
         begun = in_background(lambda: call(beginning, "begin_channel", **channel))
         db.await_waiting()
     # Google is not asked for one that nobody could stop.
-    assert begun.result(10)[0]["begin_channel"] is False
+    assert begun.result(60)[0]["begin_channel"] is False
     assert db.rows("select 1 from public.calendar_channels") == []
 
 
@@ -130,7 +130,7 @@ def test_who_works_for_a_user_holds_nothing_while_they_wait_for_the_deletion(db:
         db.await_waiting()
         assert len(db.rows("select 1 from public.calendar_webhooks for update skip locked")) == 1
         assert len(db.rows("select 1 from public.calendar_channels for update skip locked")) == 1
-    worked.result(10)
+    worked.result(60)
 
 
 def test_who_refers_to_a_calendar_does_not_wait_for_who_writes_it(db: Database) -> None:

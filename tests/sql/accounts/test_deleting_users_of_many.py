@@ -125,7 +125,7 @@ def test_a_deletion_waits_for_who_works_for_many_and_goes_on(db: Database, first
         deleted = in_background(lambda: delete(db, calendar["user_id"]))
         db.await_waiting()
         then(working, calendar)
-    deleted.result(10)
+    deleted.result(60)
     assert db.rows("select 1 from public.calendar_webhooks") == []
 
 

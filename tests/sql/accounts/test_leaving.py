@@ -69,7 +69,7 @@ def test_of_two_connections_that_complete_a_flow_one_gets_it(db: Database) -> No
         first = complete(db, alice)
         second = in_background(lambda: complete(db, alice, by=other))
         db.await_waiting()
-    assert [first, second.result(10)] == [("ok", "v1.c"), ("used", None)]
+    assert [first, second.result(60)] == [("ok", "v1.c"), ("used", None)]
 
 
 def test_a_flow_that_another_user_tried_to_complete_is_completed_by_nobody(db: Database) -> None:
@@ -89,7 +89,7 @@ def test_of_two_connections_that_take_a_flow_one_gets_it(db: Database) -> None:
         first = take(db, alice)
         second = in_background(lambda: take(db, alice, by=other))
         db.await_waiting()
-    assert [first, second.result(10)] == ["ok", "used"]
+    assert [first, second.result(60)] == ["ok", "used"]
 
 
 def test_an_expired_flow_and_one_of_another_user_are_not_taken(db: Database) -> None:
@@ -131,7 +131,7 @@ def test_a_commit_that_runs_while_its_user_leaves_is_undone_by_it(db: Database) 
         assert db.commit(claim, part([meeting()]))["committed"] is True
         leaving = in_background(lambda: leave(db, calendar, by=other))
         db.await_waiting()
-    leaving.result(10)
+    leaving.result(60)
     after = db.calendar_row(calendar["id"])
     assert (after["is_active"], after["sync_token"], after["initial_sync"]) == (False, None, "pending")
     assert [(row["status"], row["status_reason"]) for row in db.meetings(calendar)] == [
@@ -183,7 +183,7 @@ def test_calendars_are_not_added_to_a_user_who_left(db: Database) -> None:
         db.call("begin_disconnect", p_user_id=alice, p_meetings="keep")
         late = in_background(lambda: call(other, "add_calendars", **adding))
         db.await_waiting()
-    assert late.result(10) == []
+    assert late.result(60) == []
     assert db.rows("select 1 from public.calendar_webhooks") == []
 
 

@@ -159,7 +159,8 @@ class Following:
 
 
 def impatient(db: Database) -> Connection:
-    """A connection of the service that may wait for no lock."""
+    """A connection of the service that may wait for no lock. Those that are held stay so until it has given up: longer
+    than autovacuum holds one, which takes the empty end off a table meanwhile."""
     connection = db.another()
-    connection.execute("set lock_timeout = '20ms'")
+    connection.execute("set lock_timeout = '10s'")
     return connection

@@ -143,4 +143,4 @@ def test_wishes_are_claimed_while_their_requests_are_decided(db: Database, bots:
         db.await_waiting()
         claimed = bots.claim(by=claiming)
     assert [claim["meeting_id"] for claim in claimed] == [first["meeting_id"]]
-    assert decided.result(10) == 2
+    assert decided.result(60) == 2

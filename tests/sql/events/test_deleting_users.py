@@ -35,7 +35,7 @@ def test_a_deletion_takes_the_events_of_all_calendars_in_the_order_of_their_ids(
         deleted = in_background(lambda: delete(db, alice))
         db.await_waiting()
         assert free(db.another(), "change_events", "id", ids) == {second, third, fourth}
-    deleted.result(10)
+    deleted.result(60)
     assert first not in {row["id"] for row in db.rows("select id from public.change_events")}
 
 
@@ -58,7 +58,7 @@ def test_who_removes_a_subscription_takes_its_deliveries_in_the_order_of_their_e
         removed = in_background(lambda: call(removing, "remove_event_subscription", p_subscription_id=subscription))
         db.await_waiting()
         assert free(db.another(), "event_deliveries", "event_id", ids) == set(ids[1:])
-    assert removed.result(10)[0]["remove_event_subscription"] is True
+    assert removed.result(60)[0]["remove_event_subscription"] is True
 
 
 def test_a_failed_delivery_puts_off_what_waits_behind_it_in_the_order_of_the_events(db: Database) -> None:
@@ -72,7 +72,7 @@ def test_a_failed_delivery_puts_off_what_waits_behind_it_in_the_order_of_the_eve
         recorded = in_background(lambda: call(recording, "record_event_delivery", **arguments))
         db.await_waiting()
         assert [row["event_id"] for row in db.rows(query, ids)] == [ids[2]]
-    assert recorded.result(10)[0]["record_event_delivery"] is True
+    assert recorded.result(60)[0]["record_event_delivery"] is True
 
 
 def test_what_is_being_erased_holds_up_only_who_is_told_of_it(db: Database) -> None:

@@ -43,7 +43,7 @@ def test_a_position_that_a_reader_saw_stays_though_an_earlier_id_commits_while_i
             (fast,) = call(first, "read_events", **read)[0]["read_events"]["events"]
         later = in_background(lambda: call(second, "read_events", **read)[0]["read_events"]["events"])
         db.await_waiting()
-    assert [event["position"] for event in later.result(10)] == [mark + 1, mark + 2]
+    assert [event["position"] for event in later.result(60)] == [mark + 1, mark + 2]
     assert later.result()[0] == fast
 
 
@@ -57,7 +57,7 @@ def test_changes_of_one_meeting_are_in_their_order(db: Database, calendar: Row) 
         later = in_background(lambda: second.execute(change, ("Second",)))
         db.await_waiting()
         first.execute("update public.meetings set description = 'First' where google_calendar_event_id = 'a'")
-    later.result(10)
+    later.result(60)
 
     changed = [event["data"]["changed"] for event in told(db, after=mark)]
     assert changed == [["title"], ["description"], ["title"]]

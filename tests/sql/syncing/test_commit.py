@@ -103,7 +103,7 @@ def test_two_commits_of_one_claim_at_once_are_one(db: Database) -> None:
         second = in_background(lambda: other.execute(statement, parameters).fetchone())
         db.await_waiting()
     assert first is not None
-    assert counts(second.result(10)) == counts(first) == (1, 0, 0)
+    assert counts(second.result(60)) == counts(first) == (1, 0, 0)
     assert len(db.logs(calendar)) == len(db.meetings(calendar)) == 1
 
 

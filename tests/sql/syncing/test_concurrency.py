@@ -122,7 +122,7 @@ def test_every_notification_of_a_busy_calendar_is_synced_in_the_end(db: Database
     sent = threading.Event()
 
     def work() -> int:
-        syncs, deadline = 0, time.monotonic() + 30
+        syncs, deadline = 0, time.monotonic() + 100
         with db.service_connection() as connection:
             while time.monotonic() < deadline:
                 done = sent.is_set()

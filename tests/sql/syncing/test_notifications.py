@@ -122,7 +122,7 @@ def test_notification_that_waits_for_a_commit_is_counted_after_it(db: Database) 
 def test_notifications_wait_for_no_lock_and_are_counted_exactly(db: Database, held: str) -> None:
     calendar = db.calendar(after_seconds=3600)
     channel, other = db.channel(calendar), db.another()
-    other.execute("set lock_timeout = '100ms'")
+    other.execute("set lock_timeout = '10s'")
     db.notify(channel)
     with db.admin.transaction():
         db.admin.execute(f"select 1 from public.{held} for update".encode())
