@@ -44,7 +44,7 @@ def notify(world: World, of: JsonObject, headers: dict[str, str]) -> int:
         "X-Goog-Resource-State": "exists",
         "X-Goog-Message-Number": "5",
     }
-    return httpx.post(f"{world.service.url}{WEBHOOK}", headers={**from_store, **headers}).status_code
+    return httpx.post(f"{world.service.url}{WEBHOOK}", headers={**from_store, **headers}, timeout=60).status_code
 
 
 @pytest.mark.parametrize("pages", [1, 3])

@@ -46,6 +46,13 @@ def assert_problem(answer: httpx.Response, status: int, code: str | None = None)
     return problem
 
 
+def calls_caused(world: World) -> dict[str, int]:
+    """Calls of the store since the last reset, by name; but for the counts of refusals, which go out in batches, ten
+    seconds after the first: by then a test may be at anything."""
+    counts = world.supabase.counters().items()
+    return {name: count for name, count in counts if name != "rpc/record_security_events"}
+
+
 def assert_no_secret(world: World, answer: httpx.Response, *people: Person) -> None:
     """No key of the stack and nobody's token is in the answer or its headers."""
     environment = world.environment

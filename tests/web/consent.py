@@ -39,7 +39,7 @@ def begin(world: World, person: Person, **body: Any) -> str:
 
 def consent(url: str) -> str:
     """The user looks at the page (and does what the emulator's switches say): the URL that Google sends back to."""
-    answer = httpx.get(url, verify=TLS)
+    answer = httpx.get(url, verify=TLS, timeout=60)
     assert answer.status_code == 302, answer.text
     return str(answer.headers["location"])
 

@@ -49,7 +49,7 @@ def log(world: World) -> Iterator[io.StringIO]:
 
 
 def stored(world: World) -> dict[tuple[str, str], int]:
-    rows = world.rows("select kind, address_prefix, count from security_events")
+    rows = world.rows("select kind, address_prefix, sum(count)::int as count from security_events group by 1, 2")
     return {(row["kind"], row["address_prefix"]): row["count"] for row in rows}
 
 

@@ -45,7 +45,7 @@ def channels(world: World) -> list[str]:
 def is_grant_alive(world: World, person: Person) -> bool:
     form = {"grant_type": "refresh_token", "refresh_token": person.refresh_token}
     client = {"client_id": "emulator-client", "client_secret": "emulator-secret"}
-    return httpx.post(f"{world.google.base_url}/token", data={**form, **client}).status_code == 200
+    return httpx.post(f"{world.google.base_url}/token", data={**form, **client}, timeout=60).status_code == 200
 
 
 def assert_gone(world: World, person: Person) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 
 from sync.core.accounts.channel_token import channel_token
 from sync.web.doors.limits import UNPROVEN_PER_MINUTE, USER_PER_MINUTE
-from tests.web.calls import CONNECT, CRON, POLL, RENEW, WEBHOOK, assert_problem, bearer
+from sync.web.health import READY_SECONDS
+from tests.web.calls import CONNECT, CRON, POLL, RENEW, WEBHOOK, assert_problem, bearer, calls_caused
 from tests.web.strangers import Client, signed
 from tests.world import World
 
@@ -14,7 +16,11 @@ from tests.world import World
 def stored(world: World) -> dict[tuple[str, str], int]:
     """The counts, after what the process still held."""
     world.service.app.extensions["guard"].close()
-    rows = world.rows("select kind, address_prefix, count from security_events where address_prefix <> '*'")
+    rows = world.rows(
+        "select kind, address_prefix, sum(count)::int as count from security_events where address_prefix <> '*'"
+        # An hour may have ended meanwhile.
+        " group by 1, 2"
+    )
     return {(row["kind"], row["address_prefix"]): row["count"] for row in rows}
 
 
@@ -26,7 +32,7 @@ def test_an_address_refused_too_often_is_told_to_wait(world: World, stranger: Cl
     for path in (POLL, CRON, RENEW, CONNECT, WEBHOOK, "/unknown"):
         for headers in ({}, bearer("wrong"), bearer("a.b.c")):
             assert_problem(stranger.post(path, headers), 429, "too_many_requests")
-    assert world.supabase.counters() == {}
+    assert calls_caused(world) == {}
 
 
 def test_whoever_proves_who_they_are_from_that_address_is_heard(world: World, stranger: Client) -> None:
@@ -56,10 +62,12 @@ def test_browsers_preflights_are_never_throttled(world: World, stranger: Client)
 
 
 def test_many_probes_of_readiness_are_few_calls_of_the_store(world: World, stranger: Client) -> None:
+    began = time.monotonic()
     for _ in range(100):
         assert stranger.get("/readyz").status_code == 200
 
-    assert world.rpcs()["calendar_schema_version"] < 10
+    seconds = time.monotonic() - began
+    assert world.rpcs()["calendar_schema_version"] <= 2 + seconds / READY_SECONDS
 
 
 def test_another_address_is_not_concerned(world: World, stranger: Client) -> None:

@@ -47,4 +47,4 @@ def test_a_service_with_an_https_address_always_says_so(world: World) -> None:
     world.environment["WEBHOOK_BASE_URL"] = "https://calendar.example.com"
     world.restart_service()
 
-    assert "strict-transport-security" in httpx.get(f"{world.service.url}/healthz").headers
+    assert "strict-transport-security" in httpx.get(f"{world.service.url}/healthz", timeout=60).headers
