@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -24,6 +24,7 @@ from app import create_app
 from scripts.stack.google.control import GoogleControl
 from scripts.stack.supabase import LocalSupabase, sign_up
 from scripts.stack.truth import differences, expected_meetings, stored_meetings
+from sync.clients.alerts.destinations import AlertDestinations
 from sync.jobs.driving.poll_due import Sweep, poll_due
 from sync.jobs.services import Services, build_services, utc_now
 from sync.jobs.watching.renew_watches import Renewal, renew_watches
@@ -48,6 +49,12 @@ def wait_until(condition: Callable[[], Any], what: str, within_seconds: float = 
         if time.monotonic() > deadline:
             raise AssertionError(f"never came true: {what}")
         time.sleep(0.02)
+
+
+def patient(services: Services) -> Services:
+    """With a minute for an alert's sending, which loads a library first, in a process of its own."""
+    urls = services.settings.alert_urls or ()
+    return replace(services, destinations=AlertDestinations(urls, seconds=PATIENCE_SECONDS))
 
 
 @dataclass

@@ -11,7 +11,7 @@ from sync.states import AlertSeverity
 from tests.command_line import Cli
 from tests.flows.processes import worker
 from tests.subscriber import subscriber
-from tests.world import World
+from tests.world import World, patient
 
 MESSAGE = AlertMessage(AlertSeverity.CRITICAL, "Title", "Body")
 
@@ -19,7 +19,7 @@ MESSAGE = AlertMessage(AlertSeverity.CRITICAL, "Title", "Body")
 def test_each_destination_has_its_line(world: World, cli: Cli) -> None:
     with subscriber() as good, subscriber([404]) as bad:
         urls = f"{good.url}?token=hidden {bad.url}".replace("http:", "json:")
-        done = cli("test-alert", services=world.services_with(ALERT_URLS=urls))
+        done = cli("test-alert", services=patient(world.services_with(ALERT_URLS=urls)))
         assert (done.exit_code, done.stderr) == (1, "")
         assert [line.split() for line in done.stdout.splitlines()[1:]] == [["json-1", "taken"], ["json-2", "http_404"]]
         assert good.messages[0].body["title"] == "[calendar monitor] Test alert"
