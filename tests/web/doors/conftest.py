@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 
 from scripts.stack.ports import free_port
-from tests.flows.processes import gunicorn_in
+from sync.web.doors.patient_worker import PatientWorker
+from tests.flows.processes import Process, gunicorn_in
 from tests.web.doors.hasty_worker import HastyWorker
+from tests.web.doors.unhurried_worker import UnhurriedWorker
 
 # Nobody's calendars are swept meanwhile.
 ALONE = {"WEB_CONCURRENCY": "1", "SWEEP_SECONDS": "600"}
@@ -16,9 +19,9 @@ ALONE = {"WEB_CONCURRENCY": "1", "SWEEP_SECONDS": "600"}
 
 @pytest.fixture(scope="module")
 def port(environment: dict[str, str]) -> Iterator[int]:
-    """As a platform runs it."""
+    """As a platform runs it, but that a request may take as long as it likes to arrive."""
     port = free_port()
-    with gunicorn_in({**environment, **ALONE}, port):
+    with _gunicorn(environment, port, UnhurriedWorker):
         yield port
 
 
@@ -26,6 +29,10 @@ def port(environment: dict[str, str]) -> Iterator[int]:
 def hasty_port(environment: dict[str, str]) -> Iterator[int]:
     """Likewise, with HASTY_SECONDS of patience for requests that do not end."""
     port = free_port()
-    worker = f"{HastyWorker.__module__}.{HastyWorker.__name__}"
-    with gunicorn_in({**environment, **ALONE}, port, "--worker-class", worker):
+    with _gunicorn(environment, port, HastyWorker):
         yield port
+
+
+def _gunicorn(environment: dict[str, str], port: int, worker: type[PatientWorker]) -> AbstractContextManager[Process]:
+    named = f"{worker.__module__}.{worker.__name__}"
+    return gunicorn_in({**environment, **ALONE}, port, "--worker-class", named)

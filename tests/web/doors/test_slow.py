@@ -136,7 +136,7 @@ def test_a_call_that_takes_longer_than_its_request_may_is_answered(world: World,
 
 
 def test_a_platform_has_the_patience_that_is_declared() -> None:
-    """Of the worker that is hastier here alone."""
+    """Of the workers that are hastier, or have more, here alone."""
     configured = runpy.run_path(str(CHECKOUT / "gunicorn.conf.py"))["worker_class"]
     assert pkgutil.resolve_name(configured) is PatientWorker
     assert PatientWorker.request_seconds == REQUEST_SECONDS == 10
