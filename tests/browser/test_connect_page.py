@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from sync.core.accounts.oauth_flow import ASKED_SCOPES
 from sync.web.openapi.document import document
+from tests.browser.conftest import PATIENCE_MS
 from tests.docs.pages import ROOT
 from tests.flows.test_losing_access import forget_access_tokens, lose
 from tests.web.consent import assert_nothing_stored, query_of, stored
@@ -60,7 +61,7 @@ def tab(browser: Browser, home: str) -> Iterator[Page]:
     """A new tab at the page. What its scripts fail of fails the test."""
     context = browser.new_context(base_url=home)
     tab = context.new_page()
-    tab.set_default_timeout(8_000)
+    tab.set_default_timeout(PATIENCE_MS)
     complaints: list[str] = []
     tab.on("pageerror", lambda error: complaints.append(str(error)))
     yield tab
