@@ -44,6 +44,7 @@ def test_only_their_token_opens_metrics_and_it_opens_nothing_else(watched: World
 def test_a_change_by_push_and_one_by_poll_are_counted_where_they_happened(watched: World) -> None:
     alice = watched.person()
     watched.connect(alice)
+    assert watched.google.wait_push_idle()
     before = scrape(watched)
     watched.google.insert_event(alice.email, watched.event("Announced"))
     watched.await_equal(alice)

@@ -154,7 +154,7 @@ def test_a_server_error_may_have_been_done(fake: FakeServer, provider: BotProvid
 
 
 def test_an_answer_that_comes_too_late_may_have_been_done(fake: FakeServer) -> None:
-    hurried = client_of(fake, deadline_seconds=0.3)
+    hurried = client_of(fake, deadline_seconds=1.0)
     held = fake.control.add_fault("hold", call="create", times=1)
 
     with pytest.raises(BotProviderBusy) as busy:

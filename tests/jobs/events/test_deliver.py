@@ -180,6 +180,7 @@ def test_a_slow_one_holds_nobody(world: World, alice: Person, told: Subscriber) 
         )
         with world.in_background(lambda: deliver_due(world.services, budget_seconds=30)):
             wait_until(lambda: len(told.accepted) == 20, "the quick one has heard all")
+            wait_until(lambda: len(slow.messages) >= PER_SUBSCRIPTION, "the slow one has what it may have")
             assert len(slow.messages) == PER_SUBSCRIPTION
             let_go.set()
     assert len(slow.accepted) == 20

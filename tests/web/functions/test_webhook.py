@@ -51,6 +51,8 @@ def channel(world: World) -> dict[str, Any]:
     """The live channel of Alice's calendar. Google's own notifications are off, and so is what follows one of ours."""
     world.connect(world.person())
     world.google.configure(push="drop")
+    # The handshake comes when it comes.
+    assert world.google.wait_push_idle()
     world.service.app.extensions["driver"].shut_down(5)
     (row,) = world.rows("select * from calendar_channels where state = 'live'")
     world.supabase.reset_counters()
