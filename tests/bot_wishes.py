@@ -16,7 +16,7 @@ from sync.clients.bots.webhook import WebhookBots
 ROOM, OTHER_ROOM = "https://meet.google.com/abc-defg-hij", "https://meet.google.com/xyz-uvwx-yza"
 
 
-def client_of(fake: FakeServer, *, deadline_seconds: float = 10.0) -> BotProvider:
+def client_of(fake: FakeServer, *, deadline_seconds: float = 60.0) -> BotProvider:
     if fake.kind == "attendee":
         return Attendee(fake.api_url, fake.api_key, deadline_seconds=deadline_seconds)
     if fake.kind == "recall":

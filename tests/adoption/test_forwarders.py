@@ -73,7 +73,7 @@ def call(tmp_path: Path, name: str, url: str, *requests: list[Any]) -> list[list
     index, plain = FUNCTIONS / name / "index.ts", tmp_path / "index.mjs"
     command = ["node", str(shim), str(index), str(plain), url, json.dumps(requests)]
     shared = {"SHARED": str(FUNCTIONS / "_shared"), "PATH": os.environ["PATH"]}
-    done = subprocess.run(command, env=shared, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, env=shared, capture_output=True, text=True, timeout=90)
     assert done.returncode == 0, done.stderr
     answers: list[list[Any]] = json.loads(done.stdout)
     return answers

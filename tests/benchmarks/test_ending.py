@@ -66,7 +66,7 @@ def test_a_network_ends_however_young_it_is(milliseconds: float) -> None:
         [process] = multiprocessing.active_children()
         time.sleep(milliseconds / 1000)
         process.terminate()
-        process.join(20)
+        process.join(60)
         assert process.exitcode == -signal.SIGTERM
     finally:
         process.kill()
@@ -95,6 +95,6 @@ def test_a_file_is_meant_where_the_command_was_given(place: Path) -> None:
     there = f'source() {{ VENV_PYTHON="{sys.executable}"; }}; . "{CHECKOUT}/scripts/bench"'
     measure = ["recurrence", "--quick", "--rounds", "1", "--json", "found"]
     command = ["/usr/bin/env", "bash", "-c", there, "bench", *measure]
-    done = subprocess.run(command, cwd=place, env={"PATH": os.environ["PATH"]}, capture_output=True, timeout=60)
+    done = subprocess.run(command, cwd=place, env={"PATH": os.environ["PATH"]}, capture_output=True, timeout=100)
     assert done.returncode == 0, done.stderr
     assert json.loads((place / "found").read_text())["failed"] == {}

@@ -91,7 +91,7 @@ def test_what_the_image_copies_is_all_that_both_processes_import(tmp_path: Path)
         f"import {module}, sync.jobs.worker, sync.adoption as a; {module}.{call.removesuffix('()')}; print(a.CHECKOUT)"
     )
     done = subprocess.run(
-        [sys.executable, "-B", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-B", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(tmp_path)

@@ -98,7 +98,7 @@ def test_panels_do_not_cover_each_other() -> None:
 def test_promtool_agrees(command: tuple[str, str, str]) -> None:
     *words, file = command
     arguments = ["promtool", *words, f"calendar-monitor.{file}.yml"]
-    done = subprocess.run(arguments, cwd=PROMETHEUS, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(arguments, cwd=PROMETHEUS, capture_output=True, text=True, timeout=90)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

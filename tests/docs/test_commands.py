@@ -108,7 +108,7 @@ def test_shell_command_does_what_it_says(world: World, block: Block) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -25,7 +25,7 @@ def given(text: str) -> dict[str, str]:
 
 def test_both_are_what_the_command_writes() -> None:
     command = [sys.executable, str(ROOT / "scripts" / "document_settings"), "--check"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90)
     assert (done.returncode, done.stderr) == (0, "")
 
 

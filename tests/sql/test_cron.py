@@ -118,7 +118,7 @@ def test_service_takes_the_call(platform: Platform, world: World, job: str) -> N
     platform.keep(world.service.url, world.environment["CRON_SECRET"])
     platform.schedule()
     (call,) = platform.run(job)
-    answer = httpx.post(call["url"], json=call["body"], headers=call["headers"], timeout=30)
+    answer = httpx.post(call["url"], json=call["body"], headers=call["headers"], timeout=90)
     assert (answer.status_code, answer.json()["success"]) == (200, True)
 
 

@@ -99,7 +99,7 @@ def test_api_keeps_a_calendars_sync_token_from_its_user(
     alice = db.user()
     db.calendar(alice, sync_token="hidden-sync-token")
     headers = {"apikey": supabase.anon_key, "Authorization": f"Bearer {supabase.user_jwt(alice)}"}
-    answer = httpx.get(f"{supabase.url}/rest/v1/calendar_webhooks?select={column}", headers=headers)
+    answer = httpx.get(f"{supabase.url}/rest/v1/calendar_webhooks?select={column}", headers=headers, timeout=60)
     assert answer.status_code == status, answer.text
     assert "hidden" not in answer.text
 

@@ -28,7 +28,7 @@ class _BearerHttp(Http):
     """Sends one access token and never refreshes it, so that a 401 reaches the test."""
 
     def __init__(self, token: str) -> None:
-        super().__init__(timeout=20)
+        super().__init__(timeout=60)
         self._token = token
 
     def request(

@@ -23,7 +23,7 @@ def google(google: GoogleControl) -> GoogleControl:
 def fetch(google: GoogleControl, path: str = "calendars/primary/events", **query: Any) -> httpx.Response:
     """One raw call without any client's retries."""
     headers = {"Authorization": f"Bearer {google.access_token(ALICE)}"}
-    return httpx.get(f"{google.base_url}/calendar/v3/{path}", params=query, headers=headers, timeout=20)
+    return httpx.get(f"{google.base_url}/calendar/v3/{path}", params=query, headers=headers, timeout=60)
 
 
 @pytest.mark.parametrize(

@@ -185,8 +185,8 @@ def test_google_auth_refreshes_against_it(google: GoogleControl) -> None:
         return Credentials(None, refresh_token=token, token_uri=f"{google.base_url}/token", **CLIENT)  # type: ignore[no-untyped-call]
 
     live = credentials(google.grant(ALICE))
-    live.refresh(Request(Http(timeout=10)))
+    live.refresh(Request(Http(timeout=60)))
     assert live.valid
     google.revoke(ALICE)
     with pytest.raises(RefreshError, match="expired or revoked"):
-        live.refresh(Request(Http(timeout=10)))
+        live.refresh(Request(Http(timeout=60)))

@@ -29,7 +29,7 @@ def google(google: GoogleControl) -> GoogleControl:
 @pytest.fixture
 def api(google: GoogleControl) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"Bearer {google.access_token(ALICE)}"}
-    with httpx.Client(base_url=f"{google.base_url}/calendar/v3/", headers=headers, timeout=20) as client:
+    with httpx.Client(base_url=f"{google.base_url}/calendar/v3/", headers=headers, timeout=60) as client:
         yield client
 
 
@@ -116,7 +116,7 @@ def test_a_gateway_says_only_what_gateways_say(google: GoogleControl) -> None:
 def refresh(google: GoogleControl, refresh_token: str) -> httpx.Response:
     """One call of the token endpoint."""
     form = CLIENT | {"grant_type": "refresh_token", "refresh_token": refresh_token}
-    return httpx.post(f"{google.base_url}/token", data=form, timeout=20)
+    return httpx.post(f"{google.base_url}/token", data=form, timeout=60)
 
 
 def test_token_answers_can_leave_out_their_lifetime(google: GoogleControl) -> None:
@@ -152,7 +152,7 @@ def ask_api(google: GoogleControl) -> Ask:
 def answers_on_one_connection(google: GoogleControl, ask: Ask) -> int:
     """How many of two requests on one connection are answered; no answer may have announced its end."""
     address = urlsplit(google.base_url)
-    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=20)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
     connection.connect()
     connection.auto_open = 0  # a second connection would hide what became of the first
     answered = 0

@@ -199,7 +199,7 @@ def test_table_can_fail_too(project: LocalSupabase, client: httpx.Client) -> Non
 def test_delay_outlasts_an_impatient_client(project: LocalSupabase, client: httpx.Client) -> None:
     project.fault("note", "delay", seconds=30)
     with pytest.raises(httpx.ReadTimeout):
-        client.post("rpc/note", json={"id": 4}, timeout=0.2)
+        client.post("rpc/note", json={"id": 4}, timeout=httpx.Timeout(60, read=0.2))
     assert notes(project, 4) == 0
 
 
@@ -248,7 +248,7 @@ def test_large_and_chunked_bodies_arrive_whole(client: httpx.Client) -> None:
 
 def exchange(project: LocalSupabase, request: bytes) -> bytes:
     address = urlsplit(project.url)
-    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
         connection.sendall(request)
         return b"".join(iter(lambda: connection.recv(65536), b""))
 

@@ -26,7 +26,7 @@ from scripts.stack.supabase import LocalSupabase
 from scripts.stack.waiting import wait_until
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-START_SECONDS = 60
+START_SECONDS = 100
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Up:
 
     def rest_status(self) -> int:
         headers = {"apikey": self.environment["SUPABASE_SERVICE_ROLE_KEY"]}
-        return httpx.get(f"{self.environment['SUPABASE_URL']}/rest/v1/", headers=headers).status_code
+        return httpx.get(f"{self.environment['SUPABASE_URL']}/rest/v1/", headers=headers, timeout=60).status_code
 
 
 @pytest.fixture

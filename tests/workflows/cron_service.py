@@ -196,7 +196,7 @@ def run_step(name: str, scratch: Path, url: str, **environment: str) -> Run:
         cwd=scratch,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
     return Run(done.returncode, done.stdout + done.stderr, summary.read_text(), time.monotonic() - started)

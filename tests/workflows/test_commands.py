@@ -48,7 +48,7 @@ def test_test_script_passes_arguments_to_pytest_alone_from_any_directory_without
 def test_failing_step_stops_the_test_script_and_is_named() -> None:
     arguments = [*LIGHTLY, "--no-such-option"]
     done = subprocess.run(
-        [ROOT / "scripts" / "test", *arguments], capture_output=True, text=True, timeout=60, check=False
+        [ROOT / "scripts" / "test", *arguments], capture_output=True, text=True, timeout=100, check=False
     )
     assert done.returncode != 0
     assert f'== FAILED in "pytest {" ".join(arguments)}" after' in done.stdout

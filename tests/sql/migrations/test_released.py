@@ -45,7 +45,7 @@ def test_a_released_file_that_changes_goes_or_is_overtaken_is_named(
 
 def freeze(supabase: Path, *more: str) -> tuple[int, str]:
     command = [sys.executable, str(ROOT / "scripts" / "freeze_migrations"), "--supabase", str(supabase), *more]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90)
     return done.returncode, done.stderr
 
 
