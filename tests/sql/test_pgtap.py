@@ -18,7 +18,10 @@ from scripts.stack import migrate
 from scripts.stack.split_sql import split_statements
 from tests.sql.conftest import Scratch
 from tests.sql.database import Database
-from tests.sql.debian import PackageUnavailable, unpacked
+from tests.sql.debian import FETCH_SECONDS, PackageUnavailable, unpacked
+
+# The package is downloaded and unpacked where it is not in the cache.
+pytestmark = pytest.mark.timeout(2 * FETCH_SECONDS + 120)
 
 PACKAGE = "postgresql-15-pgtap"
 FILES = sorted((Path(__file__).parents[2] / "supabase" / "tests" / "database").glob("*.test.sql"))

@@ -17,11 +17,14 @@ import psycopg
 import pytest
 
 from scripts.stack.children import StackError
-from scripts.stack.downloads import SUPABASE_CLI, fetch
+from scripts.stack.downloads import FETCH_SECONDS, SUPABASE_CLI, fetch
 from scripts.stack.migrate import MIGRATIONS, apply
 from scripts.stack.supabase import LocalSupabase
 from sync.adoption import carry_out, plan_adoption
 from tests.sql.migrations.originals import ALICE, BOB, ROWS, SCHEMA
+
+# The CLI is downloaded where it is not in the cache, and a Node before it where there is no npm.
+pytestmark = pytest.mark.timeout(2 * FETCH_SECONDS + 120)
 
 TRICKY = r"""-- one; comment
 create table public.t (id int primary key, "odd;name" text default 'a;''b');
