@@ -101,6 +101,10 @@ class World:
             body["summary"] = title
         return {**body, **more}
 
+    def ahead(self, *, days: float) -> str:
+        """That long from now, as Google is asked for it."""
+        return (self.now + dt.timedelta(days=days)).isoformat()
+
     # The service
 
     @property

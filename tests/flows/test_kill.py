@@ -26,9 +26,7 @@ def alice(world: World) -> Person:
     google.configure(push="drop")
     google.patch_event(alice.email, kept, world.event("Moved", hours=8))
     google.delete_event(alice.email, gone)
-    instances = google.instances(
-        alice.email, world.now.isoformat(), world.now.replace(year=world.now.year + 1).isoformat()
-    )
+    instances = google.instances(alice.email, world.now.isoformat(), world.ahead(days=365))
     daily = [event["id"] for event in instances if event.get("recurringEventId") == series["id"]]
     google.patch_event(alice.email, daily[2], {"summary": "Renamed once"})
     google.delete_event(alice.email, daily[4])
@@ -174,9 +172,7 @@ def test_killed_within_a_full_sync_of_several_parts(world: World, rpc: str, kind
     world.google.bulk_insert(alice.email, [world.event(f"M{n}", hours=n % 900 + 1) for n in range(1100)], notify=False)
     world.connect(alice)
     world.google.configure(push="drop")
-    victims = world.google.instances(
-        alice.email, world.now.isoformat(), world.now.replace(year=world.now.year + 1).isoformat()
-    )[:3]
+    victims = world.google.instances(alice.email, world.now.isoformat(), world.ahead(days=365))[:3]
     for victim in victims:
         world.google.delete_event(alice.email, victim["id"])
     world.google.insert_event(alice.email, world.event("New", hours=3))

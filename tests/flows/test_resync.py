@@ -158,8 +158,7 @@ def change_a_series(world: World, alice: Person, name: str) -> JsonObject:
     series = world.google.insert_event(
         alice.email, world.event(name, hours=20, recurrence=rule, time_zone=alice.time_zone)
     )
-    until = world.now.replace(year=world.now.year + 1).isoformat()
-    instances = world.google.instances(alice.email, world.now.isoformat(), until)
+    instances = world.google.instances(alice.email, world.now.isoformat(), world.ahead(days=365))
     ids = [event["id"] for event in instances if event.get("recurringEventId") == series["id"]]
     world.google.patch_event(alice.email, ids[1], {"summary": f"{name} renamed"})
     moved = world.event(hours=20 + 24 * 3 + 2)
