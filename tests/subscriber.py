@@ -82,7 +82,11 @@ def subscriber(replies: Sequence[Reply] = ()) -> Iterator[Subscriber]:
         def log_message(self, format: str, *args: Any) -> None:
             """Quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        # Many are sent at once: with five, one of them would be heard a second later.
+        request_queue_size = 128
+
+    server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     told.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
     try:

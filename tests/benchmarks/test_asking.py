@@ -41,8 +41,12 @@ def served(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
                     came.append(b"request")
                     self.wfile.write(answer)
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        # With five, one of eight who come at once is heard a second later.
+        request_queue_size = 64
+
+    with Server(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}/there", came

@@ -32,6 +32,7 @@ def place() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
+@pytest.mark.timeout(300)
 # Ctrl-C goes the road of SIGTERM, whose handler raises what Python raises for it.
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_what_a_measure_started_ends_with_the_command(place: Path, how: signal.Signals) -> None:
