@@ -57,4 +57,4 @@ def test_what_is_kept_for_the_end_is_done_once(world: World) -> None:
 
 def test_a_log_that_hangs_keeps_no_process() -> None:
     """A second and more: a process of its own begins, and ends."""
-    subprocess.run([sys.executable, "-c", HANGING_LOG], timeout=30, check=True)
+    subprocess.run([sys.executable, "-c", HANGING_LOG], timeout=60, check=True)
