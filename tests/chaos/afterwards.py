@@ -90,7 +90,7 @@ def _is_granted(field: Field, member: Member) -> bool:
         "client_id": settings.google_client_id,
         "client_secret": settings.google_client_secret,
     }
-    return httpx.post(settings.google_token_uri, data=body, timeout=5, verify=TLS).status_code == 200
+    return httpx.post(settings.google_token_uri, data=body, timeout=60, verify=TLS).status_code == 200
 
 
 def _comes(condition: Callable[[], bool]) -> None:

@@ -22,7 +22,7 @@ def told(world: World, person: Person) -> list[tuple[str, str, bool]]:
     """(kind, reason, still open), oldest first, as the person's own front end reads it."""
     headers = {"apikey": world.supabase.anon_key, "Authorization": f"Bearer {world.supabase.user_jwt(person.user_id)}"}
     asked = "user_notifications?select=kind,reason,resolved_at&order=created_at"
-    answer = httpx.get(f"{world.supabase.url}/rest/v1/{asked}", headers=headers, timeout=10)
+    answer = httpx.get(f"{world.supabase.url}/rest/v1/{asked}", headers=headers, timeout=60)
     answer.raise_for_status()
     return [(row["kind"], row["reason"], row["resolved_at"] is None) for row in answer.json()]
 
@@ -269,7 +269,7 @@ def test_a_user_sees_their_own_notifications_and_may_only_mark_them_read(world: 
             f"{world.supabase.url}/rest/v1/user_notifications?kind=eq.reconnect_needed",
             json=body,
             headers={"apikey": world.supabase.anon_key, "Authorization": f"Bearer {token}"},
-            timeout=10,
+            timeout=60,
         ).status_code
 
     assert patch(alice, {"message": "forged"}) == 403

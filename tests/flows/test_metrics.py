@@ -20,7 +20,7 @@ PROBES = "calendar_monitor_http_requests_total"
 
 def scrape(port: int, token: str = TOKEN) -> httpx.Response:
     return httpx.get(
-        f"http://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {token}"}, timeout=10, verify=TLS
+        f"http://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {token}"}, timeout=60, verify=TLS
     )
 
 
@@ -31,7 +31,7 @@ def probes(port: int) -> float:
 def probe(port: int, times: int) -> None:
     for _ in range(times):
         # A connection of its own, so that any worker may have it.
-        assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=10, verify=TLS).status_code == 200
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=60, verify=TLS).status_code == 200
 
 
 def test_counters_of_all_workers_survive_the_death_of_one(world: World, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_the_worker_answers_on_a_port_of_its_own_to_its_token(world: World) -> N
             lambda: figure("calendar_monitor_store_calls_total", scrape(port).text, outcome="ok") > 0, "it has worked"
         )
         assert scrape(port, TOKEN + "x").status_code == 401
-        assert httpx.get(f"http://127.0.0.1:{port}/", timeout=10, verify=TLS).status_code == 404
+        assert httpx.get(f"http://127.0.0.1:{port}/", timeout=60, verify=TLS).status_code == 404
 
         with worker(world, METRICS_TOKEN=TOKEN, METRICS_PORT=str(port)) as second:
             wait_until(lambda: "worker_started" in second.log, "it works without a port")

@@ -36,7 +36,7 @@ class Door:
                 status, headers = door.status, {}
                 if status is None:
                     kept = {key: value for key, value in self.headers.items() if key.lower() != "host"}
-                    answer = httpx.post(behind + self.path, content=body, headers=kept, verify=TLS)
+                    answer = httpx.post(behind + self.path, content=body, headers=kept, timeout=60, verify=TLS)
                     status = answer.status_code
                     headers = {key: value for key, value in answer.headers.items() if key.startswith("x-")}
                 self.send_response(status)

@@ -37,8 +37,10 @@ def test_a_requests_id_is_in_its_own_line_and_in_that_of_the_sync_it_caused(worl
         wait_until(lambda: told(process.log, "sync", sync_type="initial"), "the first sync is told")
         world.google.insert_event(alice.email, world.event("Standup"))
         wait_until(lambda: told(process.log, "sync", sync_type="webhook"), "the notification's sync is told")
-        odd = httpx.get(f"http://127.0.0.1:{port}/x?token=hush", headers={"X-Request-ID": "a b"}, verify=TLS)
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as stranger:
+        odd = httpx.get(
+            f"http://127.0.0.1:{port}/x?token=hush", headers={"X-Request-ID": "a b"}, timeout=60, verify=TLS
+        )
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as stranger:
             stranger.sendall(b"GET /\x00password=hush HTTP/1.1\r\n\r\n")
             assert stranger.recv(100).startswith(b"HTTP/1.1 400")
         process.terminate()

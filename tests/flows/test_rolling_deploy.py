@@ -70,7 +70,7 @@ def owner(world: World) -> Iterator[psycopg.Connection[Any]]:
 
 
 def ask(port: int, path: str) -> httpx.Response:
-    return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=10, verify=TLS)
+    return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=60, verify=TLS)
 
 
 def post(world: World, port: int, path: str, **body: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ def renew_all(world: World) -> None:
         f"{world.supabase.url}/rest/v1/calendar_webhooks?is_active=is.true",
         headers={"apikey": world.supabase.service_key},
         json={"expiration_time": "now", "watch_retry_at": None},
+        timeout=60,
     )
     assert answer.status_code == 204, answer.text
     renewed = world.post("/functions/v1/renew-calendar-watches", key=world.environment["CRON_SECRET"]).json()

@@ -56,7 +56,7 @@ def connect_by_import(watcher: Watcher, person: Person, key: dict[str, str]) -> 
 def connect_by_consent(watcher: Watcher, person: Person) -> None:
     """There, back and completed; and back and completed again, which is refused."""
     answer = watcher.ask("POST", "/connect/google", watcher.user_jwt(person), json={"redirect_to": PAGE})
-    page = httpx.get(answer.json()["url"])
+    page = httpx.get(answer.json()["url"], timeout=60)
     assert page.status_code == 302, page.text
     back = page.headers["location"]
     watcher.keep("code", query_of(back)["code"])

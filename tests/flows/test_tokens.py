@@ -144,6 +144,7 @@ def test_a_planted_plaintext_is_no_token(world: World, alice: Person) -> None:
         f"{world.service.url}/functions/v1/calendars",
         params={"userId": alice.user_id},
         headers={"Authorization": f"Bearer {world.supabase.service_key}"},
+        timeout=60,
     )
     assert (answer.status_code, answer.json()["code"]) == (409, "needs_reauth")
     world.connect(alice)

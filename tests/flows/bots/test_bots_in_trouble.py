@@ -257,7 +257,7 @@ def test_a_process_whose_clock_is_off_misses_what_is_gone_and_nothing_else(
 
     # Somebody removes one at the provider's own page.
     sign_in = {"Authorization": f"Token {attendee.api_key}"}
-    httpx.delete(f"{attendee.api_url}/bots/{stage.alive()[0]['id']}", headers=sign_in, verify=TLS)
+    httpx.delete(f"{attendee.api_url}/bots/{stage.alive()[0]['id']}", headers=sign_in, timeout=60, verify=TLS)
     assert reconcile_bots(services)["missing"] == 1
     stage.follow()
     assert stage.bots() == stage.wished(alice)

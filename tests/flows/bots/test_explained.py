@@ -16,7 +16,7 @@ def because(stage: BotStage, person: Person) -> dict[str, str]:
         f"{stage.world.service.url}/functions/v1/explain",
         params={"meeting": str(stage.meeting(person)["id"])},
         headers={"Authorization": f"Bearer {stage.world.supabase.service_key}"},
-        timeout=20,
+        timeout=60,
         verify=TLS,
     )
     assert answer.status_code == 200, answer.text
