@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "setup"
+# An environment is made, and pip is asked several times: a minute where four workers share a core.
+pytestmark = pytest.mark.timeout(400)
 
 
 class Checkout:
