@@ -108,9 +108,9 @@ def test_a_users_poll_keeps_its_time_and_names_what_it_left(world: World) -> Non
         world.google.add_calendar(alice.email, calendar)
     world.connect(alice, calendars)
     world.google.configure(push="drop")
-    world.google.add_fault("slow", method="events.list", seconds=0.4)
+    world.google.add_fault("slow", method="events.list", seconds=1.5)
 
-    polled = poll_user(world.services, alice.user_id, forced=True, budget_seconds=1)
+    polled = poll_user(world.services, alice.user_id, forced=True, budget_seconds=4)
 
     assert 1 <= len(polled.outcomes) <= 4
     assert len(polled.outcomes) + len(polled.left) == 6

@@ -41,9 +41,9 @@ def test_a_renewal_keeps_its_budget_inside_a_batch_and_gives_back_what_it_did_no
     world.google.add_fault("unwatchable", times=len(names))
     world.connect(alice, names, synced=False)
     world.db.execute("update calendar_webhooks set watch_retry_at = null")
-    world.google.add_fault("slow", method="events.watch", seconds=1.0)
+    world.google.add_fault("slow", method="events.watch", seconds=3.0)
 
-    renewal = renew_watches(world.services_with(SYNC_THREADS="4"), budget_seconds=1.5)
+    renewal = renew_watches(world.services_with(SYNC_THREADS="4"), budget_seconds=5)
 
     assert 0 < len(renewal.outcomes) < len(names)
     assert renewal.remaining == len(names) - len(renewal.outcomes)
